@@ -24,6 +24,9 @@ FUNCTIONS = (
     'data.tabard.lib.figures.strengths("P-1", data.people)',
     'data.tabard.lib.dates.spans("Europe/Berlin")',
     'data.tabard.lib.texts.mentions("body", data.people)',
+    'data.tabard.lib.texts.unsaid("body", {"Ann Lee", "2026-12-02T14:00"})',
+    'data.tabard.lib.forms.fields("body")',
+    'data.tabard.lib.forms.known("body", {"Ann Lee"})',
     'data.tabard.lib.intent.mentions("ann")',
 )
 WORDS = ["ing", "-ing", "s", "es", "ies", "'s", "'", '"', "(", ")", ",", ".", ";", ":", "-", "!", "?", "/", "@", "%", "0", "00", "1.000,5", "1,2", "-5", "9999999999999999999", "two", "half", "past", "quarter", "to", "noon", "25:61", "24:00", "12am", "31", "February", "3rd", "31st", "tomorrow", "next", "last", "this", "Friday", "week", "not", "all", "but", "except", "don't", "without", "instead", "of", "rather", "than", "tell", "Ann", "Lee", "Annie's", "Will", "Green", "O'Neil", "Mo", "and", "or", "it", "them", "move", "cancel", "pay", "send", "order", "P-1", "p1", "https://", "http://x", "ann@shop.example", "ann@", "..", "../", "C:\\"]  # fmt: skip
@@ -59,6 +62,8 @@ def policy(engine, expressions_by_rule):
 @given(statement=STATEMENTS, body=STATEMENTS)
 @example(statement="Cancel the -ing form.", body="ing")
 @example(statement="ing", body="")
+@example(statement="Ann", body="a=1&a=2")
+@example(statement="Ann", body='{"a": "1", "A": {"b": 2}}')
 @example(statement="Don't", body="")
 @example(statement="Don't pay Ann, all but Mo. Send 20 to Will, not Green, tomorrow at noon.", body="Ann")
 def test_no_function_fails_on_a_persons_words(policy, expressions_by_rule, statement, body):

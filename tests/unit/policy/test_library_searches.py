@@ -29,7 +29,10 @@ from_verb(parts, place, acts) := clauses._joined(array.slice(parts, place, end))
 
 ends(segment, sentence, _) if segment.sentence != sentence
 
-ends(segment, _, acts) if segment.words[0] in (clauses.verbs | acts)
+ends(segment, _, acts) if {
+	segment.words[0] in (clauses.verbs | acts)
+	not clauses._noun_with_number(segment)
+}
 
 by_id(directory, kinds) := by_id_in(entities._text, directory, kinds) | {id |
 	some id, _ in directory

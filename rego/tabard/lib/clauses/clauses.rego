@@ -146,7 +146,7 @@ _from(parts, place, acts) := _joined(array.slice(parts, place, end)) if {
 	end := min({stop} | {next |
 		some next in numbers.range(place + 1, stop - 1)
 		next > place
-		_ends(parts[next].words[0], acts)
+		_ends(parts[next], acts)
 	})
 }
 
@@ -159,9 +159,10 @@ _stops(parts) := {segment.sentence: behind |
 	not parts[behind].sentence == segment.sentence
 }
 
-_ends(word, _) if word in verbs
-
-_ends(word, acts) if word in acts
+_ends(segment, acts) if {
+	segment.words[0] in (verbs | acts)
+	not _noun_with_number(segment)
+}
 
 # A verb alone may be a noun in a list ("her order, address and refund"), unless another verb follows.
 _has_object(parts, place) if count(parts[place].words) > 1
@@ -185,14 +186,17 @@ _elsewhere(parts, place, acts) := [_from(parts, place + 1, acts)] if {
 	})
 } else := []
 
-# Not "order of", "mail from", "and refund is": those are nouns.
-_verb_at(segment) if not regex.match(
-	concat("", [
-		`^(?:is|are|was|were|has|had|of|says|asks|wants|history|status|numbers?|ids?|date|form|forms|confirmation`,
-		`|logs?|'s)$`,
-	]),
-	_second(segment),
-)
+# Not "order of", "mail from", "and refund is", "and invoice 804": those are nouns.
+_verb_at(segment) if {
+	not regex.match(
+		concat("", [
+			`^(?:is|are|was|were|has|had|of|says|asks|wants|history|status|numbers?|ids?|date|form|forms|confirmation`,
+			`|logs?|'s)$`,
+		]),
+		_second(segment),
+	)
+	not _noun_with_number(segment)
+}
 
 _verb_at(segment) if {
 	segment.words[0] in {"add", "change", "check", "get", "give", "include", "send", "share", "show", "update"}
@@ -202,6 +206,19 @@ _verb_at(segment) if {
 _second(segment) := "of" if _noun_from(segment)
 
 _second(segment) := object.get(segment, ["words", 1], "") if not _noun_from(segment)
+
+# "Settle INV-803 and invoice 804". One to three digits behind "order" are a quantity.
+_noun_with_number(segment) if {
+	segment.words[0] in {"file", "invoice", "message", "note", "order", "record", "report", "ticket"}
+	regex.match(`^(?:#?[a-z]{1,12}-?[0-9]{1,12}|#[0-9]{1,12}|[0-9]{1,12})$`, segment.words[1])
+	not _quantity(segment)
+	object.get(segment, ["words", 2], "for") in {"and", "as", "at", "by", "for", "from", "in", "is", "of", "on", "too", "with"}
+}
+
+_quantity(segment) if {
+	segment.words[0] == "order"
+	regex.match(`^[0-9]{1,3}$`, segment.words[1])
+}
 
 _noun_from(segment) if {
 	segment.words[1] == "from"

@@ -406,7 +406,9 @@ _number_or_one("") := 1
 
 _number_or_one(word) := _number(word) if word != ""
 
-_without_days := regex.replace(_text, concat("|", [_day_month, _month_day, _named]), " ; ")
+_without_days := _no_days(_text)
+
+_no_days(text) := regex.replace(text, concat("|", [_day_month, _month_day, _named]), " ; ")
 
 _single_days := regex.replace(_text, concat("|", [_days_of_month, _of_nth]), " ; ")
 
@@ -414,7 +416,7 @@ _single_days := regex.replace(_text, concat("|", [_days_of_month, _of_nth]), " ;
 _ends(text, today) := _days(text, today) | ({last |
 	some found in _all(_calendar, text)
 	some [_, last] in _calendar_spans(found, today)
-} | {last | some found in _all(_month_alone, text); some [_, last] in _of_month(found, today)})
+} | {last | some found in _all(_month_alone, _no_days(text)); some [_, last] in _of_month(found, today)})
 
 _calendar_spans([_, which, "week", _], today) := {[monday, monday + 6]} if {
 	monday := _monday(today) + (7 * _steps(which))

@@ -257,7 +257,7 @@ _by_part(near, ids) := {id |
 	some [word, id] in _parts(near)
 	_one_name(near, word)
 	count(_owners(near, word) & ids) == 0
-	not _of_another(word, near[id])
+	not _of_another(word, near, id)
 }
 
 # Words of the request that are words of a name.
@@ -291,17 +291,42 @@ _one_name(near, word) if {
 # Not "Anne" of "St Anne's".
 _name_words(name) := {word | some word in split(_name(regex.replace(name, `\S+['’]s\b`, " ")), " ")}
 
-# "Harriet Miller" isn't Harriet Moss.
-_of_another(word, names) if {
-	own := {part | some name in names; some part in split(lower(name), " ")}
+# "Harriet Miller" isn't Harriet Moss. A first name begins a name, so what stands before it is none of it: "Halve
+# Miriam's", "Give Northgate Harriet's".
+_of_another(word, near, id) if {
+	own := {part | some name in near[id]; some part in split(lower(name), " ")}
 	some run in _runs
-	word in run
-	count(((run - own) - clauses.verbs) - _common) > 0
+	some place, part in run.words
+	part == word
+	first := {true: place, false: 0}[_begins_a_name(word, near[id])]
+	last := count(run.words) - count([1 | _begins_another(run, place, near)])
+	beside := {other | some other in array.slice(run.words, first, last)}
+	count(((beside - own) - clauses.verbs) - (_common - _family_names)) > 0
 }
 
-_runs contains words if {
-	some run in regex.find_n(`\p{Lu}[\p{L}-]+(?: \p{Lu}[\p{L}-]+)+`, input.task.statement, -1)
-	words := {word | some word in split(lower(run), " ")}
+# Of the words that are English as well.
+_family_names := {
+	"baker", "best", "black", "brown", "cook", "field", "frank", "grant", "gray", "green", "hill", "hope", "king", "lake",
+	"long", "page", "park", "rich", "rose", "short", "small", "white", "wood", "young",
+}
+
+_begins_a_name(word, names) := count([1 | some name in names; startswith(lower(name), sprintf("%s ", [word]))]) > 0
+
+# "Give Tomas Harriet's result": the last one is another's.
+_begins_another(run, place, near) if {
+	run.owns
+	last := count(run.words) - 1
+	place < last
+	some names in near
+	_begins_a_name(run.words[last], names)
+}
+
+_runs contains run if {
+	some found in regex.find_n(`\p{Lu}[\p{L}-]+(?: \p{Lu}[\p{L}-]+)+(?:['’]s)?`, input.task.statement, -1)
+	run := {
+		"owns": regex.match(`['’]s$`, found),
+		"words": split(regex.replace(lower(found), `['’]s$`, ""), " "),
+	}
 }
 
 _part(word) if {

@@ -313,3 +313,28 @@ test_ids_without_a_directory if {
 		entities.ids("T", {"ticket"}) == set() with input as {"task": {"intent_source": "asserted", "statement": statement}}
 	}
 }
+
+_staff := {"1": ["Miriam Katz"], "2": ["Harriet Vale"], "3": ["Tomas Lind"], "4": ["Daniel Moss"], "5": ["Peter Osei"]}
+
+test_what_stands_beside_a_first_name if {
+	every statement, ids in {
+		"Halve Miriam's dose": {"1"},
+		"Give Northgate Cardiology Harriet's letter": {"2"},
+		"Give Tomas Harriet's result": {"2", "3"},
+		"Give Tomas Lind Harriet's letter": {"2", "3"},
+		"Send Harriet Miller's letter": set(),
+		"Harriet Miller called": set(),
+		"Anna Moss wants it": set(),
+		"Refund Peter Brown": set(),
+		"Refund Peter": {"5"},
+	} {
+		entities.named(_staff, set()) == ids with input as _request(statement)
+	}
+}
+
+test_the_second_of_two_invoices if {
+	invoices := {"INV-803": ["Heron"], "INV-804": ["Bell"]}
+	every statement in ["Settle INV-803 and invoice 804", "Settle invoice 803, invoice 804"] {
+		entities.ordered({"settle"}, invoices, {"invoice"}) == {"INV-803", "INV-804"} with input as _request(statement)
+	}
+}

@@ -27,13 +27,7 @@ import data.tabard.lib.wording
 #   only if the request or `own` has them. Of the further words there are at most five, and one among six; they are in
 #   small letters from a to z, and none is in `texts.grave`. Needs trusted intent.
 #   `plain("body", data.customers[to].texts | dates.said("UTC"), 2)`.
-plain(name, own, others) if {
-	intent.trusted
-	count(input.task.statement) <= 4096
-	text := arguments.text(name)
-	count(text) <= 3000
-	_plain_text(text, _sources(own), min({others, 5}))
-}
+plain(name, own, others) if plain_text(arguments.text(name), own, others)
 
 # METADATA
 # description: |
@@ -54,29 +48,18 @@ unsaid(name, own) := {kind: found | some kind, found in _unsaid(text, _sources(o
 
 # METADATA
 # description: |
-#   The fields of the argument `name`, a form: "a=1&b=2", lines or parts between ";" as "a: 1" or "a=1", or a JSON
-#   object of texts and numbers. Names are in lower case, values as they are written; `fields("body").address` is what
-#   the form says as address. Undefined if a part is no field, if a name stands twice, or above 3,000 characters.
-fields(name) := found if {
-	pairs := _pairs(trim_space(arguments.text(name)))
-	count(pairs) > 0
-	count({key | some [key, _] in pairs}) == count(pairs)
-	found := {key: value | some [key, value] in pairs}
-}
-
-# METADATA
-# description: |
-#   True if the argument `name` is a form, as for `fields`, of which each value consists of words and numbers of the
-#   request, of `own`, and everyday words, as `plain` with no further word; `fields_known("body", {"S-7", address})` for
-#   a claim in a carrier's form. Needs trusted intent. What a field is for isn't compared: say that of the ones that
-#   matter, as in `fields("body").address == record.address`.
-fields_known(name, own) if {
+#   True if `text`, at most 3,000 characters, consists of such words and numbers as `plain` takes, with at most `others`
+#   further words; for a part of an argument: `plain_text(input.tool.arguments.lines[0], own, 0)`. Needs trusted intent.
+plain_text(text, own, others) if {
 	intent.trusted
 	count(input.task.statement) <= 4096
+	count(text) <= 3000
+	regex.match(_usual_characters, text)
+	not regex.match(_detached, text)
 	sources := _sources(own)
-	every _, value in fields(name) {
-		_plain_text(value, sources, 0)
-	}
+	_numbers_known(text, sources)
+	_links_known(text, sources)
+	_words_known(text, sources, min({others, 5}))
 }
 
 # METADATA
@@ -172,14 +155,6 @@ grave := {
 }
 
 # ---- plain
-
-_plain_text(text, sources, others) if {
-	regex.match(_usual_characters, text)
-	not regex.match(_detached, text)
-	_numbers_known(text, sources)
-	_links_known(text, sources)
-	_words_known(text, sources, others)
-}
 
 # Letters, digits and the marks of letters; no invisible characters, no code.
 _usual_characters := `^[\p{L}0-9 \n\r\t.,:;!?'"()’‘“”«»–—/&%€$£+#@*-]+$`
@@ -328,8 +303,8 @@ _new_words(text, sources) := [word |
 # ---- unsaid
 
 _unsaid(text, sources) := {
-	"dates": {word | some word in unknown; lower(word) in _days_and_months},
-	"grave": {word | some word in grave_words; not lower(word) in _figures},
+	"dates": {word | some word in unknown; _is_date(lower(word))},
+	"grave": {word | some word in grave_words; not _is_figure(lower(word))},
 	"links": {link | some link in _links(text); not _link_known(link, sources)},
 	"marks": {found | some found in regex.find_n(_unusual, text, 20)},
 	"names": {word | some word in others; not _harmless(word)},
@@ -338,8 +313,12 @@ _unsaid(text, sources) := {
 } if {
 	unknown := {word | some word in _new_words(text, sources)}
 	grave_words := {word | some word in unknown; _grave(lower(word))}
-	others := {word | some word in (unknown - grave_words); not lower(word) in _days_and_months}
+	others := {word | some word in (unknown - grave_words); not _is_date(lower(word))}
 }
+
+_is_date(word) if word in _days_and_months
+
+_is_figure(word) if word in _figures
 
 _unusual := concat("|", [_detached, `[^\p{L}0-9 \n\r\t.,:;!?'"()’‘“”«»–—/&%€$£+#@*-]`])
 
@@ -353,39 +332,6 @@ _figures := {
 	"million", "nine", "nineteen", "ninety", "one", "seven", "seventeen", "seventy", "six", "sixteen", "sixty", "ten",
 	"thirteen", "thirty", "thousand", "three", "twelve", "twenty", "two", "zero",
 }
-
-# ---- forms
-
-# A browser's form, of which only spaces, commas and ends of lines are encoded.
-_pairs(text) := pairs if {
-	count(text) <= 3000
-	regex.match(`^[^=&\s]+=[^=&\n]*(?:&[^=&\s]+=[^=&\n]*)*$`, text)
-	decoded := strings.replace_n({"%0A": " ", "%20": " ", "%2C": ",", "%2c": ",", "%3A": ":", "+": " "}, text)
-	not contains(decoded, "%")
-	pairs := _split_pairs(split(decoded, "&"))
-} else := pairs if {
-	count(text) <= 3000
-	json.is_valid(text)
-	form := json.unmarshal(text)
-	is_object(form)
-	pairs := [[_field(key), sprintf("%v", [value])] | some key, value in form; type_name(value) in {"string", "number"}]
-	count(pairs) == count(form)
-} else := _split_pairs(regex.split(`[ ]*[;\n][ \n]*`, trim(text, "; \n"))) if {
-	count(text) <= 3000
-	not json.is_valid(text)
-	not regex.match(`\S&\S`, text)
-}
-
-_split_pairs(parts) := pairs if {
-	pairs := [[_field(found[1]), trim_space(found[2])] |
-		some part in parts
-		some found in regex.find_all_string_submatch_n(`^(\pL[^:=]*)[:=](.*)$`, trim_space(part), 1)
-		count(found[1]) <= 40
-	]
-	count(pairs) == count(parts)
-}
-
-_field(name) := lower(trim_space(name))
 
 # A wrong day or month is a wrong message.
 _plain_words := (everyday | (wording.polite | wording.small)) - _days_and_months

@@ -180,6 +180,7 @@ _kinds := {
 	"Write to eve@evil.example": {"links", "words"},
 	"See evil.example/x": {"links", "names", "words"},
 	"Pay by card": {"grave"},
+	"Vouchers": {"grave"},
 	"key=value": {"grave", "marks", "words"},
 	"tnkgrw": {"names"},
 }
@@ -197,37 +198,5 @@ test_unsaid_needs_a_text_and_a_trusted_request if {
 	not texts.unsaid("body", _own) with input as _asserted(_call(_statement, "Hello"))
 	every body in [3, concat("", [_late | some _ in numbers.range(1, 40)])] {
 		not texts.unsaid("body", _own) with input as _call(_statement, body)
-	}
-}
-
-test_fields if {
-	every body in [
-		"shipment=S-7004&address=Oak+Lane%205%2C Leith", "Shipment: S-7004\naddress: Oak Lane 5, Leith\n",
-		"shipment=S-7004; address = Oak Lane 5, Leith", `{"shipment": "S-7004", "Address": "Oak Lane 5, Leith"}`,
-	] {
-		texts.fields("body") == {"shipment": "S-7004", "address": "Oak Lane 5, Leith"} with input as _call("", body)
-	}
-	texts.fields("body") == {"n": "3"} with input as _call("", `{"n": 3}`)
-	every body in [
-		"", "Please release it", "a=1&a=2", "a: 1\nA: 2", "a=1&b=%41", "a: 1\nand send it to 7 Dock Street", `{"a": {"b": "c"}}`,
-		`["a"]`, "{}", "a", `{"a": "1", "A": "2"}`, concat("", ["a=1" | some _ in numbers.range(1, 1200)]), 3, "a=1&b",
-	] {
-		not texts.fields("body") with input as _call("", body)
-	}
-}
-
-test_fields_known if {
-	own := {"Oak Lane 5, Leith", "S-7004"}
-	says := "Ann says it's flat 14. Tell the carrier"
-	every body in ["shipment=S-7004&address=Oak Lane 5, flat 14, Leith", "note: it is Oak Lane 5\nshipment: S-7004"] {
-		texts.fields_known("body", own) with input as _call(says, body)
-		not texts.fields_known("body", own) with input as _asserted(_call(says, body))
-	}
-	every body in [
-		"shipment=S-7004&address=Kiosk Baltyk, Lotnicza 8, Gdansk", "shipment=S-7005", "address=Oak Lane 5&note=leave it outside",
-		"address=Oak Lane 15", "address=Oak Lane 5, Leith http://evil.example", "Oak Lane 5, Leith", "note=flat 14, Oak Lane 14 5",
-		"address=kiosk baltyk",
-	] {
-		not texts.fields_known("body", own) with input as _call(says, body)
 	}
 }

@@ -235,10 +235,22 @@ _exact := sprintf(`\b%s ?(?:(am|pm)\b|o ?'?clock%s)`, [_hour, _period])
 _bare := sprintf(
 	concat("", [
 		`\b(?:at|to|by|from|until|till|around|about|before|after|and|between|or) %s(?:,? (?:in the|this|tomorrow) `,
-		`(morning|afternoon|evening))?(?:[ ,]+([a-z]+)|[.;!?)](?:[^0-9]|$)|$)`,
+		`(morning|afternoon|evening))?(?: +([a-z]+)|, *[a-z]|[.;!?)](?:[^0-9]|$)|$)`,
 	]),
 	[_hour],
 )
+
+# Behind a day, an hour in figures may have any word behind it but those of a street: "on 2 December at 11 Dr Okafor".
+_behind_day := sprintf(
+	concat("", [
+		`(?:day|today|tomorrow|[0-9](?:st|nd|rd|th)`,
+		`|\b(?:january|february|march|april|may|june|july|august|september|october|november|december)),? at %s`,
+		`(?:$|[,;!?]| ([a-z'-]+)(?: ([a-z'-]+)(?: ([a-z'-]+))?)?)`,
+	]),
+	[`(1[0-2]|[1-9])`],
+)
+
+_no_hour := `^(?:street|road|lane|avenue|square|place|court|drive|percent|am|pm|o'clock|in|thirty|fifteen|forty-five|st|rd)$`
 
 _followers := {
 	"", "and", "as", "at", "because", "before", "but", "by", "for", "friday", "if", "instead", "monday", "next", "not",
@@ -283,6 +295,13 @@ _minutes contains minute if {
 	some found in _all(_bare, _not_relative)
 	found[3] in _followers
 	some minute in _readings(_number(found[1]), 0, found[2], "")
+}
+
+_minutes contains minute if {
+	some found in _all(_behind_day, _text)
+	count([1 | some word in array.slice(found, 2, 5); regex.match(_no_hour, word)]) == 0
+	not regex.match(`[^i]s$|^(?:this|of|per)$`, found[2])
+	some minute in _readings(_number(found[1]), 0, "", "")
 }
 
 _minutes contains minute if {

@@ -98,7 +98,10 @@ _medium := sprintf(
 	[_products],
 )
 
-_products := "note|file|mail|e-?mail|message|letter|memo|report|document|post|comment|reply|reminder|page|list|table|sheet"
+_products := concat("", [
+	"note|file|mail|e-?mail|message|letter|memo|report|document|post|comment|reply|reminder|page|list|table",
+	"|sheet",
+])
 
 _spoken contains sentence if {
 	some piece in split(_marked, "|")
@@ -140,18 +143,22 @@ _does_more(sentence) if {
 _makes := sprintf(
 	concat("|", [
 		`\b(?:in|into|as|to) (?:an?|another|one)(?: \pL+){0,2} (?:%s)(?:[^\pL]|$)`,
-		`\b(?:get|buy|fetch|find) (?:me|us) (?:[0-9]+|an?other|(?:some )?more|half a dozen|an? (?:dozen|few|couple|pack|box) ?%s`,
+		`\b(?:get|buy|fetch|find) (?:me|us) (?:[0-9]+|an?other|(?:some )?more|half a dozen|an? (?:dozen|few|couple|pack|box)`,
 		`%s)\b`,
 	]),
-	[_products, `(?:of|more)?`, `two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|twenty|fifty|hundred`],
+	[_products, `two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|twenty|fifty|hundred`],
 )
 
-_upon_it := `(?:[,;–-]|\b(?:and|then|but|so|or))(?: (?:then|also|just|please))* (\pL+) (?:it|them|this|that|these|those|both)\b`
+_upon_it := concat("", [
+	`(?:[,;–-]|\b(?:and|then|but|so|or))(?: (?:then|also|just|please))* (\pL+) `,
+	`(?:it|them|this|that|these|those|both)\b`,
+])
 
 _no_verbs := {
 	"about", "after", "all", "and", "are", "as", "at", "before", "but", "by", "did", "do", "does", "for", "from", "had",
-	"has", "have", "how", "if", "in", "into", "is", "like", "not", "of", "on", "only", "or", "since", "tell", "than", "then",
-	"to", "was", "were", "what", "when", "where", "whether", "which", "who", "why", "will", "with", "without",
+	"has", "have", "how", "if", "in", "into", "is", "like", "not", "of", "on", "only", "or", "since", "tell",
+	"than", "then", "to", "was", "were", "what", "when", "where", "whether", "which", "who", "why", "will", "with",
+	"without",
 }
 
 _begins_to_read := sprintf(
