@@ -105,12 +105,7 @@ _meaning(id, meant, perhaps, out) := "named" if {
 ordered(acts, directory, kinds) := found if {
 	texts := clauses.ordered(acts)
 	meant := _mentioned(directory, kinds) - ruled_out(acts, directory, kinds)
-	mine := {id: directory[id] | some id in meant}
-	here := {id |
-		some text in texts
-		some id in _in_clause(text, mine, kinds)
-	}
-	found := _or_single(here, texts, meant)
+	found := _or_single(_in_clauses(texts, meant, directory, kinds), texts, meant)
 }
 
 # METADATA
@@ -120,12 +115,22 @@ ordered(acts, directory, kinds) := found if {
 may(acts, directory, kinds) := found if {
 	texts := wishes.may(acts)
 	meant := _mentioned(directory, kinds) - ruled_out(acts, directory, kinds)
+	found := _or_single(_in_clauses(texts, meant, directory, kinds), texts, meant)
+}
+
+# METADATA
+# description: |
+#   The ids that the request names in one of `texts`, a set of its own sentences or clauses, such as
+#   `wishes.stated(…)` or `clauses.ordered(…)`: `within(wishes.stated({"take"}, set()), data.staff, set())`. What the
+#   request excepts isn't among them.
+within(texts, directory, kinds) := _in_clauses(texts, meant, directory, kinds) if {
+	meant := named(directory, kinds)
+}
+
+_in_clauses(texts, meant, directory, kinds) := {id |
 	mine := {id: directory[id] | some id in meant}
-	here := {id |
-		some text in texts
-		some id in _in_clause(text, mine, kinds)
-	}
-	found := _or_single(here, texts, meant)
+	some text in texts
+	some id in _in_clause(text, mine, kinds)
 }
 
 # METADATA

@@ -1,6 +1,7 @@
 package tabard.lib.entities_test
 
 import data.tabard.lib.entities
+import data.tabard.lib.wishes
 
 _request(statement) := {"task": {"intent_source": "signed", "statement": statement}}
 
@@ -337,4 +338,11 @@ test_the_second_of_two_invoices if {
 	every statement in ["Settle INV-803 and invoice 804", "Settle invoice 803, invoice 804"] {
 		entities.ordered({"settle"}, invoices, {"invoice"}) == {"INV-803", "INV-804"} with input as _request(statement)
 	}
+}
+
+test_within if {
+	says := "Tomas Lind is ill on Friday. Miriam takes his shift, not Daniel"
+	plans := wishes.stated({"take"}, set()) with input as _request(says)
+	entities.within(plans, _staff, set()) == {"1"} with input as _request(says)
+	entities.within({"miriam"}, _staff, set()) == set() with input as _request("What is new?")
 }

@@ -250,7 +250,10 @@ _behind_day := sprintf(
 	[`(1[0-2]|[1-9])`],
 )
 
-_no_hour := `^(?:street|road|lane|avenue|square|place|court|drive|percent|am|pm|o'clock|in|thirty|fifteen|forty-five|st|rd)$`
+_no_hour := concat("", [
+	`^(?:street|road|lane|avenue|square|place|court|drive|percent|am|pm|o'clock|in|thirty|fifteen|forty-five|st`,
+	`|rd)$`,
+])
 
 _followers := {
 	"", "and", "as", "at", "because", "before", "but", "by", "for", "friday", "if", "instead", "monday", "next", "not",

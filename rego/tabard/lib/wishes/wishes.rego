@@ -13,6 +13,7 @@ import data.tabard.lib.clauses
 import data.tabard.lib.exclusions
 import data.tabard.lib.intent
 import data.tabard.lib.verbs
+import data.tabard.lib.wording
 
 # METADATA
 # description: |
@@ -102,6 +103,133 @@ _products := concat("", [
 	"note|file|mail|e-?mail|message|letter|memo|report|document|post|comment|reply|reminder|page|list|table",
 	"|sheet",
 ])
+
+# METADATA
+# description: |
+#   The sentences that order in the form of a statement, in lower case: plans with one of `acts` in the present ("Mary
+#   takes Thursday") or with "goes" for any of them ("4.9.0 goes to production", "Metformin goes up to 10 mg"), "let
+#   Rosa take it", and needs and phrases without a verb for one of `things`, a set of words or phrases ("Aiko needs an
+#   appointment", "Owen, blood test with Rosa, Thursday please", "new appointment for Owen", "Ann to Friday at ten" if
+#   `acts` has "move"). `stated({"book"}, {"appointment", "blood test"})`. Questions, reports, negations, the past and
+#   what is usual are none. A statement may also just describe, so this is weaker than `may`: allow by it what your
+#   records bound, and ask otherwise. Which things are meant, `entities.within(stated(…), directory, kinds)` tells.
+stated(acts, things) := {sentence |
+	forms := {form | some act in acts; some form in {sprintf("%ss", [act]), sprintf("%ses", [act])}} | {form |
+		some act in acts
+		form := regex.replace(act, `([^aeiou])y$`, "${1}ies")
+		form != act
+	}
+	some sentence in _statements
+	_states(sentence, acts, forms, {lower(thing) | some thing in things})
+}
+
+# METADATA
+# description: |
+#   True if the request makes something depend on what will be found: "if they agree", "unless it came", "as long as it
+#   is in stock", "where we were at fault". "Tell me if it came" and "check whether it did" aren't conditions. Whether
+#   the condition holds, policy can't see: ask, or compare with your records.
+# scope: document
+conditional if {
+	intent.trusted
+	count(input.task.statement) <= 4096
+	some piece in regex.split(`[.!;…]+(?:\s|$)|\n`, clauses.unquoted(lower(replace(input.task.statement, "’", "'"))))
+	regex.match(_condition, regex.replace(regex.replace(piece, _wonders, " "), _for_me, " "))
+}
+
+_condition := concat("", [
+	`\b(?:if|unless|in case|provided|providing|as long as|so long as|only when|depending on|on condition|should`,
+	` (?:he|she|it|they)|where (?:we|they|it|he|she) (?:was|were|is|are|did|has|have)`,
+	`|(?:for|to) (?:those|anyone|everyone) (?:who|where|whose)|(?:is|are|was|were) the only)\b`,
+])
+
+_wonders := concat("", [
+	`\b(?:tell|ask|check|see|know|find out|look|verify|wonder|say|sure|clear|doubt|confirm)\b[^,;]{0,40}?`,
+	`\b(?:if|whether|in case)\b`,
+])
+
+_statements contains sentence if {
+	some piece in _spoken
+	not _asks(piece)
+	bare := regex.replace(regex.replace(piece, `, (?:which|who|whose) [^,]*,`, ""), _when, "")
+	sentence := trim_space(regex.replace(bare, _for_me, ""))
+	not regex.match(_describes, sentence)
+}
+
+_when := `\b(?:if|in case|as long as|provided|once|when|as soon as|unless)\b[^,]*?(?:\bthen\b|,|$)`
+
+_describes := concat("", [
+	`\b(?:says?|said|writes|wrote|claims?|claimed|thinks?|thought|believes?|suggests?|suggested|proposes?|proposed`,
+	`|recommends?|recommended|told|asked|asks|insists?|demands?|according to|wants?|wishes|prefers?|hopes?|not|no|never`,
+	`|nothing|without|usually|always|normally|often|already|yesterday|last|ago|was|were|had|been|did|heard|hear)\b|n't\b`,
+])
+
+# "4.9.0 goes to production", "Mary takes Thursday".
+_states(sentence, _, forms, _) if {
+	not regex.match(`^(?:i|we|what|who|how|the way)\b`, sentence)
+	words := array.slice(regex.find_n(`[^\s,]+`, sentence, 10), 1, 10)
+	some word in words
+	word in forms
+}
+
+_states(sentence, _, _, _) if regex.match(
+	`^[^,:]{1,60}?[, ] ?(?:now |then |also |both |all )?(?:goes|go) (?:up|down|to|into|in|live|out|back|on)\b`,
+	sentence,
+)
+
+# "Let Rosa take his shift".
+_states(sentence, acts, _, _) if {
+	some found in regex.find_all_string_submatch_n(`\blet ((?:[^\s,]+ ){1,4})`, sprintf("%s ", [sentence]), 5)
+	words := regex.find_n(`\pL+`, found[1], 4)
+	not words[0] in {"me", "us"}
+	some word in array.slice(words, 1, 4)
+	word in acts
+}
+
+# "Ann to Friday at ten".
+_states(sentence, acts, _, _) if {
+	count(acts & {"move", "put", "reschedule", "shift"}) > 0
+	regex.match(_to_a_time, sentence)
+	not regex.find_n(`^\pL+`, sentence, 1)[0] in verbs.known
+}
+
+# "Aiko needs an appointment".
+_states(sentence, _, _, things) if {
+	some found in regex.find_all_string_submatch_n(`\b(?:needs?|gets?|requires?|due) (.{1,60})`, sentence, 5)
+	_has_thing(found[1], things)
+}
+
+# "New appointment for Owen", "blood test with Rosa, please".
+_states(sentence, _, _, things) if {
+	regex.match(`\bplease\b|^(?:an?|another|one|two|three|[0-9]+|new|next|same|full)\b`, sentence)
+	not regex.match(_finite, sentence)
+	not regex.find_n(`^\pL+`, sentence, 1)[0] in verbs.known
+	_has_thing(sentence, things)
+}
+
+# "The inhaler is empty: one more".
+_states(sentence, _, _, things) if {
+	regex.match(`[:,] ?(?:another(?: one)?|one more|two more|[0-9]+ more)\b`, sentence)
+	_has_thing(sentence, things)
+}
+
+_to_a_time := concat("", [
+	`^[^\s,]+(?: [^\s,]+){0,4} to (?:next |the )?(?:mon|tues|wednes|thurs|fri|satur|sun)day\b`,
+	`|^[^\s,]+(?: [^\s,]+){0,4} to (?:today|tomorrow|noon|half past|quarter|[0-9]{1,2}(?::[0-9]{2}|st|nd|rd|th)\b)`,
+])
+
+_finite := concat("", [
+	`\b(?:is|are|be|been|has|have|do|does|can|could|will|would|should|may|might|must|came|comes?|went|goes|got|gets?`,
+	`|needs?|called|calls|sent|sends|arrived|broke|lost|missed|seems?|looks?)\b`,
+])
+
+_has_thing(text, things) if {
+	some thing in things
+	contains(_singular(text), _singular(thing))
+}
+
+_singular(text) := sprintf(" %s ", [concat(" ", [wording.singular(word) |
+	some word in regex.find_n(`[\pL\pN]+`, text, -1)
+])])
 
 _spoken contains sentence if {
 	some piece in split(_marked, "|")

@@ -136,3 +136,50 @@ test_of_all if {
 		wishes.of_all({"refund"}, {"order"}) == set() with input as _request(statement)
 	}
 }
+
+_acts := {"book", "carry", "deploy", "fix", "move", "raise", "swap", "take"}
+
+_things := {"appointment", "Blood test", "inhaler"}
+
+test_stated if {
+	every statement in [
+		"4.9.0 goes to production", "If that was all then 4.9.0, which runs in staging, goes to production, by the runbook",
+		"Metformin goes up to 1000 mg", "Mary takes Thursday", "So let Rosa take his shift", "Emil carries it",
+		"Owen Achebe, blood test with Rosa, Thursday 8:30 please", "Aiko needs an appointment", "New appointment for Owen",
+		"Lucia to Wednesday at ten", "Owen's to half past nine", "The inhaler is empty: one more", "Both go to 10:30",
+		"Gabriel is ill on Friday, Rosa takes his shift", "She gets two appointments",
+	] {
+		count(wishes.stated(_acts, _things)) == 1 with input as _request(statement)
+		wishes.stated(_acts, _things) == set() with input as _asserted(statement)
+	}
+}
+
+test_stated_not if {
+	every statement in [
+		"Does 4.9.0 go to production?", "The mail says that 4.9.0 goes to production", "Mary usually takes Thursday",
+		"Tell me who takes Thursday", "4.9.0 doesn't go to production", "Let me know if Rosa takes it", "Let us take it",
+		"Her appointment was on Thursday", "Read the new appointment for Owen", "Look at the blood test please",
+		"Thanks for the appointment", "What Mary takes is hers", "Send Ann her letter to Friday", "Aiko needs a letter",
+		"New letter for Owen", "An appointment is free", "'Mary takes Thursday'", "",
+	] {
+		wishes.stated(_acts, _things) == set() with input as _request(statement)
+	}
+	wishes.stated({"book"}, set()) == set() with input as _request("Lucia to Wednesday at ten")
+}
+
+test_conditional if {
+	every statement in [
+		"If it came, refund him", "Refund it unless it came", "Refund those where we were at fault",
+		"Order it as long as it's 5",
+		"Refund her in case it's lost",
+	] {
+		wishes.conditional with input as _request(statement)
+		not wishes.conditional with input as _asserted(statement)
+	}
+	every statement in [
+		"Check whether it came", "Tell me if it came", "See if it's in stock and order two", "Cancel it", "Ask if she agrees",
+		"Translate 'if it came'",
+	] {
+		not wishes.conditional with input as _request(statement)
+	}
+}

@@ -1,0 +1,47 @@
+package tabard.lib.scopes_test
+
+import data.tabard.lib.scopes
+import data.tabard.lib.times
+
+_people := {"L": ["Lucia Gil"], "O": ["Owen Achebe"], "H": ["Harriet Vale"]}
+
+_call(statement, start) := {
+	"context": {"time": 1796032800},
+	"task": {"intent_source": "signed", "statement": statement},
+	"tool": {"arguments": {"start": start}},
+}
+
+_both := "Please move Lucia to Wednesday at ten and Owen Achebe to Thursday, between two and half past three."
+
+test_each_has_its_own_part if {
+	lucia := scopes.of("L", _people) with input as _call(_both, "")
+	owen := scopes.of("O", _people) with input as _call(_both, "")
+	contains(lucia, "Wednesday")
+	not contains(lucia, "Thursday")
+	contains(owen, "Thursday")
+	contains(owen, "half past three")
+	not contains(owen, "Wednesday")
+	scopes.of("H", _people) == "" with input as _call(_both, "")
+}
+
+test_values_are_read_in_it if {
+	some id, start in {"L": "10:00", "O": "14:00"}
+	every other, moment in {"L": "10:00", "O": "14:00"} {
+		said := {other | times.requested("start", "UTC") with input as _call(_both, moment) with input.task.statement as _of(id)}
+		count(said) == count({1 | other == id})
+		start != ""
+	}
+}
+
+_of(id) := text if text := scopes.of(id, _people) with input as _call(_both, "")
+
+test_what_names_none_goes_with_the_part_before if {
+	scopes.of("L", _people) == "For tomorrow: Lucia comes. Move her to ten." with input as _call("For tomorrow: Lucia comes. Move her to ten.", "")
+	text := scopes.of("O", _people) with input as _call("Tomorrow, Lucia at ten, Owen at two", "")
+	text == "Tomorrow, Owen at two"
+}
+
+test_only_trusted_words if {
+	asserted := object.union(_call(_both, ""), {"task": {"intent_source": "asserted"}})
+	scopes.of("L", _people) == "" with input as asserted
+}
