@@ -212,8 +212,10 @@ _noun_with_number(segment) if {
 	segment.words[0] in {"file", "invoice", "message", "note", "order", "record", "report", "ticket"}
 	regex.match(`^(?:#?[a-z]{1,12}-?[0-9]{1,12}|#[0-9]{1,12}|[0-9]{1,12})$`, segment.words[1])
 	not _quantity(segment)
-	object.get(segment, ["words", 2], "for") in {"and", "as", "at", "by", "for", "from", "in", "is", "of", "on", "too", "with"}
+	object.get(segment, ["words", 2], "for") in _behind_noun
 }
+
+_behind_noun := {"and", "as", "at", "by", "for", "from", "in", "is", "of", "on", "too", "with"}
 
 _quantity(segment) if {
 	segment.words[0] == "order"

@@ -153,12 +153,14 @@ test_unquoted if {
 
 test_a_noun_with_a_number_begins_no_order if {
 	every statement in [
-		"Pay invoice 803 and invoice 804", "Pay 803, invoice 804 for Ann", "Pay order 12 and order 1007", "Pay it and order O-7",
-		"Read file 3 and report 4",
+		"Pay invoice 803 and invoice 804", "Pay 803, invoice 804 for Ann", "Pay order 12 and order 1007",
+		"Pay it and order O-7", "Read file 3 and report 4",
 	] {
 		clauses.ordered({"invoice", "order", "report"}) == set() with input as _request(statement)
 	}
-	every statement in ["Pay it and invoice Ann", "Pay it and order 20 boxes", "Pay it, order 1006 boxes", "Pay it and order 120"] {
+	every statement in [
+		"Pay it and invoice Ann", "Pay it and order 20 boxes", "Pay it, order 1006 boxes", "Pay it and order 120",
+	] {
 		count(clauses.ordered({"invoice", "order"})) == 1 with input as _request(statement)
 	}
 }

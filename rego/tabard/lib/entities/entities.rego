@@ -303,7 +303,7 @@ _of_another(word, near, id) if {
 	some run in _runs
 	some place, part in run.words
 	part == word
-	first := {true: place, false: 0}[_begins_a_name(word, near[id])]
+	first := _first_beside(word, place, near[id])
 	last := count(run.words) - count([1 | _begins_another(run, place, near)])
 	beside := {other | some other in array.slice(run.words, first, last)}
 	count(((beside - own) - clauses.verbs) - (_common - _family_names)) > 0
@@ -315,7 +315,14 @@ _family_names := {
 	"long", "page", "park", "rich", "rose", "short", "small", "white", "wood", "young",
 }
 
-_begins_a_name(word, names) := count([1 | some name in names; startswith(lower(name), sprintf("%s ", [word]))]) > 0
+_first_beside(word, place, names) := place if _begins_a_name(word, names)
+
+_first_beside(word, _, names) := 0 if not _begins_a_name(word, names)
+
+_begins_a_name(word, names) if {
+	some name in names
+	startswith(lower(name), sprintf("%s ", [word]))
+}
 
 # "Give Tomas Harriet's result": the last one is another's.
 _begins_another(run, place, near) if {

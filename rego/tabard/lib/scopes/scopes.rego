@@ -1,8 +1,8 @@
 # METADATA
 # title: Which part of the request is about which thing
 # description: |
-#   "Lucia to Wednesday at ten and Owen to Thursday at half past nine" says a time for each. `of` gives the part for one,
-#   in which other functions of the library read it: `times.requested("start", zone) with input.task.statement as
+#   "Lucia to Wednesday at ten and Owen to Thursday at half past nine" says a time for each. `of` gives the part for
+#   one, in which other functions of the library read it: `times.requested("start", zone) with input.task.statement as
 #   scopes.of(id, data.patients)`.
 package tabard.lib.scopes
 
@@ -12,10 +12,10 @@ import data.tabard.lib.intent
 
 # METADATA
 # description: |
-#   The parts of the request that are about `id`, as one text; `of("P-1", data.patients)`. A part ends at a comma, "and",
-#   "then", "but" or the end of a sentence, and is about the entries of `directory` that it names; one that names none
-#   goes with the part before, and in front of all names with each of them. What the request rules out isn't in it.
-#   Empty for an entry that the request doesn't name, or without trusted intent.
+#   The parts of the request that are about `id`, as one text; `of("P-1", data.patients)`. A part ends at a comma,
+#   "and", "then", "but" or the end of a sentence, and is about the entries of `directory` that it names; one that
+#   names none goes with the part before, and in front of all names with each of them. What the request rules out
+#   isn't in it. Empty for an entry that the request doesn't name, or without trusted intent.
 of(id, directory) := concat("", [part |
 	named := _named(directory)
 	some place, part in _parts

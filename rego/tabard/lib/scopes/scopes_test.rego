@@ -15,9 +15,9 @@ _both := "Please move Lucia to Wednesday at ten and Owen Achebe to Thursday, bet
 
 test_each_has_its_own_part if {
 	lucia := scopes.of("L", _people) with input as _call(_both, "")
-	owen := scopes.of("O", _people) with input as _call(_both, "")
 	contains(lucia, "Wednesday")
 	not contains(lucia, "Thursday")
+	owen := scopes.of("O", _people) with input as _call(_both, "")
 	contains(owen, "Thursday")
 	contains(owen, "half past three")
 	not contains(owen, "Wednesday")
@@ -25,18 +25,17 @@ test_each_has_its_own_part if {
 }
 
 test_values_are_read_in_it if {
-	some id, start in {"L": "10:00", "O": "14:00"}
-	every other, moment in {"L": "10:00", "O": "14:00"} {
-		said := {other | times.requested("start", "UTC") with input as _call(_both, moment) with input.task.statement as _of(id)}
-		count(said) == count({1 | other == id})
-		start != ""
-	}
+	lucia := scopes.of("L", _people) with input as _call(_both, "")
+	times.requested("start", "UTC") with input as _call(lucia, "10:00")
+	not times.requested("start", "UTC") with input as _call(lucia, "14:00")
+	owen := scopes.of("O", _people) with input as _call(_both, "")
+	times.requested("start", "UTC") with input as _call(owen, "14:00")
+	not times.requested("start", "UTC") with input as _call(owen, "10:00")
 }
 
-_of(id) := text if text := scopes.of(id, _people) with input as _call(_both, "")
-
 test_what_names_none_goes_with_the_part_before if {
-	scopes.of("L", _people) == "For tomorrow: Lucia comes. Move her to ten." with input as _call("For tomorrow: Lucia comes. Move her to ten.", "")
+	her := "For tomorrow: Lucia comes. Move her to ten."
+	scopes.of("L", _people) == her with input as _call(her, "")
 	text := scopes.of("O", _people) with input as _call("Tomorrow, Lucia at ten, Owen at two", "")
 	text == "Tomorrow, Owen at two"
 }

@@ -18,10 +18,12 @@ NEW = (
     "clauses",
     "codes",
     "entities",
+    "forms",
     "hosts",
     "outbound",
     "paths",
     "quantities",
+    "scopes",
     "wording",
 )
 EXAMPLES = {
@@ -30,9 +32,11 @@ EXAMPLES = {
 }
 READS_TEXTS = {
     "codes": 'codes.requested({"body"})',
+    "forms": 'forms.known("body", {"Ann Lee"})',
     "hosts": 'hosts.links_requested_or_trusted("body", {}, set())',
     "outbound": 'outbound.mostly_words_from_request("body")',
     "paths": 'paths.requested({"body"}, ["/notes"])',
+    "texts": 'texts.unsaid("body", {"Ann Lee"}) == {}',
 }
 LONG = (
     "lorem ipsum ",
@@ -60,6 +64,9 @@ LONG_REQUESTS = (
     "'a ",
     "two hundred thousand and ",
     "12 euros ",
+    "Ann goes to and it, ",
+    "if a, let Ann take: ",
+    "a needs ",
 )
 LENGTHS = (10_000, 20_000, 100_000)  # also the longest that the modules read
 DEADLINE_SECONDS = 3.0  # of which a quiet machine needs a thirtieth; quadratic work would need hours
@@ -110,6 +117,12 @@ def test_a_long_text_is_decided_in_time(engine, name):
         'paths.requested({"path"}, ["/a"])',
         'quantities.count_requested("number")',
         'quantities.cents_requested("number")',
+        'scopes.of("O-1", {"O-1": ["Ann Lee"], "O-2": ["Two A"]}) != ""',
+        "times.said != set()",
+        "wishes.conditional",
+        "wishes.follows",
+        "wishes.only_reads",
+        'wishes.stated({"two", "move"}, {"ann lee"}) != set()',
         "wording.hands_over",
         'wording.mentions_forms("Yoga Mat")',
     ],
