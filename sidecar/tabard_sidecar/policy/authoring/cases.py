@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
@@ -19,7 +20,7 @@ from tabard_sidecar.policy.authoring.request_keys import (
     build_input,
     catalogue_fault,
 )
-from tabard_sidecar.policy.authoring.sequences import continued, left_behind, reserved
+from tabard_sidecar.policy.authoring.sequences import continued, left_behind, reserved, starting, with_budgets
 from tabard_sidecar.policy.authoring.workbench import FAILURES, Evaluation, check, deciding
 from tabard_sidecar.policy.catalogue import Catalogue, ToolSpec, load_catalogue
 from tabard_sidecar.policy.loading.compiling import CompileOptions
@@ -167,9 +168,13 @@ def decide_cases(
     results: list[CaseResult] = []
     left: dict[tuple[str, str], RequestKeys] = {}
     with deciding(engine, path, options) as decide:
+        starts = _Starts(decide)
         for case in cases:
             before = left.get((case.file, case.after)) if case.after else None
-            keys = case.keys if before is None else continued(case.keys, before, _time(before))
+            if before is None:
+                keys = starts.with_budgets(case.keys)
+            else:
+                keys = continued(case.keys, before, _time(before))
             one = _prepare(case, keys, catalogues.find(case.catalogue))
             decided = _decided(one, decide, in_sequence=before is not None)
             if one.refused is None:
@@ -179,6 +184,24 @@ def decide_cases(
     if faults:
         raise PolicyBrokenError(faults)
     return CaseReport(tuple(results))
+
+
+class _Starts:
+    """Gives a case that states no budgets those with which policy starts its task."""
+
+    def __init__(self, decide: Callable[[Mapping[str, Json]], Evaluation]) -> None:
+        self._decide = decide
+        self._known: dict[str, PolicyDecision] = {}
+
+    def with_budgets(self, keys: RequestKeys) -> RequestKeys:
+        """Return the keys of a call with budgets: the stated ones, or those of the start rule."""
+        if keys.operation == "start_task" or "budgets" in keys.model_fields_set:
+            return keys
+        document = build_input(starting(keys), None, DEFAULT_TIME)
+        text = json.dumps(document, sort_keys=True)
+        if text not in self._known:
+            self._known[text] = self._decide(document).decision
+        return with_budgets(keys, self._known[text])
 
 
 def _decided(

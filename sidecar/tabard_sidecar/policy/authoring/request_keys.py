@@ -126,7 +126,9 @@ class RequestKeys(Keys):
         default="signed", description="Whether purpose and statement are signed."
     )
     labels: list[str] = Field(default=[], description="Labels of the task.")
-    budgets: dict[str, BudgetKeys] = Field(default={}, description="Budgets of the task, by name.")
+    budgets: dict[str, BudgetKeys] = Field(
+        default={}, description="Budgets of the task, by name; a case without has those of the start rule."
+    )
     facts: dict[str, list[str] | Annotated[int, Field(ge=0)]] = Field(
         default={}, description="Facts of the task, by name: a list for a set, a number for a counter."
     )

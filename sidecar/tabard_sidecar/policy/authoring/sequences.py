@@ -18,6 +18,8 @@ OF_ONE_CALL = frozenset(
 )
 """Keys that a request doesn't take over from the one before it; the others describe the task, which is the same."""
 
+_NOT_AT_START = ("tool", "server", "arguments", "holder", "limits", "approvals", "context", "hops")
+
 STEP_SECONDS = 60.0
 """Time between two requests of a sequence, if the later one states no time."""
 
@@ -78,6 +80,17 @@ def left_behind(
             "facts": _noted(keys, decision.notes, outcome).as_json(),
         }
     )
+
+
+def starting(keys: RequestKeys) -> RequestKeys:
+    """Return the request that starts the task in which ``keys`` asks: the same person, workload and words."""
+    nothing = {name: RequestKeys.model_fields[name].get_default() for name in (*CARRIED, *_NOT_AT_START)}
+    return keys.model_copy(update={**nothing, "operation": "start_task"})
+
+
+def with_budgets(keys: RequestKeys, started: PolicyDecision) -> RequestKeys:
+    """Return the request with the budgets that a task has which was started by a decision; none if it was denied."""
+    return keys.model_copy(update={"budgets": _granted(started) if started.allowed else {}})
 
 
 def reserved(keys: RequestKeys, decision: PolicyDecision, *, in_sequence: bool) -> PolicyDecision:

@@ -599,3 +599,16 @@ def test_a_task_that_is_full_of_facts_is_denied(noting):
     elements = ", ".join(f"e{number}" for number in range(256))
     text = f"cases:\n  - {{name: a, tool: look, arguments: {{id: x}}, facts: {{seen: [{elements}]}}, expect: {{effect: deny, code: facts_exceeded}}}}\n"
     assert [told for told in noting(text).values() if told] == []
+
+
+def test_a_case_has_the_budgets_of_the_start_rule_unless_it_states_some(decide):
+    """One that states `{}` has none, and neither has a person whose task doesn't start."""
+    differences = decide("""
+cases:
+  - {name: enough, subject: alice, tool: pay, arguments: {cents: 100}, expect: {effect: allow}}
+  - {name: too much, subject: alice, tool: pay, arguments: {cents: 101}, expect: {effect: deny, code: budget_exhausted}}
+  - {name: stated, subject: alice, budgets: {cents: {limit: 200}}, tool: pay, arguments: {cents: 101}, expect: {effect: allow}}
+  - {name: none, subject: alice, budgets: {}, tool: pay, arguments: {cents: 101}, expect: {effect: allow}}
+  - {name: no task, subject: bob, tool: pay, arguments: {cents: 101}, expect: {effect: allow}}
+""")
+    assert differences == {name: [] for name in ("enough", "too much", "stated", "none", "no task")}
