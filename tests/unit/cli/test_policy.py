@@ -156,6 +156,37 @@ _small(x) if x < 3
     assert told == ([("undefined_under_not", row)] if warned and rule != "grant" else [])
 
 
+KEYS = {
+    '_key := input.tool.arguments.key if input.tool.name == "pay"': True,
+    '_key := "a" if {\n\tinput.tool.name == "pay"\n} else := "b" if {\n\tinput.tool.name == "send"\n}': True,
+    '_key := "a" if {\n\tinput.tool.name == "pay"\n} else := "b"': False,
+    'default _key := ""\n\n_key := "a" if input.tool.name == "pay"': False,
+    "_key := input.tool.arguments.key": False,
+}
+"""Helpers, and whether they are defined under conditions only."""
+
+
+@pytest.mark.parametrize(("helper", "warned"), KEYS.items())
+@pytest.mark.parametrize("stated", ["", '\n\t_key != "x"'])
+def test_a_fact_whose_key_may_be_undefined_is_told_in_a_grant(tmp_path, helper, warned, stated):
+    source = f"""package policy.demo
+
+import data.tabard.lib.facts
+{START}
+{helper}
+
+grant contains {{"code": "x", "facts": {{"done": {{_key}}}}}} if {{
+	input.tool.name in {{"pay", "send"}}
+	not facts.has("done", _key){stated}
+}}
+"""
+    write(tmp_path, demo=source)
+    _, report = as_json("check", tmp_path)
+    told = [one["message"] for one in report["problems"] if one["code"] == "undefined_under_not"]
+    assert len(told) == (1 if warned and not stated else 0)
+    assert all("_key" in one and "nothing is granted" in one for one in told)
+
+
 @pytest.mark.parametrize("required", [["cents"], []])
 def test_an_argument_that_its_tools_require_is_never_missing(tmp_path, required):
     rule = 'deny contains {"code": "y", "message": "y"} if not input.tool.arguments.cents > 10\n'

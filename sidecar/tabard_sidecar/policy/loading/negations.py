@@ -1,10 +1,10 @@
-"""Warns of denials that a missing value prevents: under ``not``, a call of a function with it is undefined, not true."""
+"""Warns of rules that a missing value prevents: under ``not``, a call of a function with it is undefined, not true."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
-from tabard_sidecar.policy.loading.ast import Node, Rule, place, rules
+from tabard_sidecar.policy.loading.ast import Node, Rule, aliases, place, rules
 from tabard_sidecar.policy.loading.offered import Tool
 from tabard_sidecar.policy.problems import PolicyProblem, Severity
 from tabard_sidecar.policy.values import Json
@@ -12,17 +12,74 @@ from tabard_sidecar.policy.values import Json
 _RULES = frozenset({"deny", "ask"})
 # OPA compares these as it looks them up: undefined under `not` holds there.
 _EQUALITIES = frozenset({"eq", "equal"})
+_FACTS = ("data", "tabard", "lib", "facts")
 _ARGUMENTS = ("input", "tool", "arguments")
 
 
 def check_negations(file: str, module: Node, required: frozenset[str]) -> Iterator[PolicyProblem]:
     """Yield a warning for each ``not m[input.x] < 10`` in a rule that denies or asks: without the key it doesn't.
 
+    In other rules it warns of facts that a helper names which isn't defined for every call.
     ``required`` has the names of arguments that are never missing.
     """
+    conditional = _conditional(module)
     for rule in rules(module):
         if rule.name in _RULES:
             yield from _of(file, rule, required)
+        else:
+            yield from _of_facts(file, rule, conditional, aliases(module))
+
+
+def _conditional(module: Node) -> frozenset[str]:
+    """Return the names of values that the module's rules define under conditions only, without a default."""
+    found: dict[str, bool] = {}
+    for rule in rules(module):
+        head = rule.node["head"]
+        always = bool(rule.node.get("default") or head.get("args") or head.get("key")) or not _has_conditions(
+            rule.node
+        )
+        found[rule.name] = found.get(rule.name, True) and not always
+    return frozenset(name for name, only in found.items() if only and name.startswith("_"))
+
+
+def _has_conditions(node: Node) -> bool:
+    """Tell whether a rule and each of its ``else`` has a body that can fail."""
+    body = node.get("body") or []
+    terms = body[0].get("terms") if body else None
+    if terms is None or (isinstance(terms, dict) and terms.get("value") is True):
+        return False
+    other = node.get("else")
+    return other is None or _has_conditions(other)
+
+
+def _of_facts(
+    file: str, rule: Rule, conditional: frozenset[str], imported: Mapping[str, tuple[str, ...]]
+) -> Iterator[PolicyProblem]:
+    """Yield a warning for each ``not facts.has("done", _key)`` with a helper that isn't defined for every call."""
+    body = rule.node.get("body") or ()
+    present = {name for each in body if not each.get("negated") for name in _names(each.get("terms"))}
+    for expression in body:
+        terms = expression.get("terms")
+        if not (expression.get("negated") and isinstance(terms, list)):
+            continue
+        function = terms[0].get("value") if isinstance(terms[0], dict) else None
+        if not (isinstance(function, list) and imported.get(function[0].get("value")) == _FACTS):
+            continue
+        named = {term["value"] for term in terms[1:] if term.get("type") == "var"}
+        for name in sorted((conditional & named) - present):
+            at = place(expression, rule.place)
+            holds = "nothing is granted" if rule.name == "grant" else f"{rule.name} doesn't hold"
+            message = f"this negation doesn't hold where {name} isn't defined, and then {holds}"
+            step = f"Give {name} a default, or negate a helper that has the call as its condition"
+            yield PolicyProblem(
+                file, at.row, at.column, "undefined_under_not", message, step, Severity.WARNING
+            )
+
+
+def _names(term: Json) -> Iterator[str]:
+    """Yield the names of variables that a term needs; those in a comprehension leave it empty."""
+    for one in _inside(term, "var"):
+        yield str(one["value"])
 
 
 def required_arguments(tools: Iterable[Tool] | None) -> frozenset[str]:
