@@ -1,6 +1,7 @@
 """Writes docs/reference from the source.
 
-Pages: configuration, caveats, library, decision cases, decision log, reason codes, metrics, command line, injector.
+Pages: configuration, caveats, library, decision cases, decision log, reason codes, metrics, command line, injector,
+control service.
 
 ``python docs/generate.py`` writes, ``python docs/generate.py --check`` only reports outdated pages.
 """
@@ -16,6 +17,7 @@ from pathlib import Path
 import click
 import decision_log
 from caveat_tables import filled
+from control_page import control_page
 from injector_page import injector_page
 from library_page import library_page
 from prometheus_client import CollectorRegistry
@@ -131,6 +133,9 @@ def main(arguments: list[str] | None = None) -> int:
         "injector.md": _GENERATED.format(source="sidecar/tabard_sidecar/injector")
         + "\n"
         + injector_page(_table),
+        "control.md": _GENERATED.format(source="sidecar/tabard_sidecar/control")
+        + "\n"
+        + control_page(_table),
         "command-line.md": command_line_page(),
         "decision-log.md": decision_log.page(
             _GENERATED.format(source="docs/decision_log.py and rego/schemas/input.json")

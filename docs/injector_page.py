@@ -61,25 +61,28 @@ def injector_page(table: Table) -> str:
     annotations = "\n".join(
         f"| `{name}` | {one.value} | {one.default} | {one.meaning} |" for name, one in ANNOTATIONS.items()
     )
-    fields = InjectorSettings.model_fields
-    lines = [
-        f"{_INTRO}{annotations}",
-        _SETTINGS,
-        *table("", {name: field for name, field in fields.items() if section(field) is None}),
-    ]
+    lines = [f"{_INTRO}{annotations}", _SETTINGS, *settings_tables(InjectorSettings, table)]
+    metrics = metrics_rows(InjectorMetrics(CollectorRegistry(), float))
+    return "\n".join(lines) + "\n" + _METRICS + "".join(metrics)
+
+
+def settings_tables(settings: type[BaseModel], table: Table) -> Iterator[str]:
+    """Yield the lines that describe every setting, section by section."""
+    fields = settings.model_fields
+    yield from table("", {name: field for name, field in fields.items() if section(field) is None})
     for name, field in fields.items():
         found = section(field)
         if found is not None:
-            lines += [f"### {name}\n", f"{_about(found[0])}\n", *table(f"{name}.", found[0].model_fields)]
-    return "\n".join(lines) + "\n" + _METRICS + "".join(_metrics())
+            yield from (f"### {name}\n", f"{_about(found[0])}\n", *table(f"{name}.", found[0].model_fields))
 
 
 def _about(model: type[BaseModel]) -> str:
     return " ".join((model.__doc__ or "").strip().split("\n\n")[0].split())
 
 
-def _metrics() -> Iterator[str]:
-    for instrument in vars(InjectorMetrics(CollectorRegistry(), float)).values():
+def metrics_rows(metrics: object) -> Iterator[str]:
+    """Yield a row for each instrument that is an attribute of ``metrics``."""
+    for instrument in vars(metrics).values():
         if isinstance(instrument, MetricWrapperBase):
             family = next(iter(instrument.describe()))
             full = f"{family.name}_total" if family.type == "counter" else family.name

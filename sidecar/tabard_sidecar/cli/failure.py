@@ -68,6 +68,14 @@ class InjectorConfigFailure(ConfigFailure):
         return "See docs/reference/injector.md."
 
 
+class ControlConfigFailure(ConfigFailure):
+    """The control service's configuration has mistakes; all of them are printed."""
+
+    def _see(self, problem: SourceProblem) -> str:
+        del problem
+        return "See docs/reference/control.md."
+
+
 def _anchor(problem: SourceProblem) -> str:
     """Return the command that describes the setting's section."""
     section, dot, _ = problem.key.partition(".")

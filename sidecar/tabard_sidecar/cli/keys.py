@@ -35,7 +35,7 @@ def _on_keyring(command: _Command, kind: click.Path | None = None) -> _Command:
     def run(
         directory: Path | None, config_file: Path | None, assignments: tuple[str, ...], **others: object
     ) -> object:
-        chosen = directory or load_settings(config_file, assignments).settings.keys.directory
+        chosen = directory or _configured(config_file, assignments)
         try:
             return command(chosen, **others)
         except KeyringError as error:
@@ -47,6 +47,19 @@ def _on_keyring(command: _Command, kind: click.Path | None = None) -> _Command:
         help="Key directory. Default: keys.directory of the configuration.",
     )
     return cast("_Command", option(config_options(run)))
+
+
+def _configured(config_file: Path | None, assignments: tuple[str, ...]) -> Path:
+    keys = load_settings(config_file, assignments).settings.keys
+    if keys.control is not None:
+        raise Failure(
+            "the keys of this configuration come from a control service and are in no directory",
+            exit_codes.CONFIG,
+            where=keys.control.url,
+            next_step="Name a key directory with --directory, or make master keys with `tabard control keys new`.",
+            see=_SEE,
+        )
+    return keys.directory
 
 
 @click.group(name="keys")

@@ -57,6 +57,11 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
         "injector",
         "Put the sidecar into pods on Kubernetes.",
     ),
+    "control": (
+        "tabard_sidecar.cli.control",
+        "control",
+        "Give the sidecars of every namespace their zone's keys.",
+    ),
     "opa": ("tabard_sidecar.cli.opa", "opa", "Run the OPA command line of the embedded engine's version."),
     "completion": ("tabard_sidecar.cli.completion", "completion", "Print a shell completion script."),
     "version": ("tabard_sidecar.cli.version", "version", "Show versions."),

@@ -21,13 +21,20 @@ from tabard_sidecar.identity.keyset import MAX_SET_BYTES
 from tabard_sidecar.util.files import explain, require_readable
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
 _MAX_BEARER_BYTES = 16 * 1024
 
 
 class FetchError(Exception):
-    """A document couldn't be fetched; the text names the URL and the reason."""
+    """A document couldn't be fetched; the text names the URL and the reason.
+
+    Attributes:
+        status: the server's status code; 0 if there was no answer.
+    """
+
+    status = 0
 
 
 class Fetcher:
@@ -57,8 +64,12 @@ class Fetcher:
         self._allow_http = allow_http
         self._tls: ssl.SSLContext | None = None
 
-    async def get(self, url: str) -> bytes:
+    async def get(self, url: str, headers: Mapping[str, str] | None = None) -> bytes:
         """Return the body at ``url``; redirects aren't followed, and no proxy is used.
+
+        Args:
+            url: what is fetched.
+            headers: in addition to those that every request has.
 
         Raises:
             FetchError: the URL isn't allowed, the server can't be reached in time, answers anything but 200, or
@@ -66,19 +77,26 @@ class Fetcher:
         """
         check_url(url, allow_http=self._allow_http)
         try:
-            request = urllib.request.Request(url, headers=self._headers(url))  # noqa: S310  # checked above
+            request = urllib.request.Request(url, headers=self._headers(url) | dict(headers or {}))  # noqa: S310  # checked above
             exchange = fetching.Exchange(request, self._timeout_seconds, tls=self._tls_context())
         except RefusedFileError as error:
             raise FetchError(explain(error)) from None
         except (OSError, ValueError) as error:
-            raise FetchError(f"{url} can't be fetched ({type(error).__name__})") from None
+            # The name of a file that can't be read is told; other texts may repeat headers.
+            why = f" ({type(error).__name__})"
+            if isinstance(error, OSError) and error.filename:
+                why = f": {explain(error)}"
+            raise FetchError(f"{url} can't be fetched{why}") from None
         try:
             async with asyncio.timeout(self._timeout_seconds):
                 body = await asyncio.wrap_future(exchange.start())
         except TimeoutError:
             raise FetchError(f"{url} didn't answer within {self._timeout_seconds} s") from None
         except fetching.FetchError as error:
-            raise FetchError(self._explained(url, error.__cause__)) from None
+            failure = FetchError(self._explained(url, error.__cause__))
+            if isinstance(error.__cause__, urllib.error.HTTPError):
+                failure.status = error.__cause__.code
+            raise failure from None
         finally:
             exchange.abandon()
         if len(body) > MAX_SET_BYTES:

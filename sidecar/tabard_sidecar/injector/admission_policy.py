@@ -13,7 +13,7 @@ from tabard_sidecar.injector import names
 from tabard_sidecar.injector.conf import InjectorSettings
 
 _API = "admissionregistration.k8s.io/v1"
-_PODS, _EXEC = "tabard-pods", "tabard-exec"
+_PODS, _EXEC, _TOKENS = "tabard-pods", "tabard-exec", "tabard-tokens"
 _PRIVATE = sorted(names.VOLUMES - {names.AGENT_VOLUME})
 
 
@@ -24,6 +24,8 @@ def admission_policies(settings: InjectorSettings) -> list[dict[str, Any]]:
         _binding(_PODS),
         _policy(_EXEC, settings, _exec_rules(), {}, _exec_validations()),
         _binding(_EXEC),
+        _policy(_TOKENS, settings, [_rule(["serviceaccounts/token"], ["CREATE"])], {}, _tokens(settings)),
+        _binding(_TOKENS),
     ]
 
 
@@ -45,13 +47,13 @@ def _variables() -> dict[str, str]:
 
 
 def _keys_or_token(settings: InjectorSettings) -> str:
-    """Return whether a volume ``v`` holds the zone's keys or proof of the sidecar's identity."""
-    keys, audience = json.dumps(settings.sidecar.keys_secret), json.dumps(settings.cluster.audience)
+    """Return whether a volume ``v`` holds the zone's keys, or a token that only the sidecar may have."""
+    keys, audiences = json.dumps(settings.sidecar.keys_secret), json.dumps(settings.private_audiences)
     return (
         f"has(v.secret) && has(v.secret.secretName) && v.secret.secretName == {keys} || "
         "has(v.projected) && has(v.projected.sources) && v.projected.sources.exists(s, "
         f"has(s.secret) && has(s.secret.name) && s.secret.name == {keys} || "
-        f"has(s.serviceAccountToken) && has(s.serviceAccountToken.audience) && s.serviceAccountToken.audience == {audience})"
+        f"has(s.serviceAccountToken) && has(s.serviceAccountToken.audience) && s.serviceAccountToken.audience in {audiences})"
     )
 
 
@@ -123,7 +125,7 @@ def _of_other_containers(settings: InjectorSettings) -> list[tuple[str, str]]:
 
 
 def _of_secrets(settings: InjectorSettings) -> list[tuple[str, str]]:
-    own = json.dumps([names.KEYS_VOLUME, names.IDENTITY_VOLUME])
+    own = json.dumps([names.KEYS_VOLUME, names.IDENTITY_VOLUME, names.CONTROL_VOLUME])
     return [
         (
             (
@@ -151,6 +153,21 @@ def _exec_validations() -> list[tuple[str, str]]:
         (
             f"!has(object.container) || !(object.container in {ours})",
             "no command may run in the sidecar's containers; `kubectl logs` shows what they say",
+        )
+    ]
+
+
+def _tokens(settings: InjectorSettings) -> list[tuple[str, str]]:
+    """Return what a TokenRequest must fulfil: only a kubelet asks for the tokens that it puts into the sidecar."""
+    audiences = json.dumps(settings.private_audiences)
+    kubelet = (
+        'request.userInfo.username.startsWith("system:node:") && has(request.userInfo.groups) && '
+        '"system:nodes" in request.userInfo.groups'
+    )
+    return [
+        (
+            f"!has(object.spec.audiences) || !object.spec.audiences.exists(a, a in {audiences}) || {kubelet}",
+            "a token with the sidecar's audience is for the sidecar's containers only, and only a kubelet may ask for it",
         )
     ]
 

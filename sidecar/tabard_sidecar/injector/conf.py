@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from tabard_sidecar.http.conf import HttpConfig
 from tabard_sidecar.injector.quantities import quantity
@@ -134,6 +134,32 @@ class ClusterConfig(BaseModel):
     )
 
 
+class ControlConfig(BaseModel):
+    """A control service that gives every sidecar the keys of its namespace, in place of a Secret in each."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    url: str | None = Field(
+        default=None,
+        max_length=512,
+        pattern=r"^https://[^/?#@\s]+$",
+        description="The service, `https://tabard-control.tabard-system.svc`. Then the sidecar's zone is its namespace, "
+        "`sidecar.keys_secret` isn't mounted, and nothing is prepared before the sidecar starts.",
+    )
+    audience: str = Field(
+        default="tabard-control",
+        max_length=256,
+        pattern=_PRINTABLE,
+        description="Audience of the token that the sidecar shows there; `cluster.audience` of the service. No other "
+        "container may have such a token.",
+    )
+    ca_config_map: Name = Field(
+        default="tabard-control-ca",
+        description="ConfigMap of the pod's namespace with the key `ca.crt`: PEM certificates of the authorities that sign "
+        "the service's certificate. A change is followed without a restart.",
+    )
+
+
 class InjectorSettings(BaseModel):
     """Everything that can be configured. Relative paths count from the file's directory."""
 
@@ -151,3 +177,17 @@ class InjectorSettings(BaseModel):
     http: HttpConfig = Field(default_factory=HttpConfig)
     sidecar: SidecarConfig
     cluster: ClusterConfig = Field(default_factory=ClusterConfig)
+    control: ControlConfig = Field(default_factory=ControlConfig)
+
+    @model_validator(mode="after")
+    def _audiences_differ(self) -> Self:
+        if self.control.audience == self.cluster.audience:
+            raise ValueError(
+                "control.audience and cluster.audience are the same; a token for one must not do for the other"
+            )
+        return self
+
+    @property
+    def private_audiences(self) -> tuple[str, ...]:
+        """Audiences that only the sidecar's tokens may have."""
+        return self.cluster.audience, self.control.audience

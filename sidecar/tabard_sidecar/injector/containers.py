@@ -16,6 +16,11 @@ _READABLE = 0o444
 """Mode of mounted files. They may belong to another user than the sidecar; only the sidecar's containers mount them."""
 _API_TOKEN_SECONDS = 3600
 _RING = f"{names.KEYRING_DIRECTORY}/ring"
+_ZONE: Mapping[str, Any] = {
+    "name": "TABARD_ZONE",
+    "valueFrom": {"fieldRef": {"apiVersion": "v1", "fieldPath": "metadata.namespace"}},
+}
+"""With a control service the zone is the namespace, whatever its file says."""
 
 
 def agent_mount() -> dict[str, Any]:
@@ -42,13 +47,22 @@ def prepare_container(settings: InjectorSettings) -> dict[str, Any]:
     }
 
 
+def init_containers(settings: InjectorSettings, tuning: Tuning) -> list[dict[str, Any]]:
+    """Return the containers that a pod gets, in their order."""
+    prepare = [prepare_container(settings)] if settings.control.url is None else []
+    return [*prepare, sidecar_container(settings, tuning)]
+
+
 def sidecar_container(settings: InjectorSettings, tuning: Tuning) -> dict[str, Any]:
     """Return the sidecar: it starts before the agents, which wait until it is ready, and ends after them."""
     return {
         **_common(names.SIDECAR, settings.sidecar),
         "restartPolicy": "Always",
         "command": ["tabard", "serve"],
-        "env": [{"name": name, "value": value} for name, value in _environment(settings, tuning).items()],
+        "env": [
+            *({"name": name, "value": value} for name, value in _environment(settings, tuning).items()),
+            *([_ZONE] if settings.control.url else []),
+        ],
         "ports": [{"name": names.HTTP_PORT, "containerPort": tuning.http_port, "protocol": "TCP"}],
         # The kubelet can't ask on a unix socket, and only the health socket says what is missing.
         "startupProbe": {"exec": {"command": ["tabard", "health"]}, **_times(1, 60, timeout=5)},
@@ -58,7 +72,7 @@ def sidecar_container(settings: InjectorSettings, tuning: Tuning) -> dict[str, A
             "requests": {"cpu": tuning.cpu_request, "memory": tuning.memory_request},
             "limits": {"memory": tuning.memory_limit},
         },
-        "volumeMounts": _sidecar_mounts(settings.sidecar),
+        "volumeMounts": _sidecar_mounts(settings),
     }
 
 
@@ -68,16 +82,30 @@ def volumes(settings: InjectorSettings, tuning: Tuning) -> list[dict[str, Any]]:
     return [
         _memory(names.AGENT_VOLUME),
         _memory(names.OPERATOR_VOLUME),
-        _memory(names.KEYRING_VOLUME),
-        {
-            "name": names.KEYS_VOLUME,
-            "secret": {"secretName": settings.sidecar.keys_secret, "defaultMode": _READABLE},
-        },
+        *_keys(settings),
         {"name": names.STATE_VOLUME, "emptyDir": {"sizeLimit": tuning.state_size}},
         {"name": names.TMP_VOLUME, "emptyDir": {"sizeLimit": "64Mi"}},
         _config_map(names.CONFIG_VOLUME, tuning.config_map),
         *([_config_map(names.POLICY_VOLUME, policy)] if policy else []),
         _identity(settings),
+    ]
+
+
+def _keys(settings: InjectorSettings) -> list[dict[str, Any]]:
+    """Return the volumes of what the sidecar gets its keys from: the control service, or the namespace's Secret."""
+    control = settings.control
+    if control.url is None:
+        secret = {"secretName": settings.sidecar.keys_secret, "defaultMode": _READABLE}
+        return [_memory(names.KEYRING_VOLUME), {"name": names.KEYS_VOLUME, "secret": secret}]
+    proof = {
+        "path": "token",
+        "audience": control.audience,
+        "expirationSeconds": settings.cluster.token_seconds,
+    }
+    authorities = {"name": control.ca_config_map, "items": [{"key": "ca.crt", "path": "ca.crt"}]}
+    sources = [{"serviceAccountToken": proof}, {"configMap": authorities}]
+    return [
+        {"name": names.CONTROL_VOLUME, "projected": {"defaultMode": _READABLE, "sources": sources}},
     ]
 
 
@@ -103,6 +131,7 @@ def _environment(settings: InjectorSettings, tuning: Tuning) -> Mapping[str, str
     """Return the settings that belong to the pod. They are stronger than the namespace's file."""
     account = "TABARD_IDENTITY__AGENT__SERVICE_ACCOUNT__"
     policy = settings.sidecar.policy_config_map
+    keys = "TABARD_KEYS__"
     return {
         "HOME": "/tmp",  # noqa: S108 - a volume of the sidecar's own
         "XDG_STATE_HOME": names.STATE_DIRECTORY,
@@ -113,7 +142,15 @@ def _environment(settings: InjectorSettings, tuning: Tuning) -> Mapping[str, str
         "TABARD_LISTEN__OPERATOR": f"unix:{names.OPERATOR_DIRECTORY}/tabard.sock",
         "TABARD_LISTEN__HEALTH": f"unix:{names.OPERATOR_DIRECTORY}/tabard.health",
         "TABARD_HTTP__LISTEN": f"{settings.sidecar.http_host}:{tuning.http_port}",
-        "TABARD_KEYS__DIRECTORY": _RING,
+        **(
+            {
+                f"{keys}CONTROL__URL": settings.control.url,
+                f"{keys}CONTROL__TOKEN_FILE": f"{names.CONTROL_DIRECTORY}/token",
+                f"{keys}CONTROL__CA_FILE": f"{names.CONTROL_DIRECTORY}/ca.crt",
+            }
+            if settings.control.url
+            else {f"{keys}DIRECTORY": _RING}
+        ),
         **({"TABARD_POLICY__PATH": names.POLICY_DIRECTORY} if policy else {}),
         f"{account}TOKEN_FILE": f"{names.IDENTITY_DIRECTORY}/token",
         f"{account}ISSUER": settings.cluster.issuer,
@@ -125,12 +162,16 @@ def _environment(settings: InjectorSettings, tuning: Tuning) -> Mapping[str, str
     }
 
 
-def _sidecar_mounts(config: SidecarConfig) -> list[dict[str, Any]]:
+def _sidecar_mounts(settings: InjectorSettings) -> list[dict[str, Any]]:
+    config = settings.sidecar
+    keys = (names.CONTROL_VOLUME, names.CONTROL_DIRECTORY)
+    if settings.control.url is None:
+        keys = (names.KEYRING_VOLUME, names.KEYRING_DIRECTORY)
     policy = _mount(names.POLICY_VOLUME, names.POLICY_DIRECTORY, read_only=True)
     return [
         _mount(names.AGENT_VOLUME, names.AGENT_DIRECTORY),
         _mount(names.OPERATOR_VOLUME, names.OPERATOR_DIRECTORY),
-        _mount(names.KEYRING_VOLUME, names.KEYRING_DIRECTORY, read_only=True),
+        _mount(*keys, read_only=True),
         _mount(names.STATE_VOLUME, names.STATE_DIRECTORY),
         _mount(names.TMP_VOLUME, "/tmp"),  # noqa: S108 - a volume of the sidecar's own
         _mount(names.CONFIG_VOLUME, names.CONFIG_DIRECTORY, read_only=True),

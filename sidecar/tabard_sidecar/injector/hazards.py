@@ -45,7 +45,7 @@ def check_foreign_volume(volume: Object, settings: InjectorSettings) -> None:
     Raises:
         Refusal: it holds the zone's keys, or a token that proves the sidecar's identity.
     """
-    name, keys, audience = quoted(volume["name"]), settings.sidecar.keys_secret, settings.cluster.audience
+    name, keys = quoted(volume["name"]), settings.sidecar.keys_secret
     projected = volume.get("projected")
     sources = projected.get("sources") if isinstance(projected, Mapping) else None
     for source in [volume, *(sources if isinstance(sources, list) else ())]:
@@ -53,9 +53,10 @@ def check_foreign_volume(volume: Object, settings: InjectorSettings) -> None:
             raise Refusal(
                 f"volume {name} holds the zone's keys (Secret {keys}); remove it: only the sidecar may have them"
             )
-        if _field(source, "serviceAccountToken", "audience") == audience:
+        audience = _field(source, "serviceAccountToken", "audience")
+        if audience in settings.private_audiences:
             raise Refusal(
-                f"volume {name} holds a token with the sidecar's audience {quoted(audience)}; use another audience"
+                f"volume {name} holds a token with the sidecar's audience {quoted(str(audience))}; use another audience"
             )
 
 

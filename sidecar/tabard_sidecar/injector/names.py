@@ -24,6 +24,8 @@ TMP_VOLUME = "tabard-tmp"
 CONFIG_VOLUME = "tabard-config"
 POLICY_VOLUME = "tabard-policy"
 IDENTITY_VOLUME = "tabard-identity"
+CONTROL_VOLUME = "tabard-control"
+"""Token for the control service, and its authorities."""
 VOLUMES = frozenset(
     {
         AGENT_VOLUME,
@@ -35,6 +37,7 @@ VOLUMES = frozenset(
         CONFIG_VOLUME,
         POLICY_VOLUME,
         IDENTITY_VOLUME,
+        CONTROL_VOLUME,
     }
 )
 
@@ -46,6 +49,7 @@ CONFIG_DIRECTORY = "/etc/tabard/config"
 POLICY_DIRECTORY = "/etc/tabard/policy"
 KEYS_DIRECTORY = "/var/run/secrets/tabard-keys"
 IDENTITY_DIRECTORY = "/var/run/secrets/tabard"
+CONTROL_DIRECTORY = "/var/run/secrets/tabard-control"
 
 ADDRESS_VARIABLE = "TABARD_ADDRESS"
 ADDRESS = f"unix:{AGENT_DIRECTORY}/tabard.sock"

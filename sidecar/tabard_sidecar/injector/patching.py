@@ -17,8 +17,7 @@ from tabard_sidecar.injector.conf import InjectorSettings
 from tabard_sidecar.injector.containers import (
     agent_mount,
     agent_variable,
-    prepare_container,
-    sidecar_container,
+    init_containers,
     volumes,
 )
 from tabard_sidecar.injector.hazards import check_foreign_volume, check_hazards
@@ -130,7 +129,13 @@ def _init_containers(pod: Pod, settings: InjectorSettings, tuning: Tuning) -> It
     """Yield what puts the two containers before all others; those that are there stay where they are."""
     prepare = pod.named(INIT_CONTAINERS, names.PREPARE)
     sidecar = pod.named(INIT_CONTAINERS, names.SIDECAR)
-    pairs = ((prepare, prepare_container(settings)), (sidecar, sidecar_container(settings, tuning)))
+    wanted_ones = {one["name"]: one for one in init_containers(settings, tuning)}
+    if prepare is not None and names.PREPARE not in wanted_ones:
+        raise Refusal(
+            f"the name of the init container {names.PREPARE} is the injector's; rename the container"
+        )
+    there = {names.PREPARE: prepare, names.SIDECAR: sidecar}
+    pairs = [(there[name], wanted) for name, wanted in wanted_ones.items()]
     for found, wanted in pairs:
         _check_container(found, wanted)
     if prepare is not None and sidecar is not None and prepare.index > sidecar.index:

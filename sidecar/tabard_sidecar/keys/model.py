@@ -62,19 +62,7 @@ def valid_kid(kid: str) -> bool:
 
 def encode(key: Key) -> bytes:
     """Encode ``key`` as a JSON document, including the secret."""
-    material: str | dict[str, str]
-    if key.private_key is not None:
-        material = jwk.private_jwk(key.private_key)
-    else:
-        material = base64url.encode(key.secret)
-    document = {
-        "kid": key.kid,
-        "use": key.use,
-        "active_from": _to_text(key.active_from),
-        "retire_after": None if key.retire_after is None else _to_text(key.retire_after),
-        "key": material,
-    }
-    return json.dumps(document, indent=2).encode() + b"\n"
+    return json.dumps(encode_document(key), indent=2).encode() + b"\n"
 
 
 def decode(content: bytes) -> Key:
@@ -88,6 +76,31 @@ def decode(content: bytes) -> Key:
     except (ValueError, RecursionError):
         # The parser's message could quote the secret.
         raise KeyringError("it isn't valid JSON, or repeats a name") from None
+    return decode_document(document)
+
+
+def encode_document(key: Key) -> dict[str, Any]:
+    """Return ``key`` as a JSON object, including the secret."""
+    material: str | dict[str, str]
+    if key.private_key is not None:
+        material = jwk.private_jwk(key.private_key)
+    else:
+        material = base64url.encode(key.secret)
+    return {
+        "kid": key.kid,
+        "use": key.use,
+        "active_from": to_text(key.active_from),
+        "retire_after": None if key.retire_after is None else to_text(key.retire_after),
+        "key": material,
+    }
+
+
+def decode_document(document: object) -> Key:
+    """Read the JSON object of a key.
+
+    Raises:
+        KeyringError: it isn't a key; the text doesn't repeat its content.
+    """
     if not isinstance(document, dict) or set(document) != _FIELDS:
         raise KeyringError(f"it must be an object with exactly the fields {', '.join(sorted(_FIELDS))}")
     kid, use = document["kid"], document["use"]
@@ -95,18 +108,23 @@ def decode(content: bytes) -> Key:
         raise KeyringError("its kid must be 1 to 64 letters, digits, '_' or '-'")
     if use not in USES:
         raise KeyringError(f"its use must be one of {', '.join(USES)}")
-    active_from = _to_time(document["active_from"], "active_from")
+    active_from = to_time(document["active_from"], "active_from")
     retire_after = document["retire_after"]
-    retire = None if retire_after is None else _to_time(retire_after, "retire_after")
+    retire = None if retire_after is None else to_time(retire_after, "retire_after")
     if retire is not None and retire < active_from:
         raise KeyringError("its retire_after is before its active_from")
     if use == ROOT:
-        return Key(kid, use, active_from, retire, secret=_root_secret(document["key"]))
+        return Key(kid, use, active_from, retire, secret=root_secret(document["key"]))
     private = _signing_key(document["key"])
     return Key(kid, use, active_from, retire, private_key=private, algorithm=jwk.algorithm_of(private))
 
 
-def _root_secret(value: object) -> bytes:
+def root_secret(value: object) -> bytes:
+    """Read 32 bytes of a key.
+
+    Raises:
+        KeyringError: ``value`` isn't their base64url.
+    """
     if isinstance(value, str):
         try:
             secret = base64url.decode(value)
@@ -131,11 +149,17 @@ def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return document
 
 
-def _to_text(moment: float) -> str:
+def to_text(moment: float) -> str:
+    """Write a time as RFC 3339 does, with milliseconds."""
     return datetime.fromtimestamp(moment, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def _to_time(value: object, name: str) -> float:
+def to_time(value: object, name: str) -> float:
+    """Read a time as RFC 3339 writes it.
+
+    Raises:
+        KeyringError: ``value`` isn't one; the text calls it ``name``.
+    """
     if isinstance(value, str):
         try:
             parsed = datetime.fromisoformat(value)

@@ -146,6 +146,17 @@ class Metrics:
             ("result",),
             registry=registry,
         )
+        self.control_fetches = Counter(
+            "tabard_control_fetches",
+            "Requests to the control service for the zone's keys; result is ok, unchanged or failed.",
+            ("result",),
+            registry=registry,
+        )
+        self.control_failing_since = Gauge(
+            "tabard_control_failing_since_timestamp_seconds",
+            "Since when the control service gives no usable answer, in seconds since 1970; 0 while it does, and without one.",
+            registry=registry,
+        )
         self.state_seconds = LoopHistogram(
             "tabard_state_seconds",
             "Time of one operation of the state store.",

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from tabard_sidecar.credentials.exchange.server import ExchangeServer
     from tabard_sidecar.credentials.vault.conf import VaultConfig
     from tabard_sidecar.credentials.vault.server import VaultServer
+    from tabard_sidecar.keys.conf import ControlKeysConfig
     from tabard_sidecar.state import StateStore
 
 _Config = TypeVar("_Config")
@@ -43,8 +44,15 @@ async def examine(
         file: where it was read from.
         tries: roles of vaults of which a credential is to be obtained and ended.
     """
-    for found in (*_configuration(settings, file), *_keys(settings), *_log(settings)):
+    control = settings.keys.control
+    for found in (
+        *_configuration(settings, file),
+        *(_keys(settings) if control is None else ()),
+        *_log(settings),
+    ):
         yield found
+    if control is not None:
+        yield await _control_keys(settings, control)
     for found in await asyncio.to_thread(lambda: list(_policy(settings))):
         yield found
     async for found in _identity(settings):
@@ -64,6 +72,23 @@ def _configuration(settings: Settings, file: Path | None) -> Iterator[Finding]:
         yield warning(
             "configuration", text, "Remove it from the section insecure before this serves real people."
         )
+
+
+async def _control_keys(settings: Settings, config: ControlKeysConfig) -> Finding:
+    from tabard_sidecar.keys.control import ControlKeys  # noqa: PLC0415 - only for who uses it
+    from tabard_sidecar.server.control_keys import ControlFollower  # noqa: PLC0415
+
+    what = "keys.control"
+    keys = ControlKeys(settings.zone, config.url)
+    await ControlFollower(config, settings.zone, keys, lambda _result: None).fetch()
+    failure = keys_failure(keys)
+    if failure:
+        return problem(
+            what,
+            failure,
+            "Run this in the sidecar's container; `tabard explain keys` describes the section.",
+        )
+    return ok(what, f"{config.url} gives the keys of zone {settings.zone}")
 
 
 def _keys(settings: Settings) -> Iterator[Finding]:

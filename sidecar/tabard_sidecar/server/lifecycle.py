@@ -224,7 +224,8 @@ async def sidecar(
         running = Running(parts, servers, http_address, reread)
         readiness = Readiness(parts)
         await readiness.look()
-        for work in (housekeeping(parts), readiness.follow()):
+        following = [] if parts.control is None else [parts.control.follow()]
+        for work in (housekeeping(parts), readiness.follow(), *following):
             stack.push_async_callback(_cancelled, asyncio.create_task(work))
         settle()
         parts.health.started()
@@ -267,8 +268,14 @@ async def _build(parts: Parts, stack: AsyncExitStack) -> Parts:
     # What was acknowledged as ended is ended before the connections for that are closed.
     stack.push_async_callback(parts.revoking.finish, _ENDING_SECONDS)
     stack.push_async_callback(parts.stages.decisions.settled)
-    await asyncio.gather(parts.identity.start(), parts.policy.start())
+    await asyncio.gather(parts.identity.start(), parts.policy.start(), _first_keys(parts))
     return parts
+
+
+async def _first_keys(parts: Parts) -> None:
+    """Ask the control service once, if there is one; health says why a sidecar without keys isn't ready."""
+    if parts.control is not None:
+        await parts.control.fetch()
 
 
 async def _listen(

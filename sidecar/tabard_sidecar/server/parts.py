@@ -56,6 +56,7 @@ if TYPE_CHECKING:
     from tabard_sidecar.credentials.exchange import ExchangeEnding, ExchangeIssuer
     from tabard_sidecar.credentials.subject_tokens import KeptSubjectTokens
     from tabard_sidecar.credentials.vault import LeaseEnding, VaultIssuer
+    from tabard_sidecar.server.control_keys import ControlFollower
 
 # How long an evaluation may hold the loop before it moves to another thread. After an idle period an ordinary evaluation
 # takes up to twice its usual quarter of a millisecond, and moving it costs as much as finishing it.
@@ -87,9 +88,7 @@ class Parts:
             zone=settings.zone,
             instance=str(os.getpid()),
         )
-        self.keyring = Keyring(
-            settings.keys.directory, clock=clock, max_stale_seconds=settings.keys.max_stale_seconds
-        )
+        self.keyring, self.control = self._keys()
         self.identity = configured_identity(
             settings, clock, lambda result: self.metrics.jwks_fetches.labels(result).inc()
         )
@@ -142,6 +141,26 @@ class Parts:
         self.arguments = ArgumentChecks()
         self.log = self._decision_log()
         self.stages = self._stages()
+
+    def _keys(self) -> tuple[ZoneKeys, ControlFollower | None]:
+        """Return the zone's keys, and what follows them if they come from a control service.
+
+        Raises:
+            KeyringError: the key directory or a file in it is refused.
+        """
+        settings, config = self.settings, self.settings.keys.control
+        if config is None:
+            return Keyring(
+                settings.keys.directory, clock=self.clock, max_stale_seconds=settings.keys.max_stale_seconds
+            ), None
+        from tabard_sidecar.keys.control import ControlKeys  # noqa: PLC0415 - only for who uses it
+        from tabard_sidecar.server.control_keys import ControlFollower  # noqa: PLC0415
+
+        keys = ControlKeys(settings.zone, config.url, clock=self.clock)
+        self.metrics.control_failing_since.set_function(lambda: keys.failing_since or 0.0)
+        return keys, ControlFollower(
+            config, settings.zone, keys, lambda result: self.metrics.control_fetches.labels(result).inc()
+        )
 
     def _exchanges(self) -> ExchangeIssuer | None:
         """Build the issuer of kind exchange; ``None`` if no identity provider is configured for it.

@@ -9,15 +9,17 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from tabard_sidecar.injector.conf import InjectorSettings
 from tabard_sidecar.injector.patching import inject
 
-from tests.support.injecting import container, patched, pod, settings
+from tests.support.injecting import CONTROL, container, patched, pod, settings
 from tests.support.injector_process import apply
 from tests.support.kube_server import Kubectl, kube_server, kubectl_of
 from tests.support.waiting import eventually_blocking
 
 LABEL = "tabard.dev/inject"
 SETTINGS = settings()
+CONTROLLED = settings(control=CONTROL)
 SET = (
     *("--set", f"sidecar.image={SETTINGS.sidecar.image}"),
     *("--set", "webhook.tls_certificate_file=x", "--set", "webhook.tls_key_file=x"),
@@ -46,10 +48,10 @@ def named(document: dict[str, Any], name: str = "agent", **labels: str) -> dict[
     return document
 
 
-def injected(document: dict[str, Any] | None = None) -> dict[str, Any]:
+def injected(document: dict[str, Any] | None = None, chosen: InjectorSettings = SETTINGS) -> dict[str, Any]:
     """Return a pod as the injector makes it."""
     document = document or named(pod())
-    return patched(document, inject(document, SETTINGS))
+    return patched(document, inject(document, chosen))
 
 
 def sidecar(document: dict[str, Any]) -> dict[str, Any]:
@@ -71,6 +73,26 @@ def test_what_the_injector_makes_is_accepted(kubectl: Kubectl):
     assert refused(kubectl, injected(opted_in), "plain") == ""
 
 
+def test_what_the_injector_makes_with_a_control_service_is_accepted(kubectl: Kubectl):
+    assert refused(kubectl, injected(chosen=CONTROLLED), "support") == ""
+
+
+@pytest.mark.parametrize("audience", ["tabard", "tabard-control"])
+def test_nobody_but_a_kubelet_gets_a_token_of_the_sidecars(kubectl: Kubectl, audience: str):
+    """Not even an administrator by mistake; other audiences aren't touched."""
+    request = ("create", "token", "default", "--namespace", "support")
+    said = kubectl(*request, "--audience", audience, check=False)
+    assert "only a kubelet may ask for it" in said
+    said = kubectl(*request, "--audience", audience, "--audience", "other", check=False)
+    assert "only a kubelet may ask for it" in said
+    pretending = ("--as", "system:node:node-1", "--as-group", "system:authenticated")
+    assert "." not in kubectl(*request, "--audience", audience, *pretending, check=False).split()[0]
+    kubelet = ("--as", "system:node:node-1", "--as-group", "system:nodes", "--as-group", "system:masters")
+    assert kubectl(*request, "--audience", audience, *kubelet).count(".") == 2
+    assert kubectl(*request, "--audience", "vault").count(".") == 2
+    assert kubectl(*request).count(".") == 2
+
+
 def test_pods_that_have_nothing_to_do_with_it_are_accepted(kubectl: Kubectl):
     plain = named(pod(volumes=[{"name": "k", "secret": {"secretName": "mine"}}], hostPID=True))
     assert refused(kubectl, plain, "plain") == ""
@@ -79,14 +101,14 @@ def test_pods_that_have_nothing_to_do_with_it_are_accepted(kubectl: Kubectl):
     assert refused(kubectl, named(pod(container("tabard"))), "kube-system") == ""
 
 
-def changed(change: Any) -> dict[str, Any]:
-    document = injected()
+def changed(change: Any, chosen: InjectorSettings = SETTINGS) -> dict[str, Any]:
+    document = injected(chosen=chosen)
     change(document["spec"])
     return document
 
 
-def mounting(**mount: Any) -> dict[str, Any]:
-    return changed(lambda spec: spec["containers"][0]["volumeMounts"].append(mount))
+def mounting(chosen: InjectorSettings = SETTINGS, **mount: Any) -> dict[str, Any]:
+    return changed(lambda spec: spec["containers"][0]["volumeMounts"].append(mount), chosen)
 
 
 def volume(**source: Any) -> dict[str, Any]:
@@ -96,6 +118,9 @@ def volume(**source: Any) -> dict[str, Any]:
 KEYS = volume(secret={"secretName": "tabard-keys"})
 PROJECTED = volume(projected={"sources": [{"secret": {"name": "tabard-keys"}}]})
 TOKEN = volume(projected={"sources": [{"serviceAccountToken": {"path": "t", "audience": "tabard"}}]})
+CONTROL_TOKEN = volume(
+    projected={"sources": [{"serviceAccountToken": {"path": "t", "audience": "tabard-control"}}]}
+)
 VARIABLE = {"name": "K", "valueFrom": {"secretKeyRef": {"name": "tabard-keys", "key": "k"}}}
 REFUSED = {
     "no sidecar in a labelled namespace": (
@@ -140,6 +165,26 @@ REFUSED = {
         "holds the zone's keys",
     ),
     "token of any pod": ("plain", named(pod(volumes=[TOKEN])), "a token with the sidecar's audience"),
+    "token for the control service of any pod": (
+        "plain",
+        named(pod(volumes=[CONTROL_TOKEN])),
+        "a token with the sidecar's audience",
+    ),
+    "token for the control service of an injected pod": (
+        "support",
+        changed(lambda spec: spec["volumes"].append(CONTROL_TOKEN)),
+        "a token with the sidecar's audience",
+    ),
+    "token under our volume's name": (
+        "plain",
+        named(pod(volumes=[{**CONTROL_TOKEN, "name": "tabard-control"}])),
+        "a token with the sidecar's audience",
+    ),
+    "volume of the control service": (
+        "support",
+        mounting(CONTROLLED, name="tabard-control", mountPath="/c"),
+        "mounts a private volume",
+    ),
     "keys in a variable": ("plain", named(pod(container(env=[VARIABLE]))), "keys into its environment"),
     "keys in all variables": (
         "plain",

@@ -65,6 +65,7 @@ def leaves(found, path):
 NO_JSON = {
     "completion": "a script",
     "config schema": "JSON always",
+    "control serve": "JSON lines always",
     "health": "an option of its own that click doesn't see",
     "injector policy": "JSON always",
     "injector serve": "JSON lines always",

@@ -12,7 +12,7 @@ from tabard_sidecar.injector.annotations import ANNOTATIONS
 from tabard_sidecar.injector.patching import inject
 from tabard_sidecar.injector.refusal import Refusal
 
-from tests.support.injecting import container, patched, pod, settings
+from tests.support.injecting import CONTROL, container, patched, pod, settings
 
 GOLDENS = Path(__file__).parent / "goldens"
 OURS = {"tabard", "tabard-prepare"}
@@ -26,14 +26,19 @@ def injected(document, **conf):
     return patched(document, inject(document, settings(**conf)))
 
 
+def golden_settings(golden):
+    return settings(control=CONTROL if golden.stem.startswith("control") else None)
+
+
 @pytest.mark.parametrize("golden", sorted(GOLDENS.glob("*.yaml")), ids=lambda path: path.stem)
 def test_a_pod_becomes_what_its_golden_says_and_stays_so(golden):
     """Applied once it gives the golden, applied again nothing."""
     before, after = yaml.safe_load_all(golden.read_text())
-    patch = inject(before, settings())
+    chosen = golden_settings(golden)
+    patch = inject(before, chosen)
     assert patched(before, patch) == after
-    assert inject(after, settings()) == []
-    assert inject(json.loads(json.dumps(after)), settings()) == []
+    assert inject(after, chosen) == []
+    assert inject(json.loads(json.dumps(after)), chosen) == []
 
 
 @pytest.mark.parametrize("golden", sorted(GOLDENS.glob("*.yaml")), ids=lambda path: path.stem)
@@ -79,6 +84,55 @@ def test_each_mount_has_its_volume_and_what_is_private_is_the_sidecars():
     mounts = {mount["name"] for one in document["spec"]["initContainers"] for mount in one["volumeMounts"]}
     assert mounts == volumes
     assert {mount["name"] for mount in document["spec"]["containers"][0]["volumeMounts"]} == {"tabard-agent"}
+
+
+def test_with_a_control_service_a_pod_has_no_keys_and_one_token_more(tmp_path):
+    """Of the sidecar's alone. Its zone is its namespace, whatever its file says."""
+    document = injected(pod(), control=CONTROL)
+    assert [one["name"] for one in document["spec"]["initContainers"]] == ["tabard"]
+    assert "tabard-keys" not in json.dumps(document)
+    volumes = {volume["name"]: volume for volume in document["spec"]["volumes"]}
+    assert volumes.keys() & {"tabard-keys", "tabard-keyring", "tabard-control"} == {"tabard-control"}
+    token, authorities = volumes["tabard-control"]["projected"]["sources"]
+    assert token["serviceAccountToken"]["audience"] == "tabard-control"
+    assert authorities["configMap"]["name"] == "tabard-control-ca"
+    mounting = [
+        one["name"]
+        for one in (*document["spec"]["initContainers"], *document["spec"]["containers"])
+        if any(mount["name"] == "tabard-control" for mount in one["volumeMounts"])
+    ]
+    assert mounting == ["tabard"]
+    variables = {one["name"]: one for one in sidecar(document)["env"]}
+    place = variables.pop("TABARD_ZONE")["valueFrom"]["fieldRef"]["fieldPath"]
+    assert place == "metadata.namespace"
+    file = tmp_path / "tabard.yaml"
+    file.write_text("zone: elsewhere\n")
+    environment = {name: one["value"] for name, one in variables.items()} | {"TABARD_ZONE": "support"}
+    loaded = load(file, environment=environment).settings
+    assert (loaded.zone, loaded.keys.control.url) == ("support", CONTROL["url"])
+    assert str(loaded.keys.control.token_file) == "/var/run/secrets/tabard-control/token"
+    assert str(loaded.keys.control.ca_file) == "/var/run/secrets/tabard-control/ca.crt"
+
+
+def test_with_a_control_service_nobody_has_the_name_of_the_container_that_prepares():
+    document = pod(initContainers=[container("tabard-prepare")])
+    with pytest.raises(Refusal, match="the name of the init container tabard-prepare is the injector's"):
+        inject(document, settings(control=CONTROL))
+
+
+@pytest.mark.parametrize("control", [None, CONTROL])
+@pytest.mark.parametrize("audience", ["tabard", "tabard-control"])
+def test_no_other_volume_has_a_token_of_the_sidecars(control, audience):
+    source = {"serviceAccountToken": {"path": "t", "audience": audience}}
+    document = pod(volumes=[{"name": "mine", "projected": {"sources": [source]}}])
+    with pytest.raises(Refusal, match=f'the sidecar\'s audience "{audience}"'):
+        inject(document, settings(control=control))
+
+
+def test_the_two_audiences_differ():
+    """A token for the sidecar's identity must not open the control service, nor the reverse."""
+    with pytest.raises(ValueError, match="a token for one must not do for the other"):
+        settings(control={"audience": "tabard"})
 
 
 def test_a_pod_that_wants_none_gets_none():

@@ -294,6 +294,7 @@ async def test_a_default_start_imports_only_what_it_uses(folder):
         "starlette", "structlog", "tarfile", "testcontainers", "uvicorn", "watchfiles", "click", "tabard.verify",
         "tabard_sidecar.credentials.vault.issuer", "tabard_sidecar.credentials.exchange.issuer", "urllib3",
         "tabard_sidecar.credentials.subject_tokens", "tabard_sidecar.util.bounded_http",
+        "tabard_sidecar.control", "tabard_sidecar.keys.control", "tabard_sidecar.server.control_keys",
         "tabard_sidecar.credentials.vault.conf", "tabard_sidecar.credentials.exchange.conf", "tabard_opa._toolchain",
     }  # fmt: skip
     assert loaded & unwanted == set()

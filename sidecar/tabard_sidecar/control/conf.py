@@ -1,0 +1,97 @@
+"""Configuration of the control service: ``control.yaml``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from tabard_sidecar.http.conf import HttpConfig
+from tabard_sidecar.util.addresses import Address
+
+_PRINTABLE = r"^[!-~]+$"
+_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
+
+
+class ServerConfig(BaseModel):
+    """The listener for sidecars and backends, over TLS."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    listen: Address = Field(default="0.0.0.0:8444", description="`host:port`.")
+    tls_certificate_file: Path = Field(
+        description="PEM certificate chain for the name by which sidecars call, `SERVICE.NAMESPACE.svc`. Certificate and "
+        "key are read again when they change.",
+    )
+    tls_key_file: Path = Field(description="PEM private key of the certificate.")
+    drain_seconds: float = Field(
+        default=5.0,
+        ge=0,
+        le=60,
+        description="How long the service goes on answering after a signal to stop, while it isn't ready any more.",
+    )
+
+    @property
+    def client_ca_file(self) -> Path | None:
+        """No client needs a certificate: sidecars show tokens."""
+        return None
+
+
+class MasterConfig(BaseModel):
+    """The master keys, from which the keys of every zone are derived."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    directory: Path = Field(
+        description="Folder with one file for each generation, such as a mounted Secret. `tabard control keys new` makes "
+        "them. It is looked at every second; all replicas have the same.",
+    )
+
+
+class ClusterConfig(BaseModel):
+    """The API server, which is asked whose a token is (TokenReview)."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    api_url: str = Field(
+        default="https://kubernetes.default.svc",
+        max_length=512,
+        pattern=r"^https://[^/?#@\s]+$",
+        description="The API server, `https://HOST:PORT`.",
+    )
+    token_file: Path = Field(
+        default=_ACCOUNT / "token",
+        description="The service's own token, whose ServiceAccount may create TokenReviews. Read again for every question.",
+    )
+    ca_file: Path = Field(
+        default=_ACCOUNT / "ca.crt",
+        description="PEM certificates of the authorities that sign the API server's certificate. Read again when it changes.",
+    )
+    audience: str = Field(
+        default="tabard-control",
+        max_length=256,
+        pattern=_PRINTABLE,
+        description="Audience of the tokens that sidecars show; the same as `control.audience` of the injector. No other "
+        "container may have such a token.",
+    )
+    timeout_seconds: Annotated[float, Field(gt=0, le=30)] = Field(
+        default=3.0, description="Longest wait for the API server's answer."
+    )
+    max_connections: Annotated[int, Field(ge=1, le=256)] = Field(
+        default=16, description="Most questions to the API server at once."
+    )
+
+
+class ControlSettings(BaseModel):
+    """Everything that can be configured. Relative paths count from the file's directory."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        default="info", description="Least severe level that is logged, as JSON lines on standard error."
+    )
+    server: ServerConfig
+    http: HttpConfig = Field(default_factory=HttpConfig)
+    master: MasterConfig
+    cluster: ClusterConfig = Field(default_factory=ClusterConfig)

@@ -1,0 +1,64 @@
+"""Metrics of the control service. Labels never hold a namespace or text of a token."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from enum import StrEnum
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, ProcessCollector, disable_created_metrics
+
+
+class Result(StrEnum):
+    """What became of a request; a label of the metrics."""
+
+    GIVEN = "given"
+    UNCHANGED = "unchanged"
+    UNAUTHORIZED = "unauthorized"
+    FORBIDDEN = "forbidden"
+    UNKNOWN = "unknown"
+    UNAVAILABLE = "unavailable"
+
+
+class Endpoint(StrEnum):
+    """What was asked for; a label of the metrics."""
+
+    KEYS = "keys"
+
+
+class ControlMetrics:
+    """All instruments of the control service, and those of the process.
+
+    Args:
+        registry: the registry in which they are registered.
+        expires: returns when the certificate expires, in seconds since 1970.
+        newest: returns the newest generation of the master keys.
+    """
+
+    def __init__(
+        self, registry: CollectorRegistry, expires: Callable[[], float], newest: Callable[[], float]
+    ) -> None:
+        disable_created_metrics()  # type: ignore[no-untyped-call]  # would double the number of series
+        ProcessCollector(registry=registry)
+        self.registry = registry
+        self.requests = Counter(
+            "tabard_control_requests",
+            "Requests of sidecars and backends; result is given, unchanged, unauthorized, forbidden, unknown or "
+            "unavailable.",
+            ("endpoint", "result"),
+            registry=registry,
+        )
+        for endpoint in Endpoint:
+            for result in Result:
+                self.requests.labels(endpoint.value, result.value)
+        self.generation = Gauge(
+            "tabard_control_master_generation",
+            "Newest generation of the master keys; less on one replica than on another means that its Secret isn't renewed.",
+            registry=registry,
+        )
+        self.generation.set_function(newest)
+        self.certificate_expires = Gauge(
+            "tabard_control_certificate_expires_timestamp_seconds",
+            "When the listener's certificate expires, in seconds since 1970.",
+            registry=registry,
+        )
+        self.certificate_expires.set_function(expires)
