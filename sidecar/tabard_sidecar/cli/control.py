@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from tabard_sidecar.control.master import MasterKey
 
 _LEAD_SECONDS, _OVERLAP_SECONDS = 300.0, 24 * 3600.0
-_SEE = "docs/reference/control.md"
+_SEE = "tabard control keys new --help"
 
 
 def _options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -75,7 +75,7 @@ def serve(config_file: Path | None, assignments: tuple[str, ...]) -> None:
 
 
 def _cannot_start(error: Exception, code: int, step: str) -> Failure:
-    return Failure(f"the control service can't start: {error}", code, next_step=step, see=_SEE)
+    return Failure(f"the control service can't start: {error}", code, next_step=step)
 
 
 @control.group()
@@ -83,16 +83,13 @@ def keys() -> None:
     """Make and list master keys. With one, the keys of every zone can be computed."""
 
 
-_directory = click.option(
+@keys.command(name="new")
+@click.option(
     "--directory",
     type=click.Path(file_okay=False, path_type=Path),
     required=True,
     help="Folder of the master keys; it is made with mode 0700.",
 )
-
-
-@keys.command(name="new")
-@_directory
 @click.option(
     "--lead-seconds",
     type=click.FloatRange(min=0),
@@ -132,7 +129,7 @@ def new(directory: Path, *, lead_seconds: float, overlap_seconds: float, as_json
 
 
 @keys.command(name="list")
-@_directory
+@click.option("--directory", type=Existing(file_okay=False), required=True, help="Folder of the master keys.")
 @json_option
 def list_keys(directory: Path, as_json: bool) -> None:
     """Show the generations, never a secret."""

@@ -12,7 +12,7 @@ from tabard_sidecar import exit_codes
 from tabard_sidecar.cli.options import Existing
 from tabard_sidecar.cli.root import command
 
-MADE = {("catalogue from-mcp", "output"), ("catalogue from-python", "output"), ("init", "directory"),
+MADE = {("control keys new", "directory"), ("catalogue from-mcp", "output"), ("catalogue from-python", "output"), ("init", "directory"),
         ("keys copy", "directory"), ("keys new", "directory"), ("policy new", "into")}  # fmt: skip
 """What a command writes needn't exist."""
 OTHERS = [
