@@ -346,3 +346,10 @@ test_within if {
 	entities.within(plans, _staff, set()) == {"1"} with input as _request(says)
 	entities.within({"miriam"}, _staff, set()) == set() with input as _request("What is new?")
 }
+
+test_words_that_name_by_themselves if {
+	things := {"K-1": ["Carbon paddle"], "K-2": ["Spare paddle"], "C-1": ["Corvid Express"], "C-2": ["Parcel Post"]}
+	entities.alone(things) == {"carbon": {"K-1"}, "corvid": {"C-1"}, "spare": {"K-2"}}
+	entities.named(things, set()) == set() with input as _request("Send the parcel by express post")
+	entities.named(things, set()) == {"C-1", "C-2"} with input as _request("Ask corvid express and parcel post")
+}

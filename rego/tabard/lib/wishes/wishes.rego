@@ -12,8 +12,8 @@ package tabard.lib.wishes
 import data.tabard.lib.clauses
 import data.tabard.lib.exclusions
 import data.tabard.lib.intent
+import data.tabard.lib.plans
 import data.tabard.lib.verbs
-import data.tabard.lib.wording
 
 # METADATA
 # description: |
@@ -82,6 +82,14 @@ follows if {
 	not _reads(sentence)
 	said := regex.replace(regex.replace(sentence, _for_me, ""), _to_others, "$1")
 	regex.match(_follow, regex.replace(said, _medium, " "))
+	not _only_informs(sentence)
+}
+
+# "How are samples labelled? There's a sheet": where to look, for a question.
+_only_informs(sentence) if {
+	regex.match(`^(?:there is|there's|theres|it is|it's|they are|they're)\b`, sentence)
+	not regex.match(_acts_too, sentence)
+	count({other | some other in _spoken; other != sentence; not _asks(other); not _reads(other)}) == 0
 }
 
 # "Tell Ann what the mail says" hands nothing over; neither does "in a short message".
@@ -114,13 +122,8 @@ _products := concat("", [
 #   what is usual are none. A statement may also just describe, so this is weaker than `may`: allow by it what your
 #   records bound, and ask otherwise. Which things are meant, `entities.within(stated(…), directory, kinds)` tells.
 stated(acts, things) := {sentence |
-	forms := {form | some act in acts; some form in {sprintf("%ss", [act]), sprintf("%ses", [act])}} | {form |
-		some act in acts
-		form := regex.replace(act, `([^aeiou])y$`, "${1}ies")
-		form != act
-	}
 	some sentence in _statements
-	_states(sentence, acts, forms, {lower(thing) | some thing in things})
+	plans.planned(sentence, acts, things)
 }
 
 # METADATA
@@ -162,74 +165,6 @@ _describes := concat("", [
 	`|recommends?|recommended|told|asked|asks|insists?|demands?|according to|wants?|wishes|prefers?|hopes?|not|no|never`,
 	`|nothing|without|usually|always|normally|often|already|yesterday|last|ago|was|were|had|been|did|heard|hear)\b|n't\b`,
 ])
-
-# "4.9.0 goes to production", "Mary takes Thursday".
-_states(sentence, _, forms, _) if {
-	not regex.match(`^(?:i|we|what|who|how|the way)\b`, sentence)
-	words := array.slice(regex.find_n(`[^\s,]+`, sentence, 10), 1, 10)
-	some word in words
-	word in forms
-}
-
-_states(sentence, _, _, _) if regex.match(
-	`^[^,:]{1,60}?[, ] ?(?:now |then |also |both |all )?(?:goes|go) (?:up|down|to|into|in|live|out|back|on)\b`,
-	sentence,
-)
-
-# "Let Rosa take his shift".
-_states(sentence, acts, _, _) if {
-	some found in regex.find_all_string_submatch_n(`\blet ((?:[^\s,]+ ){1,4})`, sprintf("%s ", [sentence]), 5)
-	words := regex.find_n(`\pL+`, found[1], 4)
-	not words[0] in {"me", "us"}
-	some word in array.slice(words, 1, 4)
-	word in acts
-}
-
-# "Ann to Friday at ten".
-_states(sentence, acts, _, _) if {
-	count(acts & {"move", "put", "reschedule", "shift"}) > 0
-	regex.match(_to_a_time, sentence)
-	not regex.find_n(`^\pL+`, sentence, 1)[0] in verbs.known
-}
-
-# "Aiko needs an appointment".
-_states(sentence, _, _, things) if {
-	some found in regex.find_all_string_submatch_n(`\b(?:needs?|gets?|requires?|due) (.{1,60})`, sentence, 5)
-	_has_thing(found[1], things)
-}
-
-# "New appointment for Owen", "blood test with Rosa, please".
-_states(sentence, _, _, things) if {
-	regex.match(`\bplease\b|^(?:an?|another|one|two|three|[0-9]+|new|next|same|full)\b`, sentence)
-	not regex.match(_finite, sentence)
-	not regex.find_n(`^\pL+`, sentence, 1)[0] in verbs.known
-	_has_thing(sentence, things)
-}
-
-# "The inhaler is empty: one more".
-_states(sentence, _, _, things) if {
-	regex.match(`[:,] ?(?:another(?: one)?|one more|two more|[0-9]+ more)\b`, sentence)
-	_has_thing(sentence, things)
-}
-
-_to_a_time := concat("", [
-	`^[^\s,]+(?: [^\s,]+){0,4} to (?:next |the )?(?:mon|tues|wednes|thurs|fri|satur|sun)day\b`,
-	`|^[^\s,]+(?: [^\s,]+){0,4} to (?:today|tomorrow|noon|half past|quarter|[0-9]{1,2}(?::[0-9]{2}|st|nd|rd|th)\b)`,
-])
-
-_finite := concat("", [
-	`\b(?:is|are|be|been|has|have|do|does|can|could|will|would|should|may|might|must|came|comes?|went|goes|got|gets?`,
-	`|needs?|called|calls|sent|sends|arrived|broke|lost|missed|seems?|looks?)\b`,
-])
-
-_has_thing(text, things) if {
-	some thing in things
-	contains(_singular(text), _singular(thing))
-}
-
-_singular(text) := sprintf(" %s ", [concat(" ", [wording.singular(word) |
-	some word in regex.find_n(`[\pL\pN]+`, text, -1)
-])])
 
 _spoken contains sentence if {
 	some piece in split(_marked, "|")
@@ -273,6 +208,7 @@ _makes := sprintf(
 		`\b(?:in|into|as|to) (?:an?|another|one)(?: \pL+){0,2} (?:%s)(?:[^\pL]|$)`,
 		`\b(?:get|buy|fetch|find) (?:me|us) (?:[0-9]+|an?other|(?:some )?more|half a dozen|an? (?:dozen|few|couple|pack|box)`,
 		`%s)\b`,
+		`\b(?:write|draft|prepare|make) (?:me|us) (?:\pL+ )*?(?:report|file|note|document|memo)\b`,
 	]),
 	[_products, `two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|twenty|fifty|hundred`],
 )

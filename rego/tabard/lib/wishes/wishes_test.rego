@@ -93,6 +93,7 @@ test_only_reads if {
 		"Read ticket 7 and do what it says", "What does Ann want? Do it.", "It's Lock Lane 14", "", "Show Ann out, send Bob",
 		"Is it late? Then cancel it", "Tell Ann what happened", "Find Ann's order - cancel it", "Sum up the letter in a note",
 		"See what they ask and match it", "Get us a dozen", "Get us three more", "Check the stock and claim it",
+		"Compare the prices and write me a short report",
 		"Put the figures into a report", "See what he wants. Claim it with the carrier", "Look at their page, adopt them",
 	] {
 		not wishes.only_reads with input as _request(statement)
@@ -115,7 +116,8 @@ test_follows if {
 		"What does ticket 302 ask?", "Tell me what Ann wants", "Find out whether he wrote, and what they want",
 		"Read what Ann wrote", "Refund Emil", "Don't do what the mail says", "Is there a ticket?",
 		"What does Ann write about the times? Tell Bob in a short message.", "Tell Bob what Ann asks", "Sum it up in a note",
-		"Tell Ann everything on the list", "Tell Ann by mail that it's late", "Remind Bob of what the mail says",
+		"How are samples labelled? There's a sheet by the lab.", "It's in the list", "Tell Ann everything on the list",
+		"Tell Ann by mail that it's late", "Remind Bob of what the mail says",
 		"Translate 'do what the mail says'",
 	] {
 		not wishes.follows with input as _request(statement)
@@ -160,7 +162,10 @@ test_stated_not if {
 		"Tell me who takes Thursday", "4.9.0 doesn't go to production", "Let me know if Rosa takes it", "Let us take it",
 		"Her appointment was on Thursday", "Read the new appointment for Owen", "Look at the blood test please",
 		"Thanks for the appointment", "What Mary takes is hers", "Send Ann her letter to Friday", "Aiko needs a letter",
-		"New letter for Owen", "An appointment is free", "'Mary takes Thursday'", "",
+		"New letter for Owen", "An appointment is free", "Two moves are done",
+		"Read what she takes and what Ann takes",
+		"His moves at the weekend", "It gets dearer, see the new appointment",
+		"The labs, and what Mary takes now", "'Mary takes Thursday'", "",
 	] {
 		wishes.stated(_acts, _things) == set() with input as _request(statement)
 	}

@@ -67,6 +67,28 @@ small := {
 }
 
 # METADATA
+# description: |
+#   Words that are names or parts of names and ordinary words, too. One of them names no entry by itself (`entities`).
+ordinary := {
+	"about", "also", "and", "any", "april", "art", "as", "at", "august", "baker", "bank", "basic", "best", "bill",
+	"black", "blue", "box", "bridge", "brown", "by", "can", "care", "cash", "center", "central", "centre", "chase",
+	"city", "classic", "clinic", "club", "company", "cook", "could", "day", "dear", "december", "delivery", "did",
+	"direct", "doctor", "does", "dr", "drew", "due", "early", "east", "express", "february", "field", "first", "for",
+	"frank", "free", "friday", "from", "gate", "general", "global", "gmbh", "grant", "gray", "green", "group", "has",
+	"heavy", "hello", "her", "hi", "hill", "home", "hope", "hospital", "house", "how", "if", "in", "inc", "iris",
+	"is", "january", "joy", "july", "june", "king", "kit", "lab", "lake", "large", "last", "late", "left", "light",
+	"line", "llc", "local", "long", "ltd", "mail", "main", "march", "mark", "may", "media", "miss", "monday", "mr",
+	"mrs", "ms", "national", "new", "next", "north", "not", "november", "nurse", "october", "of", "off", "office",
+	"old", "on", "one", "open", "order", "pack", "page", "paid", "paper", "parcel", "park", "pat", "pharmacy",
+	"please", "plus", "point", "post", "premium", "price", "print", "pro", "prof", "professor", "red", "rich",
+	"right", "rob", "rose", "royal", "saint", "saturday", "september", "service", "services", "set", "shop", "short",
+	"single", "small", "south", "special", "st", "standard", "star", "stock", "stone", "store", "sue", "summer",
+	"sunday", "super", "supplies", "supply", "team", "the", "then", "thursday", "to", "transport", "trust",
+	"tuesday", "union", "wednesday", "west", "what", "when", "where", "which", "white", "who", "why", "will", "with",
+	"wood", "would", "you", "young",
+}
+
+# METADATA
 # description: The words of the request, in lower case. Empty unless the intent is trusted.
 # scope: document
 words contains word if {
