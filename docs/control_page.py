@@ -18,6 +18,8 @@ _INTRO = """\
 | request | who may ask | answer |
 |---|---|---|
 | `GET /zones/NAMESPACE/keys` | a pod of the namespace, by a token of its ServiceAccount with the audience `cluster.audience`, sent as `Authorization: Bearer` | 200 with the zone's keys and an `ETag`; 304 if `If-None-Match` has that tag; 401, 403, 404 or 503 with `error` and `error_description` |
+| `GET /zones/NAMESPACE/jwks.json` | everyone | the zone's public signing keys, a JWK Set (RFC 7517); a new key is in it before its first use |
+| `POST /zones/NAMESPACE/introspect` | a backend, by a key of `zones.NAME.introspection.clients` | as [a sidecar answers](../backends.md#revocation) (RFC 7662); 404 for a zone that isn't in `zones` |
 
 The API server is asked about every token (TokenReview). It says whose it is, and whether the pod
 that it is bound to still exists. A token that is bound to no pod gets nothing.

@@ -73,7 +73,11 @@ def settings_tables(settings: type[BaseModel], table: Table) -> Iterator[str]:
     for name, field in fields.items():
         found = section(field)
         if found is not None:
-            yield from (f"### {name}\n", f"{_about(found[0])}\n", *table(f"{name}.", found[0].model_fields))
+            yield from (
+                f"### {name}\n",
+                f"{_about(found[0])}\n",
+                *table(f"{name}{found[1]}.", found[0].model_fields),
+            )
 
 
 def _about(model: type[BaseModel]) -> str:

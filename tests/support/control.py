@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import shutil
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -18,9 +18,11 @@ from tabard_sidecar.control.conf import ControlSettings
 from tabard_sidecar.control.master import create
 from tabard_sidecar.control.running import ControlService, control_service
 
+from testbed.world import ZONE, Sidecar
 from tests.support.fake_vault import Answer, Asked, FakeVault
 from tests.support.tls import Authority
 from tests.support.tokens import SigningKey
+from tests.support.zone import Zone
 
 REVIEWS = "/apis/authentication.k8s.io/v1/tokenreviews"
 AUDIENCE = "tabard-control"
@@ -69,6 +71,32 @@ class FakeApiServer(FakeVault):
         return Answer(201, {"status": status(claims["kubernetes.io"]["namespace"])})
 
 
+class ControlZone(Zone):
+    """A zone whose sidecars have their keys from a service at ``url``, and no key directory."""
+
+    def __init__(
+        self,
+        cluster: Cluster,
+        url: str,
+        *,
+        workloads: tuple[str, ...] = ("orchestrator",),
+        policy: Mapping[str, str] | None = None,
+        overrides: Mapping[str, Any] | None = None,
+        **control: Any,
+    ) -> None:
+        super().__init__(cluster.folder / "z", workloads=workloads, policy=policy, overrides=overrides)
+        self._control = {
+            "url": url,
+            "token_file": str(cluster.folder / "pod-token"),
+            "ca_file": str(cluster.authority.certificate),
+            "poll_seconds": 1,
+            **control,
+        }
+
+    def config(self, sidecar: Sidecar) -> dict[str, Any]:
+        return super().config(sidecar) | {"keys": {"control": self._control}}
+
+
 class Cluster:
     """Files and the API server of control services; ``settings`` and ``service`` make one."""
 
@@ -82,8 +110,10 @@ class Cluster:
         self.masters = folder / "masters"
         create(self.masters)
         (folder / "own-token").write_text("own")
+        (folder / "pod-token").write_text(pod_token(ZONE))
+        (folder / "z").mkdir()
 
-    def settings(self, **cluster: Any) -> ControlSettings:
+    def settings(self, zones: Mapping[str, Any] | None = None, **cluster: Any) -> ControlSettings:
         return ControlSettings.model_validate(
             {
                 "server": {
@@ -100,12 +130,15 @@ class Cluster:
                     "ca_file": self.authority.certificate,
                     **cluster,
                 },
+                "zones": zones or {},
             }
         )
 
     @asynccontextmanager
-    async def service(self, listen: str = "127.0.0.1:0", **cluster: Any) -> AsyncIterator[ControlService]:
-        settings = self.settings(**cluster)
+    async def service(
+        self, listen: str = "127.0.0.1:0", *, zones: Mapping[str, Any] | None = None, **cluster: Any
+    ) -> AsyncIterator[ControlService]:
+        settings = self.settings(zones, **cluster)
         server = settings.server.model_copy(update={"listen": listen})
         async with control_service(settings.model_copy(update={"server": server})) as running:
             yield running

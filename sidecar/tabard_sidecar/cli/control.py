@@ -56,6 +56,7 @@ def serve(config_file: Path | None, assignments: tuple[str, ...]) -> None:
     settings = _load(config_file, assignments)
     from tabard_sidecar.control.running import run  # noqa: PLC0415 - loads aiohttp
     from tabard_sidecar.http.certificate import CertificateError  # noqa: PLC0415
+    from tabard_sidecar.http.clients import ClientKeyError  # noqa: PLC0415
     from tabard_sidecar.keys import KeyringError  # noqa: PLC0415
     from tabard_sidecar.util.sockets import BindError  # noqa: PLC0415
 
@@ -66,6 +67,9 @@ def serve(config_file: Path | None, assignments: tuple[str, ...]) -> None:
         raise _cannot_start(error, exit_codes.CONFIG, step) from error
     except KeyringError as error:
         step = "Make master keys with `tabard control keys new`, and mount the same for every replica."
+        raise _cannot_start(error, exit_codes.CONFIG, step) from error
+    except ClientKeyError as error:
+        step = "Correct zones.NAME.introspection.clients."
         raise _cannot_start(error, exit_codes.CONFIG, step) from error
     except BindError as error:
         step = "Set server.listen and http.listen to free addresses."

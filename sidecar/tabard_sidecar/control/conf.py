@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from tabard_sidecar.http.conf import HttpConfig
+from tabard_sidecar.credentials.conf import CredentialsConfig
+from tabard_sidecar.http.conf import HttpConfig, IntrospectionClient
+from tabard_sidecar.revocation.conf import RevocationConfig
+from tabard_sidecar.state.conf import StateConfig
 from tabard_sidecar.util.addresses import Address
 
 _PRINTABLE = r"^[!-~]+$"
+_NAMESPACE = r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$"
 _ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 
 
@@ -83,6 +87,48 @@ class ClusterConfig(BaseModel):
     )
 
 
+class ZoneClientsConfig(BaseModel):
+    """Introspection of one zone's credentials (RFC 7662)."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    clients: tuple[IntrospectionClient, ...] = Field(
+        default=(), description="Backends that may introspect; each asks `POST /zones/NAMESPACE/introspect`."
+    )
+
+    @model_validator(mode="after")
+    def _each_once(self) -> Self:
+        names = [client.id for client in self.clients]
+        if len(set(names)) != len(names):
+            raise ValueError("two clients have the same id")
+        return self
+
+
+class ZoneConfig(BaseModel):
+    """A zone whose state store the service reaches. Every other zone has keys and a JWK Set only."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    state: StateConfig = Field(
+        description="The zone's state store, a Redis or Valkey server: as in the zone's `tabard.yaml`."
+    )
+    credentials: CredentialsConfig = Field(
+        default_factory=CredentialsConfig, description="As in the zone's `tabard.yaml`."
+    )
+    revocation: RevocationConfig = Field(
+        default_factory=RevocationConfig, description="As in the zone's `tabard.yaml`."
+    )
+    introspection: ZoneClientsConfig = Field(
+        default_factory=ZoneClientsConfig, description="Backends that may ask about the zone's credentials."
+    )
+
+    @model_validator(mode="after")
+    def _shared(self) -> Self:
+        if not self.state.is_redis:
+            raise ValueError("state.url must name the Redis or Valkey server that the zone's sidecars share")
+        return self
+
+
 class ControlSettings(BaseModel):
     """Everything that can be configured. Relative paths count from the file's directory."""
 
@@ -95,3 +141,6 @@ class ControlSettings(BaseModel):
     http: HttpConfig = Field(default_factory=HttpConfig)
     master: MasterConfig
     cluster: ClusterConfig = Field(default_factory=ClusterConfig)
+    zones: dict[Annotated[str, Field(pattern=_NAMESPACE)], ZoneConfig] = Field(
+        default={}, description="Zones whose state store the service reaches, by namespace."
+    )

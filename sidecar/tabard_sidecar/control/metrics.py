@@ -23,6 +23,7 @@ class Endpoint(StrEnum):
     """What was asked for; a label of the metrics."""
 
     KEYS = "keys"
+    JWKS = "jwks"
 
 
 class ControlMetrics:
@@ -50,6 +51,12 @@ class ControlMetrics:
         for endpoint in Endpoint:
             for result in Result:
                 self.requests.labels(endpoint.value, result.value)
+        self.introspections = Counter(
+            "tabard_control_introspections",
+            "Introspection requests of backends; result is active, inactive or unauthorized.",
+            ("result",),
+            registry=registry,
+        )
         self.generation = Gauge(
             "tabard_control_master_generation",
             "Newest generation of the master keys; less on one replica than on another means that its Secret isn't renewed.",

@@ -7,21 +7,25 @@ import logging
 import signal
 import sys
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from functools import partial
 
 from prometheus_client import CollectorRegistry
 
 from tabard_sidecar.control.conf import ControlSettings
 from tabard_sidecar.control.metrics import ControlMetrics
 from tabard_sidecar.control.pods import Pods
+from tabard_sidecar.control.reached import ReachedZone
 from tabard_sidecar.control.reviews import TokenReviews
 from tabard_sidecar.control.serving import ControlServer
-from tabard_sidecar.control.zones import Zones
+from tabard_sidecar.control.zones import DerivedKeys, Zones
 from tabard_sidecar.health import Health
 from tabard_sidecar.http.app import create_http_server
 from tabard_sidecar.http.certificate import Certificate
+from tabard_sidecar.http.clients import Clients
 from tabard_sidecar.records.applog import configure_logging
 from tabard_sidecar.util.descriptors import raise_limit
+from tabard_sidecar.util.joined_problems import JoinedProblems
 
 _log = logging.getLogger(__name__)
 
@@ -57,6 +61,7 @@ async def control_service(settings: ControlSettings) -> AsyncIterator[ControlSer
     Raises:
         CertificateError: certificate or key can't be used.
         KeyringError: the master keys can't be used.
+        ClientKeyError: the key file of a backend can't be used.
         ValueError: ``cluster.ca_file`` can't be used.
         BindError: an address is in use or isn't this machine's.
     """
@@ -69,6 +74,11 @@ async def control_service(settings: ControlSettings) -> AsyncIterator[ControlSer
         settings.server.listen, zones, Pods(reviews, settings.cluster.audience), metrics, tls=certificate.tls
     )
     http = create_http_server(settings.http, health=health, registry=metrics.registry)
+    reached = _reached(settings, zones, health)
+    for zone in reached:
+        clients = zone.config.introspection.clients
+        if clients:
+            server.introspect(zone.name, Clients(clients), zone.active)
     async with AsyncExitStack() as stack:
         stack.callback(reviews.close)
         await http.start()
@@ -76,8 +86,9 @@ async def control_service(settings: ControlSettings) -> AsyncIterator[ControlSer
         await server.server.start()
         stack.push_async_callback(server.server.stop)
         await reviews.look()
-        for work in (certificate.follow(), zones.follow(), reviews.follow()):
-            stack.callback(asyncio.create_task(work).cancel)
+        following = (zone.run() for zone in reached)
+        for work in (certificate.follow(), zones.follow(), reviews.follow(), *following):
+            stack.push_async_callback(_cancelled, asyncio.create_task(work))
         health.started()
         started = ControlService(server, http.address, health, zones)
         _log.info(
@@ -86,6 +97,35 @@ async def control_service(settings: ControlSettings) -> AsyncIterator[ControlSer
         )
         yield started
         await started.drain(settings.server.drain_seconds)
+
+
+def _reached(settings: ControlSettings, zones: Zones, health: Health) -> list[ReachedZone]:
+    """Build what reaches the state stores of zones; health tells which of them can't be used."""
+    if not settings.zones:
+        return []
+    component = health.component("zones")
+
+    def report(problem: str) -> None:
+        if problem:
+            component.degraded(problem)
+        else:
+            component.ok()
+
+    problems = JoinedProblems(report)
+
+    def tell(name: str, problem: str) -> None:
+        problems.tell(name, f"zone {name}: {problem}" if problem else "")
+
+    return [
+        ReachedZone(name, config, DerivedKeys(zones, name), partial(tell, name))
+        for name, config in settings.zones.items()
+    ]
+
+
+async def _cancelled(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    with suppress(asyncio.CancelledError):
+        await task
 
 
 def run(settings: ControlSettings) -> None:

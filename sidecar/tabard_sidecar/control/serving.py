@@ -1,4 +1,4 @@
-"""The HTTPS listener for sidecars."""
+"""The HTTPS listener for sidecars and backends."""
 
 from __future__ import annotations
 
@@ -13,7 +13,10 @@ from tabard_sidecar.control.pods import Pods, RefusedError
 from tabard_sidecar.control.reviews import Caller
 from tabard_sidecar.control.zones import Zones
 from tabard_sidecar.http.aiohttp_server import AiohttpServer, Bounds, Tls
+from tabard_sidecar.http.clients import Clients
+from tabard_sidecar.http.introspection_app import IntrospectionHandler
 from tabard_sidecar.http.pace import Pace
+from tabard_sidecar.interfaces import Introspect
 from tabard_sidecar.util.rarely import PerWindow
 
 _CONNECTIONS = 512
@@ -21,6 +24,9 @@ _KNOWN_SECONDS = 150.0
 _IDLE_SECONDS = 120.0
 _LINES, _WINDOW_SECONDS = 100, 10.0
 _KINDS = 16
+_MAX_BODY_BYTES = 64 * 1024
+_JWKS_SECONDS = 60
+_NO_SUCH_NAME = "no namespace has this name"
 _HEADERS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 _STATUS = {
     Result.UNAUTHORIZED: (401, "invalid_token"),
@@ -54,10 +60,13 @@ class ControlServer:
         self._zones = zones
         self._pods = pods
         self._metrics = metrics
+        self._introspections: dict[str, IntrospectionHandler] = {}
         self._draining = False
         self._lines = PerWindow(_LINES, _WINDOW_SECONDS, _KINDS)
-        application = web.Application(client_max_size=1024)
+        application = web.Application(client_max_size=_MAX_BODY_BYTES)
         application.router.add_get("/zones/{zone}/keys", self._keys)
+        application.router.add_get("/zones/{zone}/jwks.json", self._jwks)
+        application.router.add_post("/zones/{zone}/introspect", self._introspect)
         # All sidecars of a cluster may start at once, some of them behind one address.
         bounds = Bounds(
             _CONNECTIONS,
@@ -66,6 +75,21 @@ class ControlServer:
             Pace(each=300, all_together=400, known=400, patience=2.0),
         )
         self.server = AiohttpServer(application, address, bounds, tls=tls)
+
+    def introspect(self, zone: str, clients: Clients, introspect: Introspect) -> None:
+        """Let backends ask about the credentials of a zone.
+
+        Args:
+            zone: name of the zone.
+            clients: authenticates them.
+            introspect: returns the description of an active credential.
+        """
+        self._introspections[zone] = IntrospectionHandler(
+            clients,
+            introspect,
+            lambda result: self._metrics.introspections.labels(result).inc(),
+            self.server.keep,
+        )
 
     def drain(self) -> None:
         """End each connection after its next answer, so that sidecars go to another replica."""
@@ -90,6 +114,38 @@ class ControlServer:
             body=keys.content, content_type="application/json", headers={**_HEADERS, "ETag": tag}
         )
         return self._finished(answer)
+
+    async def _jwks(self, request: web.Request) -> web.Response:
+        """Give everyone the public keys of a zone."""
+        zone = request.match_info["zone"]
+        if not valid_zone(zone):
+            return self._refusal(Endpoint.JWKS, zone, RefusedError(Result.UNKNOWN, _NO_SUCH_NAME))
+        keys = self._zones.jwks(zone)
+        headers = {
+            **_HEADERS,
+            "Cache-Control": f"public, max-age={_JWKS_SECONDS}",
+            "ETag": f'"{keys.version}"',
+        }
+        same = request.headers.get("If-None-Match") == headers["ETag"]
+        result = Result.UNCHANGED if same else Result.GIVEN
+        self._metrics.requests.labels(Endpoint.JWKS.value, result.value).inc()
+        answer = (
+            web.Response(status=304, headers=headers)
+            if same
+            else web.Response(body=keys.content, content_type="application/jwk-set+json", headers=headers)
+        )
+        # Strangers ask, and deriving takes a moment: each has one answer for a handshake.
+        answer.force_close()
+        return answer
+
+    async def _introspect(self, request: web.Request) -> web.Response:
+        """Tell a backend of a zone whether a credential is active."""
+        handler = self._introspections.get(request.match_info["zone"])
+        if handler is None:
+            answer = web.json_response({"error": "unknown_zone"}, status=404, headers=_HEADERS)
+            answer.force_close()
+            return answer
+        return self._finished(await handler.introspect(request))
 
     def _refusal(self, endpoint: Endpoint, zone: str, refused: RefusedError) -> web.Response:
         self._metrics.requests.labels(endpoint.value, refused.result.value).inc()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 import time
 from typing import TYPE_CHECKING, NamedTuple
@@ -12,7 +13,8 @@ from cachetools import LRUCache
 from tabard_sidecar.control.derivation import accepted
 from tabard_sidecar.control.master import read_folder, retired_at
 from tabard_sidecar.keys import KeyringError
-from tabard_sidecar.keys.control_document import encode_zone, zone_document
+from tabard_sidecar.keys.control_document import ZoneDocument, encode_zone, zone_document
+from tabard_sidecar.keys.zone_keys import ZoneKeys, published
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,6 +26,8 @@ if TYPE_CHECKING:
 
 _CHECK_SECONDS = 1.0
 _MOST_ZONES = 1024
+_Place = tuple[str, frozenset[int]]
+"""A zone, and the generations that are accepted."""
 _log = logging.getLogger(__name__)
 
 
@@ -32,11 +36,39 @@ class Keys(NamedTuple):
 
     Attributes:
         version: changes whenever they do.
-        content: the document, with the secrets.
+        content: the document: with the secrets, or a JWK Set without any.
     """
 
     version: str
     content: bytes
+
+
+class DerivedKeys(ZoneKeys):
+    """The keys of one zone, in step with the master keys.
+
+    Args:
+        zones: derives them.
+        zone: name of the zone.
+        clock: wall-clock time in seconds.
+    """
+
+    def __init__(self, zones: Zones, zone: str, *, clock: Clock = time.time) -> None:
+        super().__init__(clock=clock)
+        self._zones = zones
+        self._zone = zone
+        self._from: tuple[MasterKey, ...] = ()
+        self._reload_if_due()
+
+    @property
+    def place(self) -> str:
+        """The zone, for messages."""
+        return f"zone {self._zone}"
+
+    def _reload_if_due(self) -> None:
+        if self._zones.masters is not self._from:
+            self._from = self._zones.masters
+            generations = accepted(self._from, self._zone, self._clock())
+            self._replace([key for each in generations for key in (each.root, each.signing)])
 
 
 class Zones:
@@ -57,7 +89,8 @@ class Zones:
         self._folder = folder
         self._health = health
         self._clock = clock
-        self._kept: LRUCache[tuple[str, frozenset[int]], Keys] = LRUCache(_MOST_ZONES)
+        self._kept: LRUCache[_Place, Keys] = LRUCache(_MOST_ZONES)
+        self._public: LRUCache[_Place, Keys] = LRUCache(_MOST_ZONES)
         self.masters: tuple[MasterKey, ...] = read_folder(folder)
         health.ok()
 
@@ -72,14 +105,35 @@ class Zones:
         Raises:
             ValueError: the name can't be that of a namespace.
         """
-        now = self._clock()
-        ends = [(master.generation, retired_at(master, self.masters)) for master in self.masters]
-        place = zone, frozenset(number for number, end in ends if end is None or now < end)
+        place = self._place(zone)
         found = self._kept.get(place)
         if found is None:
-            document = zone_document(zone, accepted(self.masters, zone, now))
+            document = self._document(zone)
             found = self._kept[place] = Keys(document.version, encode_zone(document))
         return found
+
+    def jwks(self, zone: str) -> Keys:
+        """Return a zone's public keys, as a JWK Set (RFC 7517): newest first.
+
+        Raises:
+            ValueError: the name can't be that of a namespace.
+        """
+        # Kept apart: names that strangers ask for push out no zone's keys.
+        place = self._place(zone)
+        found = self._public.get(place)
+        if found is None:
+            document = self._document(zone)
+            keys = published(each.signing for each in reversed(document.generations))
+            found = self._public[place] = Keys(document.version, json.dumps(keys).encode())
+        return found
+
+    def _place(self, zone: str) -> _Place:
+        now = self._clock()
+        ends = [(master.generation, retired_at(master, self.masters)) for master in self.masters]
+        return zone, frozenset(number for number, end in ends if end is None or now < end)
+
+    def _document(self, zone: str) -> ZoneDocument:
+        return zone_document(zone, accepted(self.masters, zone, self._clock()))
 
     async def follow(self) -> None:
         """Follow the folder until cancelled."""
@@ -102,6 +156,7 @@ class Zones:
         if found != self.masters:
             self.masters = found
             self._kept.clear()
+            self._public.clear()
             _log.info("master keys read", extra={"generations": [key.generation for key in found]})
 
 

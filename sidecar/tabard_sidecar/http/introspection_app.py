@@ -54,7 +54,9 @@ class IntrospectionServer:
         )
         application = web.Application(client_max_size=_MAX_BODY_BYTES)
         self._server = AiohttpServer(application, address, bounds, tls=tls)
-        handler = _Handler(clients, introspect, metrics, self._server.keep)
+        handler = IntrospectionHandler(
+            clients, introspect, lambda result: metrics.introspections.labels(result).inc(), self._server.keep
+        )
         application.router.add_post("/introspect", handler.introspect)
 
     @property
@@ -79,24 +81,33 @@ class _BadRequest(Exception):
     """A request that can't be read; says what to send."""
 
 
-class _Handler:
+class IntrospectionHandler:
+    """Answers backends' requests about the credentials of one zone.
+
+    Args:
+        clients: authenticates clients.
+        introspect: returns the description of an active credential.
+        count: called with the result: active, inactive or unauthorized.
+        keep: keeps the connection of a request with a client's key.
+    """
+
     def __init__(
         self,
         clients: Clients,
         introspect: Introspect,
-        metrics: Metrics,
+        count: Callable[[str], None],
         keep: Callable[[web.Request], None],
     ) -> None:
         self._clients = clients
         self._introspect = introspect
-        self._metrics = metrics
+        self._count = count
         self._keep = keep
 
     async def introspect(self, request: web.Request) -> web.Response:
         """Answer one request. A client that isn't entitled only gets ``{"active": false}`` (RFC 7662, section 2.2)."""
         client = self._clients.authenticate(request.headers.get("Authorization", ""))
         if client is None:
-            self._metrics.introspections.labels("unauthorized").inc()
+            self._count("unauthorized")
             refusal = _answer({"error": "invalid_client"}, 401, {"WWW-Authenticate": _CHALLENGE})
             refusal.force_close()  # what else was sent on the connection isn't worth reading
             return refusal
@@ -113,9 +124,9 @@ class _Handler:
             # Whether the credential is active isn't known: the backend has to refuse, and may retry.
             return _answer({"error": "temporarily_unavailable", "error_description": error.message}, 503)
         if found is None or found.audience not in client.audiences:
-            self._metrics.introspections.labels("inactive").inc()
+            self._count("inactive")
             return _answer(introspection_response(None))
-        self._metrics.introspections.labels("active").inc()
+        self._count("active")
         return _answer(introspection_response(found))
 
 

@@ -16,7 +16,7 @@ from tabard_sidecar.keys.model import ROOT, SIGNING, USES, Key
 from tabard_sidecar.util.lean import dataclass
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from tabard_sidecar.interfaces import Clock
 
@@ -155,10 +155,15 @@ def jwks(keys: ZoneKeys) -> dict[str, Any]:
     A new key is published from the moment it is in the zone's keys, so that backends know it before its ``active_from``;
     a key leaves the set when it retires.
     """
+    return published(keys.list(SIGNING))
+
+
+def published(keys: Iterable[Key]) -> dict[str, Any]:
+    """Return the JWK Set of signing keys: public parts only."""
     return {
         "keys": [
             jwk.public_jwk(key.private_key) | {"kid": key.kid, "use": "sig", "alg": key.algorithm}
-            for key in keys.list(SIGNING)
+            for key in keys
             if key.private_key is not None
         ]
     }

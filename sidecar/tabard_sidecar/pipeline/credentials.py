@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from hashlib import sha256
 
+from tabard_sidecar.credentials.active import active
 from tabard_sidecar.errors import NoDecision, Refused
 from tabard_sidecar.grants import IndexedGrant
 from tabard_sidecar.model import (
@@ -47,12 +48,8 @@ class Credentials:
         Raises:
             NoDecision: the state store can't be reached.
         """
-        try:
-            found = self.inspect(value)
-            await self._stages.revocations.check_credential(found, now=self._stages.clock())
-        except Refused:
-            return None
-        return found
+        stages = self._stages
+        return await active(stages.issuers, stages.revocations, value, now=stages.clock())
 
     async def introspect(self, grant: str, value: str) -> Introspection | None:
         """Describe a credential of the presented grant's task; ``None`` if it isn't active there.

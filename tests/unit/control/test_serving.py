@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import ssl
 import time
 
@@ -243,3 +244,65 @@ async def test_a_caller_is_who_the_api_server_says(cluster):
         assert found == Caller("support", "agent", "agent-1", "u-1")
     finally:
         reviews.close()
+
+
+async def get(cluster, running, path, **headers):
+    """Ask without a token."""
+    trusting = ssl.create_default_context(cafile=cluster.authority.certificate)
+    async with (
+        aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=trusting)) as session,
+        session.get(f"https://{running.address}{path}", headers=headers) as answer,
+    ):
+        return answer.status, answer.headers, await answer.read()
+
+
+async def test_everyone_gets_the_public_keys_of_every_zone(cluster, ask):
+    """Those of the zone's signing keys, those that wait included, and nothing else."""
+    async with cluster.service() as running:
+        await cluster.renew()
+        await eventually(lambda: running.zones.newest == 2)
+        code, headers, body = await get(cluster, running, "/zones/support/jwks.json")
+        assert (code, headers["Content-Type"]) == (200, "application/jwk-set+json")
+        assert headers["Cache-Control"] == "public, max-age=60"
+        given = decode_zone((await ask(running, pod_token()))[2], "support")
+        expected = [each.signing for each in reversed(given.generations)]
+        assert [key["kid"] for key in json.loads(body)["keys"]] == [key.kid for key in expected]
+        assert all(
+            key.keys() == {"kty", "crv", "x", "y", "kid", "use", "alg"} for key in json.loads(body)["keys"]
+        )
+        other = (await get(cluster, running, "/zones/billing/jwks.json"))[2]
+        assert not {key["x"] for key in json.loads(other)["keys"]} & {
+            key["x"] for key in json.loads(body)["keys"]
+        }
+        code, _, body = await get(
+            cluster, running, "/zones/support/jwks.json", **{"If-None-Match": headers["ETag"]}
+        )
+        assert (code, body) == (304, b"")
+        assert [one for one in cluster.api.asked if len(one.body["spec"]["token"]) > 20] != []
+        assert (await get(cluster, running, "/zones/Not.a.zone/jwks.json"))[0] == 404
+
+
+async def test_names_that_strangers_ask_for_push_out_no_zones_keys(cluster, ask):
+    async with cluster.service() as running:
+        kept = running.zones.keys("support")
+        for number in range(1100):
+            running.zones.jwks(f"ns-{number}")
+        assert running.zones.keys("support") is kept
+
+
+async def test_without_a_state_store_no_credential_is_looked_at(cluster):
+    trusting = ssl.create_default_context(cafile=cluster.authority.certificate)
+    async with (
+        cluster.service() as running,
+        aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=trusting)) as session,
+    ):
+        url = f"https://{running.address}/zones/support/introspect"
+        async with session.post(url, data={"token": "x"}) as answer:
+            assert (answer.status, await answer.json()) == (404, {"error": "unknown_zone"})
+
+
+def test_a_zones_state_must_be_one_that_its_sidecars_share(cluster):
+    with pytest.raises(ValueError, match="must name the Redis or Valkey server"):
+        cluster.settings({"support": {"state": {"url": "sqlite:"}}})
+    with pytest.raises(ValueError, match="pattern"):
+        cluster.settings({"Support": {"state": {"url": "redis://127.0.0.1:1/0"}}})

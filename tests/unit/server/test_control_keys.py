@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from contextlib import asynccontextmanager
-from typing import Any
 
 import pytest
 from tabard_sidecar.config import load
@@ -16,37 +15,17 @@ from tabard_sidecar.server.examining import examine
 from tabard_sidecar.server.readiness import Readiness
 
 from testbed.world import ZONE
-from tests.support.control import Cluster, pod_token
+from tests.support.control import Cluster, ControlZone
 from tests.support.fake_vault import Answer, FakeVault
 from tests.support.waiting import eventually
-from tests.support.zone import Zone
 
 READ = ("tickets.read", {"ticket_id": "t-1"})
 PATH = f"/zones/{ZONE}/keys"
 
 
-class ControlZone(Zone):
-    """A zone whose sidecars have their keys from a service, and no key directory."""
-
-    def __init__(self, cluster: Cluster, url: str, **options: Any) -> None:
-        super().__init__(cluster.folder / "z", workloads=("orchestrator",))
-        self._control = {
-            "url": url,
-            "token_file": str(cluster.folder / "pod-token"),
-            "ca_file": str(cluster.authority.certificate),
-            "poll_seconds": 1,
-            **options,
-        }
-
-    def config(self, sidecar):
-        return super().config(sidecar) | {"keys": {"control": self._control}}
-
-
 @pytest.fixture
 def cluster(folder):
     made = Cluster(folder)
-    (folder / "pod-token").write_text(pod_token(ZONE))
-    (folder / "z").mkdir()
     yield made
     made.api.close()
 
