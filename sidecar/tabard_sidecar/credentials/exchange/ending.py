@@ -8,7 +8,7 @@ from tabard_sidecar.credentials.exchange.journal import source_of
 from tabard_sidecar.credentials.noted import NotedLeases
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from tabard_sidecar.credentials.exchange.issuer import ExchangeIssuer
     from tabard_sidecar.credentials.exchange.server import ExchangeServer
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class NotRevokedError(Exception):
-    """Some tokens could not be revoked; the message says how many."""
+    """Some tokens could not be revoked; the message says how many, and why the first."""
 
 
 class ExchangeEnding:
@@ -52,10 +52,10 @@ class ExchangeEnding:
             NotRevokedError: some couldn't be revoked.
             NoDecision: the state store is unavailable.
         """
-        failed = await self._issuer.end(revocation)
+        problems = await self._issuer.end(revocation)
         async for leases in self._noted.unended(revocation):
-            failed += await self._issuer.end_noted(leases)
-        _check(failed)
+            problems += await self._issuer.end_noted(leases)
+        _check(problems)
 
     async def sweep(self) -> None:
         """Revoke what a revocation ends and is still noted: of a sidecar that was killed, or noted just after it.
@@ -64,10 +64,10 @@ class ExchangeEnding:
             NotRevokedError: some couldn't be revoked.
             NoDecision: the state store is unavailable.
         """
-        failed = 0
+        problems: list[str] = []
         async for leases in self._noted.left():
-            failed += await self._issuer.end_noted(leases)
-        _check(failed)
+            problems += await self._issuer.end_noted(leases)
+        _check(problems)
 
 
 def revoking(servers: Mapping[str, ExchangeServer]) -> frozenset[str]:
@@ -77,6 +77,6 @@ def revoking(servers: Mapping[str, ExchangeServer]) -> frozenset[str]:
     )
 
 
-def _check(failed: int) -> None:
-    if failed:
-        raise NotRevokedError(f"{failed} token(s) couldn't be revoked")
+def _check(problems: Sequence[str]) -> None:
+    if problems:
+        raise NotRevokedError(f"{len(problems)} token(s) not revoked: {problems[0]}")

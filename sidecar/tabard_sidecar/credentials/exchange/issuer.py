@@ -165,26 +165,26 @@ class ExchangeIssuer:
         self.live.doom(revocation)
         self.held.drop(lambda exchange: exchange.doomed is not None or exchange.ended_by(revocation))
 
-    async def end(self, revocation: Revocation) -> int:
-        """Revoke the tokens that a revocation ends, given or about to be; return how many couldn't be."""
+    async def end(self, revocation: Revocation) -> list[str]:
+        """Revoke the tokens that a revocation ends, given or about to be; return why some couldn't be."""
         concerned = self.live.tokens(revocation)
-        failed = 0
+        problems: list[str] = []
         for first in range(0, len(concerned), _AT_ONCE):
             part = concerned[first : first + _AT_ONCE]
-            ended = await asyncio.gather(*map(self._ended, part))
-            failed += ended.count(False)
-        return failed
+            problems += filter(None, await asyncio.gather(*map(self._ended, part)))
+        return problems
 
-    async def _ended(self, exchange: Exchange) -> bool:
+    async def _ended(self, exchange: Exchange) -> str:
+        """Revoke a token of this process; return why it couldn't be, or the empty string."""
         if exchange.server.config.revocation_endpoint is None:
-            return True
-        if exchange.ends_at > self._clock() and not await revoked(exchange.server, exchange.token):
-            return False
+            return ""
+        if exchange.ends_at > self._clock() and (problem := await _revoked(exchange.server, exchange.token)):
+            return problem
         exchange.revoked = True
         if exchange.noted:
             await self.journal.leases.end_lease(exchange.request.credential_id)
         self.live.end(exchange)
-        return True
+        return ""
 
     async def forget(self, credential_id: str) -> None:
         """Let the journal forget a token that has ended; if it can't now, the token expires there."""
@@ -193,28 +193,38 @@ class ExchangeIssuer:
         except NoDecision:
             _log.warning("lease_not_forgotten", extra={"credential_id": credential_id})
 
-    async def end_noted(self, leases: Iterable[Lease]) -> int:
-        """Revoke tokens that another process obtained; return how many couldn't be.
+    async def end_noted(self, leases: Iterable[Lease]) -> list[str]:
+        """Revoke tokens that another process obtained; return why some couldn't be.
 
         Raises:
             NoDecision: the state store is unavailable.
         """
         others = [lease for lease in leases if not self.live.knows(lease.lease_id)]
-        failed = 0
+        problems: list[str] = []
         for first in range(0, len(others), _AT_ONCE):
-            ended = await asyncio.gather(*map(self._ended_noted, others[first : first + _AT_ONCE]))
-            failed += ended.count(False)
-        return failed
+            part = others[first : first + _AT_ONCE]
+            problems += filter(None, await asyncio.gather(*map(self._ended_noted, part)))
+        return problems
 
-    async def _ended_noted(self, lease: Lease) -> bool:
+    async def _ended_noted(self, lease: Lease) -> str:
+        """Revoke a token of another process; return why it couldn't be, or the empty string."""
+        if lease.expires_at > self._clock() and (problem := await self._revoked_noted(lease)):
+            return problem
+        await self.journal.leases.end_lease(lease.lease_id)
+        return ""
+
+    async def _revoked_noted(self, lease: Lease) -> str:
         server = self.servers[lease.source.removeprefix(EXCHANGE)]
+        if lease.source_id != server.source_id:
+            return (
+                f"exchange.{server.name}: another server issued the token: the section has another subject_issuer, "
+                "revocation_endpoint or client_id on another sidecar, or had before; only with the same ones is it revoked"
+            )
         token = self.journal.open(lease)
         if token is None:
             _log.warning("noted_token_unreadable", extra={"credential_id": lease.lease_id})
-        if lease.expires_at > self._clock() and (token is None or not await revoked(server, token)):
-            return False
-        await self.journal.leases.end_lease(lease.lease_id)
-        return True
+            return f"exchange.{server.name}: what the state store has of the token can't be opened: its key is gone, or it was changed"
+        return await _revoked(server, token)
 
     async def close(self) -> None:
         """Let what was begun in the background end, and close the connections."""
@@ -299,6 +309,15 @@ class ExchangeIssuer:
     async def _end(self, server: ExchangeServer, token: str) -> None:
         if not await revoked(server, token):
             _log.warning("exchanged_token_not_revoked", extra={"exchange": server.name})
+
+
+async def _revoked(server: ExchangeServer, token: str) -> str:
+    """Revoke a token; return why it isn't certain that it ended, or the empty string."""
+    try:
+        await server.revoke(token)
+    except ExchangeFault as fault:
+        return f"exchange.{server.name}: {fault.message}"
+    return ""
 
 
 def check_server(name: str, config: ExchangeConfig, issuers: Collection[str], *, allow_http: bool) -> None:

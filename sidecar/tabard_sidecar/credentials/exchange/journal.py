@@ -38,8 +38,9 @@ class TokenJournal:
             NoDecision: the state store is unavailable.
         """
         request, grant = exchange.request, exchange.request.grant
-        source = source_of(exchange.server.name)
-        sealed = seal(self._keys, exchange.token.encode(), _purpose(source, request.credential_id))
+        source, source_id = source_of(exchange.server.name), exchange.server.source_id
+        purpose = _purpose(source, source_id, request.credential_id)
+        sealed = seal(self._keys, exchange.token.encode(), purpose)
         subject = next(one.target for one in exchange.targets if one.kind is RevocationKind.SUBJECT)
         await self.leases.add_lease(
             Lease(
@@ -47,7 +48,7 @@ class TokenJournal:
                 source=source,
                 role=request.audience,
                 accessor=b85encode(sealed).decode(),
-                source_id="",
+                source_id=source_id,
                 root_id=grant.root_id,
                 link_id=grant.holder_id,
                 task_id=grant.task.id,
@@ -64,10 +65,12 @@ class TokenJournal:
         """Return the token of a lease; ``None`` if its key is gone, or it was changed."""
         try:
             sealed = b85decode(lease.accessor)
-            return unseal(self._keys, sealed, _purpose(lease.source, lease.lease_id)).decode()
+            return unseal(
+                self._keys, sealed, _purpose(lease.source, lease.source_id, lease.lease_id)
+            ).decode()
         except (SealError, ValueError):
             return None
 
 
-def _purpose(source: str, credential_id: str) -> bytes:
-    return f"{source}\n{credential_id}".encode()
+def _purpose(source: str, source_id: str, credential_id: str) -> bytes:
+    return f"{source}\n{source_id}\n{credential_id}".encode()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from contextlib import suppress
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode, urlsplit
@@ -50,6 +51,11 @@ class ExchangeServer(AskedServer):
         )
         self.name = name
         self.config = config
+        self.source_id = _source_id(config)
+        """Tells what revokes its tokens from another section of the same name: issuer, revocation endpoint and client.
+
+        Whoever else gets a token to revoke could use it, and answers that it has ended (RFC 7009, section 2.2).
+        """
         self._authentication = ClientAuthentication(config)
         self._issuing_session = self._session(config.token_endpoint, self.issuing_places)
         self._ending_session = self._session(
@@ -139,6 +145,12 @@ class ExchangeServer(AskedServer):
         headers = {"Content-Type": "application/x-www-form-urlencoded", **authentication.headers()}
         body = urlencode({**form, **authentication.form()}).encode()
         return session.request("POST", path, headers=headers, body=body)
+
+
+def _source_id(config: ExchangeConfig) -> str:
+    parts = (config.subject_issuer, config.revocation_endpoint or "", config.client_id)
+    text = "".join(f"{len(part)}:{part}" for part in parts)
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
 async def revoked(server: ExchangeServer, token: str) -> bool:

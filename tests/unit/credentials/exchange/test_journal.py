@@ -12,7 +12,7 @@ from tabard_sidecar.errors import NoDecision
 from tabard_sidecar.interfaces import Withdrawal
 from tabard_sidecar.state import RevocationKind
 
-from tests.support.fake_idp import REVOKE, Answer
+from tests.support.fake_idp import REVOKE, TOKEN, Answer, fake_idp
 from tests.unit.credentials.exchange.test_ending import ended, revocation, target_of
 
 
@@ -144,3 +144,45 @@ async def test_a_hundred_tokens_of_a_killed_sidecar_end_through_few_connections(
     assert set(world.idp.revoked) == {one.value for one in given}
     assert await noted(world) == ()
     assert world.idp.most <= 2 * world.config.max_connections
+
+
+OTHER = {"endpoint": "revocation_endpoint", "client": "client_id", "path": "revocation_endpoint"}
+
+
+@pytest.mark.parametrize("what", OTHER)
+async def test_a_token_goes_to_no_other_server_whose_section_has_the_same_name(world, make_world, what):
+    """It could use the token, and says of a token that it doesn't know that it has ended (RFC 7009, section 2.2)."""
+    with fake_idp() as foreign:
+        changed = {
+            "endpoint": foreign.address + REVOKE,
+            "path": world.idp.address + "/other",
+            "client": "another",
+        }[what]
+        world.idp.answers["/other"] = Answer()
+        heir = make_world(**{OTHER[what]: changed})
+        request = await world.request()
+        issued = await world.given(request)
+        found = revocation(heir, RevocationKind.LINK, request.grant.root_id)
+        await world.store.revoke(found)
+        with pytest.raises(NotRevokedError, match=r"exchange\.main: another server issued the token"):
+            await ended(heir, found)
+        with pytest.raises(NotRevokedError, match="another server"):
+            await ExchangeEnding(heir.issuer, clock=lambda: world.clock() + 10).sweep()
+        assert foreign.asked == []
+        assert [asked.path for asked in world.idp.asked] == [TOKEN]
+        assert len(await noted(world)) == 1
+        await ended(make_world(), found)
+        assert world.idp.revoked == [issued.value]
+        assert await noted(world) == ()
+
+
+async def test_the_server_of_a_sealed_token_cannot_be_changed_in_the_store(world, make_world):
+    with fake_idp() as foreign:
+        heir = make_world(revocation_endpoint=foreign.address + REVOKE)
+        request = await world.request()
+        await world.given(request)
+        [lease] = await noted(world)
+        await world.store.add_lease(replace(lease, source_id=heir.issuer.servers["main"].source_id))
+        with pytest.raises(NotRevokedError, match="can't be opened"):
+            await ended(heir, revocation(heir, RevocationKind.LINK, request.grant.root_id))
+        assert foreign.asked == []
