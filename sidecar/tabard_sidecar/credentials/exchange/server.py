@@ -54,7 +54,7 @@ class ExchangeServer(AskedServer):
         self.source_id = _source_id(config)
         """Tells what revokes its tokens from another section of the same name: issuer, revocation endpoint and client.
 
-        Whoever else gets a token to revoke could use it, and answers that it has ended (RFC 7009, section 2.2).
+        Another server that gets a token to revoke could use it, and answers that it has ended (RFC 7009, section 2.2).
         """
         self._authentication = ClientAuthentication(config)
         self._issuing_session = self._session(config.token_endpoint, self.issuing_places)
