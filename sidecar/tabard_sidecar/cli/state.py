@@ -34,13 +34,18 @@ def state() -> None:
 @json_option
 @click.pass_context
 def check(ctx: click.Context, config_file: Path | None, assignments: tuple[str, ...], as_json: bool) -> None:
-    """Report problems of the state store. Exit code 1 if there are any."""
+    """Report problems of the state store, and what the next start would change in it. Changes nothing.
+
+    Exit code 1 if there are problems.
+    """
     loaded = load_settings(config_file, assignments)
     told = _told(loaded, quiet=as_json)
-    problems = list(_with_store(loaded.settings, lambda store: store.check()))
+    problems, notes = _with_store(loaded.settings, _look)
     if as_json:
-        echo_json({"ok": not problems, "problems": problems} | told)
+        echo_json({"ok": not problems, "problems": problems, "notes": notes} | told)
     else:
+        for note in notes:
+            echo(f"{style('note:', fg='yellow', bold=True)} {visible(note)}")
         for problem in problems:
             echo(f"{style('problem:', fg='red', bold=True)} {visible(problem)}")
         if not problems:
@@ -57,6 +62,7 @@ def compact(config_file: Path | None, assignments: tuple[str, ...], as_json: boo
     told = _told(loaded, quiet=as_json)
 
     async def work(store: StateStore) -> tuple[int, int]:
+        await store.open()
         deleted = 0
         while count := await store.expire(now=time.time()):
             deleted += count
@@ -69,6 +75,11 @@ def compact(config_file: Path | None, assignments: tuple[str, ...], as_json: boo
         echo(f"deleted {deleted} expired entries, freed {freed} bytes")
 
 
+async def _look(store: StateStore) -> tuple[list[str], list[str]]:
+    notes = list(await store.look())
+    return list(await store.check()), notes
+
+
 def _told(loaded: Loaded, *, quiet: bool) -> dict[str, str]:
     """Return zone and configuration of the store, as a part of what ``--json`` prints; else tell people on stderr."""
     zone, config = loaded.settings.zone, str(loaded.file.absolute()) if loaded.file else ""
@@ -78,7 +89,7 @@ def _told(loaded: Loaded, *, quiet: bool) -> dict[str, str]:
 
 
 def _with_store(settings: Settings, work: Callable[[StateStore], Awaitable[_T]]) -> _T:
-    """Run ``work`` with the configured store, which is opened and closed around it.
+    """Run ``work`` with the configured store, which ``work`` opens, and which is closed afterwards.
 
     Raises:
         Failure: the store can't be opened, read or written.
@@ -88,7 +99,6 @@ def _with_store(settings: Settings, work: Callable[[StateStore], Awaitable[_T]])
 
     async def run() -> _T:
         store = _store(settings)
-        await store.open()
         try:
             return await work(store)
         finally:

@@ -13,7 +13,7 @@ from tabard_sidecar.records.metrics import Metrics
 from tabard_sidecar.state.leases import LeaseJournal
 from tabard_sidecar.state.store import StateStore
 
-_UNTIMED = frozenset({"open", "close", "watch"})
+_UNTIMED = frozenset({"open", "look", "close", "watch"})
 OPERATIONS = tuple(
     name
     for part in (StateStore, LeaseJournal)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -57,7 +57,8 @@ async def examine(
         yield found
     async for found in _identity(settings):
         yield found
-    yield await _state(settings)
+    async for found in _state(settings):
+        yield found
     if settings.vault:
         async for found in _vaults(settings, tries):
             yield found
@@ -97,7 +98,7 @@ def _keys(settings: Settings) -> Iterator[Finding]:
         keyring = Keyring(settings.keys.directory, max_stale_seconds=settings.keys.max_stale_seconds)
     except KeyringError as error:
         yield problem(
-            what, str(error), "`tabard keys init` makes keys; `tabard explain keys` says how they are kept."
+            what, str(error), "`tabard keys new` makes keys; `tabard explain keys` says how they are kept."
         )
         return
     failure = keys_failure(keyring)
@@ -185,7 +186,7 @@ async def _issuer(name: str, source: KeySource) -> Finding:
     return ok(what, "its keys can be read")
 
 
-async def _state(settings: Settings) -> Finding:
+async def _state(settings: Settings) -> AsyncIterator[Finding]:
     from tabard_sidecar.state.factory import create_store  # noqa: PLC0415
     from tabard_sidecar.state.sqlite import StateFileError  # noqa: PLC0415
 
@@ -193,23 +194,29 @@ async def _state(settings: Settings) -> Finding:
     path = None if settings.state.is_redis else settings.state.path(settings.zone)
     place = settings.state.url.partition("?")[0].rpartition("@")[2] if path is None else str(path)
     if path is not None and not path.exists():
-        return ok(what, f"{path} will be made by the first start")
+        yield ok(what, f"{path} will be made by the first start")
+        return
     try:
         store = create_store(settings.state, settings.zone)
-        problems = await _checked(store)
+        notes, problems = await _looked_at(store)
     except (StateFileError, ValueError) as error:
-        return problem(what, str(error), "`tabard explain state` describes the section.")
+        yield problem(what, str(error), "`tabard explain state` describes the section.")
+        return
     except (NoDecision, Refused) as error:
-        return problem(what, error.message, "Check that the server runs, and that state.url names it.")
+        yield problem(what, error.message, "Check that the server runs, and that state.url names it.")
+        return
+    for note in notes:
+        yield warning(what, note, "Start a sidecar if that is meant; `tabard state check` shows this again.")
     if problems:
-        return problem(what, "; ".join(problems), "`tabard state check` shows them again.")
-    return ok(what, place)
+        yield problem(what, "; ".join(problems), "`tabard state check` shows them again.")
+    elif not notes:
+        yield ok(what, place)
 
 
-async def _checked(store: StateStore) -> list[str]:
-    await store.open()
+async def _looked_at(store: StateStore) -> tuple[Sequence[str], Sequence[str]]:
+    """Return what a start would change, and what is wrong. A store that is examined is never opened to be written."""
     try:
-        return list(await store.check())
+        return await store.look(), await store.check()
     finally:
         await store.close()
 

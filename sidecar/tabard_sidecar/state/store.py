@@ -59,6 +59,14 @@ class StateStore(LeaseJournal, Protocol):
         """Connect and bring the schema up to date."""
         ...
 
+    async def look(self) -> Sequence[str]:
+        """Connect without changing anything, for :meth:`check` and :meth:`close` alone.
+
+        Returns what :meth:`open` would change that an operator should know before, each as a sentence. Refuses what
+        :meth:`open` refuses.
+        """
+        ...
+
     async def close(self) -> None:
         """Close every connection."""
         ...

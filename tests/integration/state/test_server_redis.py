@@ -202,6 +202,23 @@ async def test_another_zones_keys_and_those_of_other_versions_are_refused(start_
         await RedisStateStore(options(server), zone="z").open()
 
 
+async def test_looking_at_a_server_writes_nothing(start_server):
+    """Not even which zone's it is; and it refuses what a start refuses."""
+    server = start_server()
+    for _ in range(2):
+        store = RedisStateStore(options(server), zone="z")
+        assert list(await store.look()) == []
+        assert list(await store.check()) == []
+        await store.close()
+    assert server.names() == []
+    server.cli("hset", "tabard:{z}:meta", "zone", "other", "schema", "4")
+    with pytest.raises(RedisStateError, match="holds the state of zone 'other'"):
+        await RedisStateStore(options(server), zone="z").look()
+    server.cli("hset", "tabard:{z}:meta", "zone", "z", "schema", "99")
+    with pytest.raises(RedisStateError, match="newer version"):
+        await RedisStateStore(options(server), zone="z").look()
+
+
 async def test_lost_keys_are_found(start_server, open_store):
     """A check names what the indexes have and the server hasn't."""
     server = start_server()

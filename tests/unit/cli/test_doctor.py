@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
+import shutil
 
 import pytest
 from tabard_sidecar.cli import main
+from tabard_sidecar.state.sqlite import SQLiteStateStore
 
 
 @pytest.fixture(autouse=True)
@@ -130,3 +133,36 @@ def test_an_identity_provider_that_does_not_answer_or_is_not_configured(capsys, 
     server["subject_issuer"] = "https://elsewhere.example"
     code, found = examined(capsys, "--set", f"exchange.staff={json.dumps(server)}", *options)
     assert "isn't one of identity.issuers" in found["exchange.staff"]["message"]
+
+
+def files(folder):
+    """Every file below a folder with its content."""
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.mark.parametrize("command", [("doctor",), ("state", "check")])
+def test_a_restored_state_is_told_and_not_touched(capsys, project, command):
+    """Only a start ends the tasks that were started before, never a question."""
+
+    async def use():
+        store = SQLiteStateStore(project / "state" / "zone.db", zone="shop")
+        await store.open()
+        await store.close()
+
+    asyncio.run(use())
+    shutil.copy(project / "state" / "zone.db", project / "backup.db")
+    (project / "backup.db").replace(project / "state" / "zone.db")
+    before = files(project)
+    capsys.readouterr()
+    chosen = ("--set", "zone=shop", "--set", f"state.url=sqlite://{project}/state/zone.db")
+    assert main([*command, "--json", *chosen]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert files(project) == before
+    notes = told.get("notes") or [
+        one["message"] for one in told["findings"] if one["what"] == "state" and one["severity"] == "warning"
+    ]
+    assert len(notes) == 1
+    assert "ends every task that was started before" in notes[0]
+    if command == ("state", "check"):
+        assert main([*command, *chosen]) == 0
+        assert capsys.readouterr().out.startswith("note: The file is a copy")

@@ -391,7 +391,7 @@ async def test_state_check_and_compact_of_a_running_zone(zone, command):
     told = f"state of zone support ({config})\n"
     assert await command("state", "check", "--config", config) == (0, "state: ok\n", told)
     exit_code, out, _ = await command("state", "check", "--config", config, "--json")
-    assert (exit_code, json.loads(out)) == (0, {"ok": True, "problems": []} | which)
+    assert (exit_code, json.loads(out)) == (0, {"ok": True, "problems": [], "notes": []} | which)
     exit_code, out, _ = await command("state", "compact", "--config", config, "--json")
     assert exit_code == 0
     assert json.loads(out).keys() == {"deleted", "bytes", "zone", "config"}

@@ -34,6 +34,32 @@ async def prepare(link: RedisLink, zone: str) -> None:
         RedisStateError: the server is too old, not durable, or holds the state of another zone or a newer schema.
         NoDecision: it can't be reached, or its clock is too far from this machine's.
     """
+    await _require_server(link)
+    held, schema = await link.run(
+        scripts.OPEN,
+        {
+            "zone": zone,
+            "schema": str(SCHEMA),
+            "now": time.time(),
+            "skew": link.options.max_clock_skew_seconds,
+        },
+    )
+    _require_ours(link, zone, held, schema)
+
+
+async def look(link: RedisLink, zone: str) -> None:
+    """Check what :func:`prepare` checks, except for the clock, and write nothing.
+
+    Raises:
+        RedisStateError, NoDecision: as :func:`prepare`.
+    """
+    await _require_server(link)
+    held, schema = await link.command("HMGET", f"{link.prefix}meta", "zone", "schema")
+    if held is not None or schema is not None:
+        _require_ours(link, zone, held or b"", schema or b"0")
+
+
+async def _require_server(link: RedisLink) -> None:
     place = link.options.place
     version = str((await link.command("INFO", "server"))["redis_version"])
     if tuple(int(part) for part in version.split(".")[:2]) < _OLDEST_SERVER:
@@ -46,15 +72,10 @@ async def prepare(link: RedisLink, zone: str) -> None:
         )
     if weak:
         _log.warning("the state store may lose acknowledged writes", extra={"problems": weak})
-    held, schema = await link.run(
-        scripts.OPEN,
-        {
-            "zone": zone,
-            "schema": str(SCHEMA),
-            "now": time.time(),
-            "skew": link.options.max_clock_skew_seconds,
-        },
-    )
+
+
+def _require_ours(link: RedisLink, zone: str, held: bytes, schema: bytes) -> None:
+    place = link.options.place
     if held.decode() != zone:
         raise RedisStateError(
             f"the state store {place} holds the state of zone {held.decode()!r} under {zone!r}; set state.url or zone"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 
 import orjson
@@ -80,9 +80,22 @@ class RedisStateStore(RedisTasks, RedisLeases):
             RedisStateError: the server can't be used as it is.
             NoDecision: it can't be reached.
         """
+        await self._connect(opening.prepare)
+
+    async def look(self) -> Sequence[str]:
+        """Connect and check the server, but write nothing; see the interface.
+
+        Raises:
+            RedisStateError: the server can't be used as it is.
+            NoDecision: it can't be reached.
+        """
+        await self._connect(opening.look)
+        return ()
+
+    async def _connect(self, examine: Callable[[RedisLink, str], Awaitable[None]]) -> None:
         self._link.connect()
         try:
-            await opening.prepare(self._link, self._zone)
+            await examine(self._link, self._zone)
         except opening.RedisStateError:
             await self._link.close()
             raise

@@ -19,6 +19,7 @@ from tabard.files import create_private_folder, create_regular
 from tabard.trust import require_trusted, require_trusted_status
 
 from tabard_sidecar.errors import NoDecision
+from tabard_sidecar.state.sqlite.looking import connect_to_read, outlook, version_of, zone_of
 from tabard_sidecar.state.sqlite.place import Place
 from tabard_sidecar.state.sqlite.schema import MIGRATIONS
 from tabard_sidecar.util.files import explain
@@ -89,11 +90,31 @@ class StateFile:
             self._fast = self._connect("NORMAL", 0)
             self._patient = self._connect("FULL", self._busy_timeout_seconds)
         except (sqlite3.Error, OSError) as error:
-            problem = explain(error, self.path) if isinstance(error, OSError) else error
-            message = (
-                f"state file {self.path} can't be used: {problem}; check state.url, the disk and its owner"
-            )
-            raise StateFileError(message) from error
+            raise self._unusable(error) from error
+
+    def look(self) -> list[str]:
+        """Open the file for :meth:`in_thread` to read alone, and return what :meth:`open` would change in it.
+
+        Raises:
+            StateFileError: :meth:`open` would refuse the file. No connection to it stays open.
+        """
+        try:
+            self._patient = connect_to_read(self.path, self._busy_timeout_seconds)
+            self._require_known(version_of(self._patient))
+            self._require_zone(zone_of(self._patient) or self._zone)
+            return list(outlook(self._patient, self.path))
+        except (sqlite3.Error, OSError) as error:
+            self._close()
+            raise self._unusable(error) from error
+        except BaseException:
+            self._close()
+            raise
+
+    def _unusable(self, error: sqlite3.Error | OSError) -> StateFileError:
+        problem = explain(error, self.path) if isinstance(error, OSError) else error
+        return StateFileError(
+            f"state file {self.path} can't be used: {problem}; check state.url, the disk and its owner"
+        )
 
     def close(self) -> None:
         """Close the file."""
@@ -269,17 +290,22 @@ class StateFile:
                 return
 
     def _migrate(self, connection: sqlite3.Connection) -> None:
-        version = int(connection.execute("PRAGMA user_version").fetchone()[0])
-        if version > len(MIGRATIONS):
-            message = f"state file {self.path} was written by a newer version of Tabard; use that version"
-            raise StateFileError(message)
+        version = version_of(connection)
+        self._require_known(version)
         for script in MIGRATIONS[version:]:
             for statement in script.split(";"):
                 if statement.strip():
                     connection.execute(statement)
         connection.execute(f"PRAGMA user_version={len(MIGRATIONS)}")
         connection.execute("INSERT OR IGNORE INTO meta VALUES ('zone', ?)", (self._zone,))
-        zone = connection.execute("SELECT value FROM meta WHERE name='zone'").fetchone()[0]
+        self._require_zone(zone_of(connection))
+
+    def _require_known(self, version: int) -> None:
+        if version > len(MIGRATIONS):
+            message = f"state file {self.path} was written by a newer version of Tabard; use that version"
+            raise StateFileError(message)
+
+    def _require_zone(self, zone: str | None) -> None:
         if zone != self._zone:
             message = (
                 f"state file {self.path} belongs to zone {zone!r}, not {self._zone!r}; set state.url or zone"

@@ -62,6 +62,14 @@ class SQLiteStateStore(SQLiteLeases):
         """
         await self._file.open()
 
+    async def look(self) -> Sequence[str]:
+        """Open the file to look at it alone; see the interface.
+
+        Raises:
+            StateFileError: :meth:`open` would refuse the file.
+        """
+        return self._file.look()
+
     def _went_back(self, connection: sqlite3.Connection, reason: str) -> None:
         """Revoke every task that was started before, and forget what is cached of another file."""
         records.went_back(connection, rollback(time.time(), reason))

@@ -10,6 +10,8 @@ from tabard_sidecar.model import BudgetLimit
 from tabard_sidecar.state.listing import TaskFilter, TaskPage, TaskPosition, Tree
 from tabard_sidecar.state.model import Child, TaskRecord
 from tabard_sidecar.state.sqlite import leases
+from tabard_sidecar.state.sqlite.looking import version_of
+from tabard_sidecar.state.sqlite.schema import MIGRATIONS
 from tabard_sidecar.state.store import KEPT_SECONDS, LEASE_KEPT_SECONDS
 
 _EXPIRE_ROWS = 2_000
@@ -29,6 +31,7 @@ _EXPIRING = (
     ("owner_labels", "(owner, label)", KEPT_SECONDS),
     ("subject_tokens", "root_id", 0.0),
 )
+_OF_TASKS = ("spent", "labels", "facts", "calls", "members")
 _TASK = "root_id, task_id, subject_issuer, subject_id, workload, purpose, started_at, expires_at"
 
 
@@ -130,11 +133,16 @@ def _expire_tasks(connection: sqlite3.Connection, before: float) -> int:
 
 
 def check(connection: sqlite3.Connection) -> Sequence[str]:
-    """Return the problems of the file."""
+    """Return the problems of the file, of which an older version may have written fewer tables."""
     problems = [
         f"SQLite: {row[0]}" for row in connection.execute("PRAGMA integrity_check(20)") if row[0] != "ok"
     ]
-    for table in ("spent", "labels", "facts", "calls", "members"):
+    there = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type='table'")}
+    if version_of(connection) == len(MIGRATIONS):
+        problems += [f"The table {name} is missing." for name in ("tasks", *_OF_TASKS) if name not in there]
+    for table in _OF_TASKS:
+        if not {"tasks", table} <= there:
+            continue
         (orphans,) = connection.execute(
             f"SELECT count(*) FROM {table} WHERE root_id NOT IN (SELECT root_id FROM tasks)"  # noqa: S608
         ).fetchone()
