@@ -8,6 +8,7 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.metrics import MetricWrapperBase
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
+from tabard_sidecar.certificates.serving import Kept
 from tabard_sidecar.config.fields import section
 from tabard_sidecar.injector.annotations import ANNOTATIONS
 from tabard_sidecar.injector.conf import InjectorSettings
@@ -62,7 +63,7 @@ def injector_page(table: Table) -> str:
         f"| `{name}` | {one.value} | {one.default} | {one.meaning} |" for name, one in ANNOTATIONS.items()
     )
     lines = [f"{_INTRO}{annotations}", _SETTINGS, *settings_tables(InjectorSettings, table)]
-    metrics = metrics_rows(InjectorMetrics(CollectorRegistry(), float))
+    metrics = metrics_rows(InjectorMetrics(CollectorRegistry(), Kept()))
     return "\n".join(lines) + "\n" + _METRICS + "".join(metrics)
 
 

@@ -7,6 +7,7 @@ import shutil
 import socket
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -22,24 +23,26 @@ _COMMAND = (sys.executable, "-m", "tabard_sidecar.cli", "injector")
 class InjectorProcess:
     """An injector on a port of 127.0.0.1 that stays the same when it is started again.
 
+    Args:
+        folder: where its files are.
+        managed: the section ``webhook.managed``, in place of certificates that this class makes.
+
     Attributes:
         config: its configuration file.
+        port: where the API server asks.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, managed: Mapping[str, Any] | None = None) -> None:
         self._folder = folder
         self._authority = Authority(folder, "injector")
-        self._port, self._http = _free_ports()
+        self.port, self._http = _free_ports()
         self._process: subprocess.Popen[bytes] | None = None
         self.config = folder / "injector.yaml"
         self.renew("first")
+        files = {"tls_certificate_file": "tls.crt", "tls_key_file": "tls.key"}
+        source = files if managed is None else {"managed": dict(managed)}
         document = {
-            "webhook": {
-                "listen": f"127.0.0.1:{self._port}",
-                "tls_certificate_file": "tls.crt",
-                "tls_key_file": "tls.key",
-                "drain_seconds": 0,
-            },
+            "webhook": {"listen": f"127.0.0.1:{self.port}", "drain_seconds": 0, **source},
             "http": {"listen": f"127.0.0.1:{self._http}"},
             "sidecar": {"image": "registry.example.org/tabard-sidecar:0.1.0"},
         }
@@ -51,13 +54,33 @@ class InjectorProcess:
         shutil.copy(key, self._folder / "tls.key")
         shutil.copy(certificate, self._folder / "tls.crt")
 
-    def start(self) -> None:
+    def start(self, *, wait: bool = True) -> None:
         """Start it and wait until it is ready."""
         with (self._folder / "injector.log").open("ab") as log:
             self._process = subprocess.Popen(
                 [*_COMMAND, "serve", "--config", str(self.config)], stdout=log, stderr=log
             )
-        eventually_blocking(lambda: self.get("/readyz").startswith("HTTP/1.1 200"), 120)
+        if wait:
+            self.wait()
+
+    def wait(self) -> None:
+        """Wait until it is ready."""
+        eventually_blocking(self.ready, 120)
+
+    def ready(self) -> bool:
+        """Whether its readiness probe succeeds."""
+        return self.get("/readyz").startswith("HTTP/1.1 200")
+
+    def stop(self) -> None:
+        """Let it drain, as a kubelet does."""
+        if self._process is not None:
+            self._process.terminate()
+            assert self._process.wait(30) == 0
+            self._process = None
+
+    def runs(self) -> bool:
+        """Whether the process runs."""
+        return self._process is not None and self._process.poll() is None
 
     def kill(self) -> None:
         """End it without a chance to drain."""
@@ -83,17 +106,12 @@ class InjectorProcess:
         """Return what it logged."""
         return (self._folder / "injector.log").read_text()
 
-    def register(self, kubectl: Kubectl) -> None:
-        """Have the API server ask it."""
-        command = [
-            *_COMMAND,
-            "webhook",
-            "--config",
-            str(self.config),
-            "--ca-file",
-            str(self._authority.certificate),
-        ]
-        url = f"https://127.0.0.1:{self._port}/inject"
+    def register(self, kubectl: Kubectl, port: int | None = None, *, managed: bool = False) -> None:
+        """Have the API server ask it, at another port if one is given."""
+        command = [*_COMMAND, "webhook", "--config", str(self.config)]
+        if not managed:
+            command += ["--ca-file", str(self._authority.certificate)]
+        url = f"https://127.0.0.1:{port or self.port}/inject"
         printed = subprocess.run([*command, "--url", url], capture_output=True, text=True, check=True).stdout
         apply(kubectl, json.loads(printed))
 

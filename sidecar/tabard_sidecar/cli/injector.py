@@ -51,7 +51,8 @@ def injector() -> None:
 def serve(config_file: Path | None, assignments: tuple[str, ...]) -> None:
     """Answer the API server's questions until a signal stops it.
 
-    SIGTERM and SIGINT drain and stop. A renewed certificate is followed without a restart.
+    SIGTERM and SIGINT drain and stop. A certificate is renewed, or a renewed one is followed, without a
+    restart.
     """
     settings = _load(config_file, assignments)
     from tabard_sidecar.http.certificate import CertificateError  # noqa: PLC0415 - loads aiohttp
@@ -64,7 +65,7 @@ def serve(config_file: Path | None, assignments: tuple[str, ...]) -> None:
         raise Failure(
             f"the injector can't start: {error}",
             exit_codes.CONFIG,
-            next_step="Correct webhook.tls_certificate_file and webhook.tls_key_file.",
+            next_step="Correct the section webhook of the configuration.",
         ) from error
     except BindError as error:
         raise Failure(
@@ -106,7 +107,11 @@ def try_pod(pod: Path, config_file: Path | None, assignments: tuple[str, ...], a
 
 
 @injector.command()
-@click.option("--ca-file", type=Existing(), required=True, help="PEM certificates that sign the webhook's.")
+@click.option(
+    "--ca-file",
+    type=Existing(),
+    help="PEM certificates that sign the webhook's. Not with webhook.managed: then the injector itself writes them.",
+)
 @click.option(
     "--service",
     default=_SERVICE,
@@ -121,7 +126,7 @@ def try_pod(pod: Path, config_file: Path | None, assignments: tuple[str, ...], a
 )
 @_options
 def webhook(
-    ca_file: Path, service: str, url: str, config_file: Path | None, assignments: tuple[str, ...]
+    ca_file: Path | None, service: str, url: str, config_file: Path | None, assignments: tuple[str, ...]
 ) -> None:
     """Print the MutatingWebhookConfiguration as JSON, for kubectl apply --filename -.
 
@@ -145,8 +150,16 @@ def webhook(
         if url
         else {"service": {"name": name, "namespace": namespace, "path": "/inject", "port": 443}}
     )
-    authorities = base64.b64encode(read_bytes(ca_file, "the file of --ca-file", _MAX_CA_BYTES)).decode()
-    echo_json(webhook_configuration(settings, {**where, "caBundle": authorities}))
+    if (ca_file is None) == (settings.webhook.managed is None):
+        raise Failure(
+            "--ca-file is missing" if ca_file is None else "webhook.managed is set, and --ca-file as well",
+            exit_codes.USAGE,
+            next_step="Give --ca-file, or set webhook.managed: then the injector itself writes its authorities.",
+        )
+    if ca_file is not None:
+        authorities = read_bytes(ca_file, "the file of --ca-file", _MAX_CA_BYTES)
+        where["caBundle"] = base64.b64encode(authorities).decode()
+    echo_json(webhook_configuration(settings, where))
 
 
 @injector.command()

@@ -7,6 +7,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
+from tabard_sidecar.certificates.section import TlsSection
 from tabard_sidecar.http.conf import HttpConfig
 from tabard_sidecar.injector.quantities import quantity
 from tabard_sidecar.util.addresses import Address
@@ -27,17 +28,10 @@ Quantity = Annotated[str, AfterValidator(_check_quantity)]
 Name = Annotated[str, Field(pattern=_NAME)]
 
 
-class WebhookConfig(BaseModel):
+class WebhookConfig(TlsSection):
     """The listener that the API server calls, over TLS."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
     listen: Address = Field(default="0.0.0.0:8443", description="`host:port`; answers `POST /inject` only.")
-    tls_certificate_file: Path = Field(
-        description="PEM certificate chain for the name by which the API server calls, "
-        "`SERVICE.NAMESPACE.svc`. Certificate and key are read again when they change.",
-    )
-    tls_key_file: Path = Field(description="PEM private key of the certificate.")
     client_ca_file: Path | None = Field(
         default=None,
         description="PEM certificates of the authorities that sign the API server's client certificate. Then no other "

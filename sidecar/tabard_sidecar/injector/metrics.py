@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from prometheus_client import (
     CollectorRegistry,
     Counter,
@@ -13,6 +11,7 @@ from prometheus_client import (
     disable_created_metrics,
 )
 
+from tabard_sidecar.certificates.serving import Kept
 from tabard_sidecar.injector.review import Result
 
 _FAST = (0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1.0, 5.0)
@@ -23,10 +22,10 @@ class InjectorMetrics:
 
     Args:
         registry: the registry in which they are registered.
-        expires: returns when the certificate expires, in seconds since 1970.
+        kept: tells when certificate and authority expire, and since when they can't be kept.
     """
 
-    def __init__(self, registry: CollectorRegistry, expires: Callable[[], float]) -> None:
+    def __init__(self, registry: CollectorRegistry, kept: Kept) -> None:
         disable_created_metrics()  # type: ignore[no-untyped-call]  # would double the number of series
         ProcessCollector(registry=registry)
         self.registry = registry
@@ -46,7 +45,19 @@ class InjectorMetrics:
         )
         self.certificate_expires = Gauge(
             "tabard_injector_certificate_expires_timestamp_seconds",
-            "When the webhook's certificate expires, in seconds since 1970.",
+            "When the webhook's certificate expires, in seconds since 1970; 0 while there is none.",
             registry=registry,
         )
-        self.certificate_expires.set_function(expires)
+        self.certificate_expires.set_function(kept.expires)
+        self.authority_expires = Gauge(
+            "tabard_injector_authority_expires_timestamp_seconds",
+            "When the authority of `webhook.managed` expires, in seconds since 1970; 0 if there is none.",
+            registry=registry,
+        )
+        self.authority_expires.set_function(kept.authority_expires)
+        self.certificate_failing_since = Gauge(
+            "tabard_injector_certificate_failing_since_timestamp_seconds",
+            "Since when Secret and webhook configuration can't be kept in step, in seconds since 1970; 0 while they can.",
+            registry=registry,
+        )
+        self.certificate_failing_since.set_function(kept.failing_since)

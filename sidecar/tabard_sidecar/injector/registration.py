@@ -17,8 +17,10 @@ def webhook_configuration(settings: InjectorSettings, client_config: Mapping[str
 
     Args:
         settings: the injector's configuration; its exempt namespaces are never asked about.
-        client_config: ``url`` or ``service``, and ``caBundle``, as Kubernetes defines them.
+        client_config: ``url`` or ``service``, and ``caBundle``, as Kubernetes defines them. Without the last the injector
+            writes it.
     """
+    managed = settings.webhook.managed
     exempt = {"key": NAMESPACE_NAME, "operator": "NotIn", "values": list(settings.exempt_namespaces)}
     labelled = [{"key": LABEL, "operator": "Exists"}, _not_in(DISABLED)]
     of_namespaces = {
@@ -34,7 +36,10 @@ def webhook_configuration(settings: InjectorSettings, client_config: Mapping[str
     return {
         "apiVersion": "admissionregistration.k8s.io/v1",
         "kind": "MutatingWebhookConfiguration",
-        "metadata": {"name": NAME, "labels": {"app.kubernetes.io/name": NAME}},
+        "metadata": {
+            "name": managed.webhook_configuration if managed else NAME,
+            "labels": {"app.kubernetes.io/name": NAME},
+        },
         "webhooks": [
             {"name": "namespace.inject.tabard.dev", **common, **of_namespaces},
             {"name": "pod.inject.tabard.dev", **common, **of_pods},

@@ -7,18 +7,19 @@ import logging
 import signal
 import sys
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 
 from prometheus_client import CollectorRegistry
 
+from tabard_sidecar.certificates.serving import CERTIFICATE, Kept, followed_certificate
 from tabard_sidecar.health import Health
 from tabard_sidecar.http.app import create_http_server
-from tabard_sidecar.http.certificate import Certificate
 from tabard_sidecar.injector.conf import InjectorSettings
 from tabard_sidecar.injector.metrics import InjectorMetrics
 from tabard_sidecar.injector.webhook import Webhook
 from tabard_sidecar.records.applog import configure_logging
 from tabard_sidecar.util.descriptors import raise_limit
+from tabard_sidecar.util.stopping import until_stopped
 
 _log = logging.getLogger(__name__)
 
@@ -46,30 +47,23 @@ async def injector(settings: InjectorSettings) -> AsyncIterator[Injector]:
         CertificateError: certificate or key can't be used.
         BindError: an address is in use or isn't this machine's.
     """
-    health = Health(required=("certificate",))
-    certificate = Certificate(settings.webhook, health.component("certificate"))
-    metrics = InjectorMetrics(CollectorRegistry(), lambda: certificate.expires)
-    webhook = Webhook(settings, metrics, certificate.tls)
+    health = Health(required=(CERTIFICATE,))
+    kept = Kept()
+    metrics = InjectorMetrics(CollectorRegistry(), kept)
     http = create_http_server(settings.http, health=health, registry=metrics.registry)
-    await http.start()
-    try:
+    async with AsyncExitStack() as stack:
+        await http.start()
+        stack.push_async_callback(http.stop)
+        certificate = await stack.enter_async_context(followed_certificate(settings.webhook, health, kept))
+        webhook = Webhook(settings, metrics, certificate.tls)
         await webhook.server.start()
-        try:
-            following = asyncio.create_task(certificate.follow())
-            health.started()
-            started = Injector(webhook, http.address, health)
-            _log.info("injector ready", extra={"webhook": webhook.server.address, "http": http.address})
-            try:
-                yield started
-                health.stopping()
-                webhook.drain()
-                await asyncio.sleep(settings.webhook.drain_seconds)
-            finally:
-                following.cancel()
-        finally:
-            await webhook.server.stop()
-    finally:
-        await http.stop()
+        stack.push_async_callback(webhook.server.stop)
+        health.started()
+        _log.info("injector ready", extra={"webhook": webhook.server.address, "http": http.address})
+        yield Injector(webhook, http.address, health)
+        health.stopping()
+        webhook.drain()
+        await asyncio.sleep(settings.webhook.drain_seconds)
 
 
 def run(settings: InjectorSettings) -> None:
@@ -89,6 +83,5 @@ async def _serve(settings: InjectorSettings) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    async with injector(settings):
-        await stop.wait()
+    await until_stopped(injector(settings), stop)
     _log.info("injector stopped")

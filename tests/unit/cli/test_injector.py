@@ -72,6 +72,21 @@ def test_webhook_prints_what_kubernetes_accepts(tabard):
         assert {"kube-system", "tabard-system"} <= set(exempt["values"])
 
 
+def test_an_injector_with_its_own_authority_writes_it_itself(tabard, tmp_path):
+    """What is printed has none then, so that applying it again changes none."""
+    managed = "managed: {secret: s, names: [a.b.svc], webhook_configuration: other}"
+    (tmp_path / "own.yaml").write_text(f"webhook:\n  {managed}\nsidecar: {{image: x}}\n")
+    code, out, _ = tabard("webhook", "--config", "own.yaml")
+    assert code == 0
+    document = json.loads(out)
+    assert document["metadata"]["name"] == "other"
+    assert all(set(one["clientConfig"]) == {"service"} for one in document["webhooks"])
+    code, _, err = tabard("webhook", "--config", "own.yaml", "--ca-file", "ca.pem")
+    assert (code, "webhook.managed is set, and --ca-file as well" in err) == (2, True)
+    code, _, err = tabard("webhook", "--config", "injector.yaml")
+    assert (code, "--ca-file is missing" in err) == (2, True)
+
+
 def test_webhook_never_covers_the_injectors_own_namespace(tabard):
     code, _, err = tabard(
         "webhook", "--ca-file", "ca.pem", "--service", "i.other", "--config", "injector.yaml"
@@ -95,7 +110,12 @@ def test_a_certificate_that_is_missing_is_told(tabard):
     code, _, err = tabard("serve", "--config", "injector.yaml")
     assert code == 3
     assert "tls.crt: No such file" in err
-    assert "next: Correct webhook.tls_certificate_file" in err
+    assert "next: Correct the section webhook" in err
+
+
+def test_an_injector_with_files_imports_no_client_of_the_api_server():
+    code = "import sys, tabard_sidecar.injector.running as _; sys.exit(bool({'requests', 'tabard_sidecar.kubernetes.api'} & set(sys.modules)))"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
 def test_the_serving_sidecar_imports_nothing_of_it():

@@ -34,5 +34,30 @@ def test_the_configuration_is_accepted_and_its_own_namespace_exempt(tmp_path):
     assert settings.http.listen.endswith(f":{ports['http']}")
     assert BY_KIND["Service"]["spec"]["ports"][0]["targetPort"] == ports["https"]
     mounts = [mount["mountPath"] for mount in container["volumeMounts"]]
-    assert str(settings.webhook.tls_key_file.parent) in mounts
+    assert "/tmp" in mounts, "its certificate is there"  # noqa: S108 - a volume of the pod
     assert str(Path(container["command"][-1]).parent) in mounts
+
+
+def test_its_rights_are_those_for_the_secret_and_the_webhook_configuration_that_it_names(tmp_path):
+    file = tmp_path / "injector.yaml"
+    file.write_text(BY_KIND["ConfigMap"]["data"]["injector.yaml"])
+    managed = load_injector(file).webhook.managed
+    assert BY_KIND["Secret"]["metadata"]["name"] == managed.secret
+    assert "data" not in BY_KIND["Secret"]
+    service = BY_KIND["Service"]["metadata"]
+    assert managed.names == (f"{service['name']}.{service['namespace']}.svc",)
+    assert BY_KIND["Role"]["rules"] == [
+        {
+            "apiGroups": [""],
+            "resources": ["secrets"],
+            "resourceNames": [managed.secret],
+            "verbs": ["get", "update"],
+        }
+    ]
+    (rule,) = BY_KIND["ClusterRole"]["rules"]
+    assert rule["resourceNames"] == [managed.webhook_configuration]
+    assert rule["verbs"] == ["get", "patch"]
+    assert (
+        BY_KIND["Deployment"]["spec"]["template"]["spec"]["serviceAccountName"]
+        == BY_KIND["ServiceAccount"]["metadata"]["name"]
+    )
