@@ -30,13 +30,13 @@ class AskedServer:
     def __init__(self, name: str, *, connections: int, timeout_seconds: float, faults: Faults) -> None:
         self.ending_places = connections // _ENDING_PART
         self.issuing_places = connections - self.ending_places
-        self._timeout_seconds = timeout_seconds
+        self.timeout_seconds = timeout_seconds
         self._issuing = Lane(name, self.issuing_places, faults)
         self._ending = Lane(f"{name}-end", self.ending_places, faults)
 
     def deadline(self) -> float:
         """Return until when what begins now may take, in the loop's time."""
-        return asyncio.get_running_loop().time() + self._timeout_seconds
+        return asyncio.get_running_loop().time() + self.timeout_seconds
 
     def turn(self, request: CredentialRequest) -> AbstractAsyncContextManager[Turn]:
         """Return the turn of a request for a credential; entering it waits until it has come, or :meth:`give_up`."""

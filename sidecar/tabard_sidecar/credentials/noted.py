@@ -9,7 +9,7 @@ from tabard_sidecar.state import RevocationKind
 from tabard_sidecar.state.leases import LeaseTarget
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Container, Sequence
+    from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 
     from tabard_sidecar.interfaces import Clock
     from tabard_sidecar.state import Revocation
@@ -28,30 +28,28 @@ class NotedLeases:
 
     Args:
         journal: knows the credentials of the zone.
-        sources: those that this sidecar can end; leases of others are left out.
         clock: time in seconds since the epoch.
     """
 
-    def __init__(self, journal: LeaseJournal, sources: Container[str], *, clock: Clock) -> None:
+    def __init__(self, journal: LeaseJournal, *, clock: Clock) -> None:
         self._journal = journal
-        self._sources = sources
         self._clock = clock
 
-    async def unended(self, revocation: Revocation) -> AsyncIterator[Sequence[Lease]]:
-        """Yield what a revocation ends and is still noted once the sidecars that obtained it had their time."""
-        if await self._any(revocation):
+    async def unended(self, revocation: Revocation, source: str) -> AsyncIterator[Sequence[Lease]]:
+        """Yield what a revocation ends of a source and is still noted once the sidecars that obtained it had their time."""
+        if await self._any(revocation, source):
             await asyncio.sleep(OWNER_SECONDS)
-            async for leases in self._concerned(revocation):
+            async for leases in self._concerned(revocation, source):
                 yield leases
 
-    async def _any(self, revocation: Revocation) -> bool:
-        async for leases in self._concerned(revocation):
+    async def _any(self, revocation: Revocation, source: str) -> bool:
+        async for leases in self._concerned(revocation, source):
             if leases:
                 return True
         return False
 
-    async def _concerned(self, revocation: Revocation) -> AsyncIterator[Sequence[Lease]]:
-        """Yield the noted leases that a revocation ends."""
+    async def _concerned(self, revocation: Revocation, source: str) -> AsyncIterator[Sequence[Lease]]:
+        """Yield the noted leases of a source that a revocation ends."""
         now = self._clock() - _CLOCK_SECONDS
         if revocation.kind is RevocationKind.STATE:
             pages = self._revoked(now)
@@ -62,17 +60,17 @@ class NotedLeases:
             yield [
                 lease
                 for lease in page
-                if lease.source in self._sources
+                if lease.source == source
                 and (revocation.kind not in _DATED or lease.task_started_at <= revocation.at)
             ]
 
-    async def left(self) -> AsyncIterator[Sequence[Lease]]:
-        """Yield what has been revoked for some seconds, is still noted, and hasn't expired."""
+    async def left(self, source: str) -> AsyncIterator[Sequence[Lease]]:
+        """Yield what of a source is revoked, has been noted for some seconds, and hasn't expired."""
         async for page in self._revoked(self._clock()):
             yield [
                 lease
                 for lease in page
-                if lease.source in self._sources and lease.created_at <= self._clock() - _SWEEP_AFTER_SECONDS
+                if lease.source == source and lease.created_at <= self._clock() - _SWEEP_AFTER_SECONDS
             ]
 
     def _revoked(self, now: float) -> AsyncIterator[Sequence[Lease]]:

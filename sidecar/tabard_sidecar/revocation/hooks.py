@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import time
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
@@ -45,6 +46,11 @@ class _Pending:
     problem: str = ""
     running: asyncio.Task[None] | None = None
 
+    @property
+    def yields(self) -> bool:
+        """Whether it leaves places to others: agents make such in any number, or it failed before."""
+        return self.revocation.kind is RevocationKind.CREDENTIAL or self.pause > _FIRST_PAUSE_SECONDS
+
 
 class HookRunner:
     """Calls one hook for every revocation.
@@ -82,7 +88,7 @@ class HookRunner:
         key = (revocation.kind, revocation.target)
         self._pending.pop(key, None)
         if revocation.expires_at > 0:
-            self._pending[key] = _Pending(revocation)
+            self._pending[key] = _Pending(revocation, due=time.monotonic())
         self._news.set()
 
     def start(self) -> None:
@@ -123,15 +129,18 @@ class HookRunner:
                     await self._news.wait()
 
     def _due(self, moment: float) -> Sequence[_Pending]:
-        """Return what is called now. Agents revoke credentials in any number, so theirs leave half of the places free."""
+        """Return what is called now. What failed before, and what agents revoke in any number, leaves half of the places free.
+
+        So a server that hangs keeps no new revocation from its turn.
+        """
         now = self._clock()
         for key, pending in list(self._pending.items()):
             # The clock may be wrong, so each is tried before it is forgotten.
             if pending.problem and pending.revocation.expires_at <= now:
                 del self._pending[key]
         due = [each for each in self._pending.values() if each.running is None and each.due <= moment]
-        first = [each for each in due if each.revocation.kind is not RevocationKind.CREDENTIAL]
-        others = [each for each in due if each.revocation.kind is RevocationKind.CREDENTIAL]
+        first = [each for each in due if not each.yields]
+        others = sorted((each for each in due if each.yields), key=lambda each: each.due)
         chosen = first[: max(_AT_ONCE - len(self._calls), 0)]
         return chosen + others[: max(_AT_ONCE // 2 - len(self._calls) - len(chosen), 0)]
 

@@ -7,8 +7,6 @@ import logging
 from typing import TYPE_CHECKING
 
 from tabard_sidecar.errors import NoDecision
-from tabard_sidecar.revocation.unended import unknown_sources
-from tabard_sidecar.state.leases import EXCHANGE
 from tabard_sidecar.util.garbage import give_back
 
 if TYPE_CHECKING:
@@ -37,30 +35,8 @@ async def housekeeping(parts: Parts) -> None:
             component.degraded("expired rows can't be deleted; the log has details")
         else:
             component.ok()
-        await _end_leases(parts)
         await parts.log.tidy()
         await asyncio.to_thread(give_back)
-
-
-async def _end_leases(parts: Parts) -> None:
-    """End what other systems issued and a revocation ends, if its sidecar didn't; health tells what can't be ended."""
-    problems: list[str] = []
-    for ending in parts.endings:
-        try:
-            await ending.sweep()
-        except NoDecision:
-            return  # health has it from the store
-        except Exception as error:  # noqa: BLE001 - told by health, and tried again
-            problems.append(str(error))
-    configured = {*parts.settings.vault, *(f"{EXCHANGE}{name}" for name in parts.settings.exchange)}
-    try:
-        problems += await unknown_sources(parts.state, configured, now=parts.clock())
-    except NoDecision:
-        return
-    if problems:
-        parts.health.component("leases").degraded("; ".join(problems))
-    else:
-        parts.health.component("leases").ok()
 
 
 async def expire(parts: Parts) -> None:

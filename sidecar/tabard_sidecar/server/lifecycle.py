@@ -49,6 +49,7 @@ from tabard_sidecar.records.sinks import SinkError
 from tabard_sidecar.server.edge import Edge
 from tabard_sidecar.server.grpc_server import LARGE_IN_FLIGHT, bind, grpc_server
 from tabard_sidecar.server.housekeeping import housekeeping
+from tabard_sidecar.server.lease_sweeps import sweep_leases
 from tabard_sidecar.server.operator import RevocationServicer, TaskOperatorServicer
 from tabard_sidecar.server.operator_approvals import ApprovalServicer
 from tabard_sidecar.server.operator_changes import OperatorChanges
@@ -225,7 +226,7 @@ async def sidecar(
         readiness = Readiness(parts)
         await readiness.look()
         following = [] if parts.control is None else [parts.control.follow()]
-        for work in (housekeeping(parts), readiness.follow(), *following):
+        for work in (housekeeping(parts), sweep_leases(parts), readiness.follow(), *following):
             stack.push_async_callback(_cancelled, asyncio.create_task(work))
         settle()
         parts.health.started()

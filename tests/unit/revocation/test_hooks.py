@@ -153,6 +153,23 @@ async def test_any_number_of_revoked_credentials_leaves_places_for_others(runner
     await eventually(lambda: hook.done == [BOB])
 
 
+async def test_revocations_that_failed_before_leave_places_for_new_ones(runner):
+    """Those of tasks whose server hangs, in any number, keep no other server's from its turn."""
+    hook = Hook(failures=100)
+    one = runner(hook, [])
+    for number in range(100):
+        one.take(agent_revocation(f"{ALICE}{number}"))
+    await eventually(lambda: hook.failures == 0)
+    hook.tried.clear()
+    hook.hanging = True
+    await eventually(lambda: len(hook.tried) >= 8)
+    await asyncio.sleep(0.3)
+    assert len(hook.tried) == 8
+    hook.hanging = False
+    one.take(agent_revocation(BOB))
+    await eventually(lambda: BOB in hook.done)
+
+
 async def test_finishing_waits_for_what_is_under_way_and_tries_failures_once_more(runner):
     hook = Hook(failures=2)
     one = runner(hook, [])

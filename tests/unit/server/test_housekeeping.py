@@ -6,13 +6,10 @@ import asyncio
 from types import SimpleNamespace
 
 import pytest
-from tabard_sidecar.errors import NoDecision
 from tabard_sidecar.health import Health
 from tabard_sidecar.server import housekeeping
-from tabard_sidecar.state import Revocation, RevocationKind
 from tabard_sidecar.state.sqlite import SQLiteStateStore
 
-from tests.contracts.state.leases import lease
 from tests.support.waiting import eventually
 
 NOW = 1_800_000_000.0
@@ -30,8 +27,6 @@ async def parts(tmp_path):
         clock_watch=SimpleNamespace(steady=lambda: True),
         health=Health(),
         log=SimpleNamespace(tidy=tidy),
-        endings=[],
-        settings=SimpleNamespace(vault={"main": None}, exchange={}),
     )
     await store.close()
 
@@ -101,53 +96,6 @@ async def test_nothing_is_deleted_by_a_clock_that_jumped(parts, monkeypatch):
         steady = True
         await eventually(lambda: deleted)
         assert not await used_up()
-    finally:
-        keeping.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await keeping
-
-
-@pytest.mark.parametrize(
-    "failure", [None, NoDecision("UNAVAILABLE", "state_unavailable", "x"), RuntimeError("2 not ended")]
-)
-async def test_leases_of_killed_sidecars_are_swept_whatever_comes_of_it(parts, monkeypatch, failure):
-    """A vault that doesn't answer is told by health, and asked again."""
-    monkeypatch.setattr(housekeeping, "_SECONDS", 0.01)
-    swept = []
-
-    async def sweep():
-        swept.append(1)
-        if failure is not None:
-            raise failure
-
-    parts.endings = [SimpleNamespace(sweep=sweep)]
-    keeping = asyncio.create_task(housekeeping.housekeeping(parts))
-    try:
-        await eventually(lambda: len(swept) > 1)
-        told = parts.health.snapshot().components
-        reason = told["leases"].reason if "leases" in told else ""
-        assert reason == (str(failure) if isinstance(failure, RuntimeError) else "")
-    finally:
-        keeping.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await keeping
-
-
-@pytest.mark.parametrize(("source", "told"), [("main", False), ("renamed", True)])
-async def test_revoked_leases_of_a_vault_that_no_section_names_are_told(
-    parts, monkeypatch, caplog, source, told
-):
-    """After a section was renamed no sidecar can end them."""
-    monkeypatch.setattr(housekeeping, "_SECONDS", 0.01)
-    made = lease(source=source, task_started_at=NOW - 90, created_at=NOW - 60, expires_at=NOW + 600)
-    await parts.state.add_lease(made)
-    await parts.state.revoke(Revocation(RevocationKind.AGENT, made.holder, NOW, NOW + 600, ("reason",)))
-    keeping = asyncio.create_task(housekeeping.housekeeping(parts))
-    try:
-        await eventually(lambda: "leases" in parts.health.snapshot().components)
-        reason = parts.health.snapshot().components["leases"].reason
-        assert ("this one has no section vault.renamed" in reason) is told
-        assert ("leases_of_an_unknown_vault" in caplog.text) is told
     finally:
         keeping.cancel()
         with pytest.raises(asyncio.CancelledError):

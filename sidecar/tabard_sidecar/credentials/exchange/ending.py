@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING
 
+from tabard_sidecar.credentials.ending_rounds import Rounds
+from tabard_sidecar.credentials.exchange.faults import ExchangeFault
 from tabard_sidecar.credentials.exchange.journal import source_of
 from tabard_sidecar.credentials.noted import NotedLeases
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable
 
+    from tabard_sidecar.credentials.ending_rounds import Round
     from tabard_sidecar.credentials.exchange.issuer import ExchangeIssuer
+    from tabard_sidecar.credentials.exchange.live import Exchange
     from tabard_sidecar.credentials.exchange.server import ExchangeServer
     from tabard_sidecar.interfaces import Clock
     from tabard_sidecar.state import Revocation
+    from tabard_sidecar.state.leases import Lease
+
+_log = logging.getLogger(__name__)
 
 
 class NotRevokedError(Exception):
@@ -35,15 +43,23 @@ class ExchangeEnding:
 
     def __init__(self, issuer: ExchangeIssuer, *, clock: Clock) -> None:
         self._issuer = issuer
-        sources = revoking(issuer.servers)
-        self._noted = NotedLeases(issuer.journal.leases, sources, clock=clock)
+        self._live = issuer.live
+        self._journal = issuer.journal
+        self._servers = {
+            source_of(name): server
+            for name, server in issuer.servers.items()
+            if server.config.revocation_endpoint is not None
+        }
+        self._rounds = Rounds(self._servers)
+        self._noted = NotedLeases(issuer.journal.leases, clock=clock)
+        self._clock = clock
 
     def take(self, revocation: Revocation) -> None:
         """Let no token be given any more that a revocation ends. Called at once, before :meth:`revoked`."""
         if revocation.expires_at > 0:
             self._issuer.doom(revocation)
         else:
-            self._issuer.live.lift(revocation)
+            self._live.lift(revocation)
 
     async def revoked(self, revocation: Revocation) -> None:
         """Revoke every token that depends on the revoked target; see :class:`~tabard_sidecar.revocation.LeaseHook`.
@@ -52,10 +68,21 @@ class ExchangeEnding:
             NotRevokedError: some couldn't be revoked.
             NoDecision: the state store is unavailable.
         """
-        problems = await self._issuer.end(revocation)
-        async for leases in self._noted.unended(revocation):
-            problems += await self._issuer.end_noted(leases)
-        _check(problems)
+        own = self._live.tokens(revocation)
+
+        async def at(source: str, now: Round) -> None:
+            server = self._servers[source]
+            await now.each(
+                self._end, {each.request.credential_id: each for each in own if each.server is server}
+            )
+            if now.over:
+                return
+            async for leases in self._noted.unended(revocation, source):
+                await now.each(self._end_noted, self._of_others(leases))
+                if now.over:
+                    return
+
+        _check(await self._rounds.run(at))
 
     async def sweep(self) -> None:
         """Revoke what a revocation ends and is still noted: of a sidecar that was killed, or noted just after it.
@@ -64,19 +91,74 @@ class ExchangeEnding:
             NotRevokedError: some couldn't be revoked.
             NoDecision: the state store is unavailable.
         """
-        problems: list[str] = []
-        async for leases in self._noted.left():
-            problems += await self._issuer.end_noted(leases)
-        _check(problems)
+        _check(await self._rounds.run(self._sweep))
+
+    async def _sweep(self, source: str, now: Round) -> None:
+        async for leases in self._noted.left(source):
+            others = self._of_others(leases)
+            own = {lease.lease_id: self._live.get(lease.lease_id) for lease in leases}
+            await now.each(
+                self._end, {name: one for name, one in own.items() if one is not None and one.issued}
+            )
+            await now.each(self._end_noted, others)
+            if now.over:
+                return
+
+    def _of_others(self, leases: Iterable[Lease]) -> dict[str, Lease]:
+        """Return the leases that this process doesn't know, by their ids."""
+        return {lease.lease_id: lease for lease in leases if self._live.get(lease.lease_id) is None}
+
+    async def _end(self, exchange: Exchange) -> str:
+        """Revoke a token of this process; return why it couldn't be, or the empty string.
+
+        Raises:
+            NoDecision: the state store is unavailable.
+        """
+        if not exchange.revoked and exchange.ends_at > self._clock():
+            problem = await _revoked(exchange.server, exchange.token)
+            if problem:
+                return problem
+        exchange.revoked = True
+        if exchange.noted:
+            await self._journal.leases.end_lease(exchange.request.credential_id)
+            exchange.noted = False
+        self._live.end(exchange)
+        return ""
+
+    async def _end_noted(self, lease: Lease) -> str:
+        """Revoke a token of another process; return why it couldn't be, or the empty string.
+
+        Raises:
+            NoDecision: the state store is unavailable.
+        """
+        if lease.expires_at > self._clock() and (problem := await self._revoked_noted(lease)):
+            return problem
+        await self._journal.leases.end_lease(lease.lease_id)
+        return ""
+
+    async def _revoked_noted(self, lease: Lease) -> str:
+        server = self._servers[lease.source]
+        if lease.source_id != server.source_id:
+            return (
+                f"exchange.{server.name}: another server issued the token: the section has another subject_issuer, "
+                "revocation_endpoint or client_id on another sidecar, or had before; only with the same ones is it revoked"
+            )
+        token = self._journal.open(lease)
+        if token is None:
+            _log.warning("noted_token_unreadable", extra={"credential_id": lease.lease_id})
+            return f"exchange.{server.name}: what the state store has of the token can't be opened: its key is gone, or it was changed"
+        return await _revoked(server, token)
 
 
-def revoking(servers: Mapping[str, ExchangeServer]) -> frozenset[str]:
-    """Return the sources of those servers that revoke tokens."""
-    return frozenset(
-        source_of(name) for name, server in servers.items() if server.config.revocation_endpoint is not None
-    )
+async def _revoked(server: ExchangeServer, token: str) -> str:
+    """Revoke a token; return why it isn't certain that it ended, or the empty string."""
+    try:
+        await server.revoke(token)
+    except ExchangeFault as fault:
+        return f"exchange.{server.name}: {fault.message}"
+    return ""
 
 
-def _check(problems: Sequence[str]) -> None:
-    if problems:
-        raise NotRevokedError(f"{len(problems)} token(s) not revoked: {problems[0]}")
+def _check(problem: str) -> None:
+    if problem:
+        raise NotRevokedError(problem)

@@ -18,13 +18,12 @@ from tabard_sidecar.credentials.held import HeldCredentials
 from tabard_sidecar.errors import NoDecision, Refused
 from tabard_sidecar.interfaces import Withdrawal
 from tabard_sidecar.model import CredentialRequest, IssuedCredential
-from tabard_sidecar.state.leases import EXCHANGE
 from tabard_sidecar.util.background import Background
 from tabard_sidecar.util.joined_problems import JoinedProblems
 from tabard_sidecar.util.lean import dataclass
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Mapping
+    from collections.abc import Callable, Collection, Mapping
 
     from tabard_sidecar.credentials.exchange.conf import ExchangeAudienceConfig, ExchangeConfig
     from tabard_sidecar.credentials.exchange.journal import TokenJournal
@@ -34,10 +33,8 @@ if TYPE_CHECKING:
     from tabard_sidecar.interfaces import Clock
     from tabard_sidecar.model import Introspection
     from tabard_sidecar.state import Revocation
-    from tabard_sidecar.state.leases import Lease
     from tabard_sidecar.util.lanes import Turn
 
-_AT_ONCE = 16
 _log = logging.getLogger(__name__)
 
 
@@ -165,66 +162,12 @@ class ExchangeIssuer:
         self.live.doom(revocation)
         self.held.drop(lambda exchange: exchange.doomed is not None or exchange.ended_by(revocation))
 
-    async def end(self, revocation: Revocation) -> list[str]:
-        """Revoke the tokens that a revocation ends, given or about to be; return why some couldn't be."""
-        concerned = self.live.tokens(revocation)
-        problems: list[str] = []
-        for first in range(0, len(concerned), _AT_ONCE):
-            part = concerned[first : first + _AT_ONCE]
-            problems += filter(None, await asyncio.gather(*map(self._ended, part)))
-        return problems
-
-    async def _ended(self, exchange: Exchange) -> str:
-        """Revoke a token of this process; return why it couldn't be, or the empty string."""
-        if exchange.server.config.revocation_endpoint is None:
-            return ""
-        if exchange.ends_at > self._clock() and (problem := await _revoked(exchange.server, exchange.token)):
-            return problem
-        exchange.revoked = True
-        if exchange.noted:
-            await self.journal.leases.end_lease(exchange.request.credential_id)
-        self.live.end(exchange)
-        return ""
-
     async def forget(self, credential_id: str) -> None:
         """Let the journal forget a token that has ended; if it can't now, the token expires there."""
         try:
             await self.journal.leases.end_lease(credential_id)
         except NoDecision:
             _log.warning("lease_not_forgotten", extra={"credential_id": credential_id})
-
-    async def end_noted(self, leases: Iterable[Lease]) -> list[str]:
-        """Revoke tokens that another process obtained; return why some couldn't be.
-
-        Raises:
-            NoDecision: the state store is unavailable.
-        """
-        others = [lease for lease in leases if not self.live.knows(lease.lease_id)]
-        problems: list[str] = []
-        for first in range(0, len(others), _AT_ONCE):
-            part = others[first : first + _AT_ONCE]
-            problems += filter(None, await asyncio.gather(*map(self._ended_noted, part)))
-        return problems
-
-    async def _ended_noted(self, lease: Lease) -> str:
-        """Revoke a token of another process; return why it couldn't be, or the empty string."""
-        if lease.expires_at > self._clock() and (problem := await self._revoked_noted(lease)):
-            return problem
-        await self.journal.leases.end_lease(lease.lease_id)
-        return ""
-
-    async def _revoked_noted(self, lease: Lease) -> str:
-        server = self.servers[lease.source.removeprefix(EXCHANGE)]
-        if lease.source_id != server.source_id:
-            return (
-                f"exchange.{server.name}: another server issued the token: the section has another subject_issuer, "
-                "revocation_endpoint or client_id on another sidecar, or had before; only with the same ones is it revoked"
-            )
-        token = self.journal.open(lease)
-        if token is None:
-            _log.warning("noted_token_unreadable", extra={"credential_id": lease.lease_id})
-            return f"exchange.{server.name}: what the state store has of the token can't be opened: its key is gone, or it was changed"
-        return await _revoked(server, token)
 
     async def close(self) -> None:
         """Let what was begun in the background end, and close the connections."""
@@ -309,15 +252,6 @@ class ExchangeIssuer:
     async def _end(self, server: ExchangeServer, token: str) -> None:
         if not await revoked(server, token):
             _log.warning("exchanged_token_not_revoked", extra={"exchange": server.name})
-
-
-async def _revoked(server: ExchangeServer, token: str) -> str:
-    """Revoke a token; return why it isn't certain that it ended, or the empty string."""
-    try:
-        await server.revoke(token)
-    except ExchangeFault as fault:
-        return f"exchange.{server.name}: {fault.message}"
-    return ""
 
 
 def check_server(name: str, config: ExchangeConfig, issuers: Collection[str], *, allow_http: bool) -> None:

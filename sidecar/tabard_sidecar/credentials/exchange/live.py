@@ -145,9 +145,9 @@ class LiveExchanges:
         else:
             self._leave(exchange)
 
-    def knows(self, credential_id: str) -> bool:
-        """Tell whether this process obtains a token, or holds one to be revoked."""
-        return credential_id in self._running or credential_id in self._given
+    def get(self, credential_id: str) -> Exchange | None:
+        """Return what this process obtains, or holds to be revoked; ``None`` if it doesn't know it."""
+        return self._running.get(credential_id) or self._given.get(credential_id)
 
     def end(self, exchange: Exchange) -> None:
         """Note that a token has ended."""
@@ -170,8 +170,15 @@ class LiveExchanges:
         self._recent.pop(_target_of(revocation), None)
 
     def tokens(self, revocation: Revocation) -> list[Exchange]:
-        """Return those of the tokens there are that a revocation ends, also if their answers aren't given."""
-        return [one for one in self._concerned(revocation) if one.issued is not None and not one.revoked]
+        """Return those of the tokens there are that a revocation ends, also if their answers aren't given.
+
+        One that was revoked stays among them until the journal has forgotten it.
+        """
+        return [
+            one
+            for one in self._concerned(revocation)
+            if one.issued is not None and (one.noted or not one.revoked)
+        ]
 
     def _concerned(self, revocation: Revocation) -> list[Exchange]:
         found: Iterable[Exchange | None]

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from typing import TYPE_CHECKING
 
+from tabard_sidecar.credentials.ending_rounds import Rounds
 from tabard_sidecar.credentials.noted import NotedLeases
 from tabard_sidecar.credentials.vault.faults import FORBIDDEN, VaultFault
 from tabard_sidecar.credentials.vault.tokens import NEWBORN_SECONDS
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Iterable, Sequence
-    from typing import Any
+    from collections.abc import Iterable
 
+    from tabard_sidecar.credentials.ending_rounds import Round
     from tabard_sidecar.credentials.vault.issuer import VaultIssuer
     from tabard_sidecar.credentials.vault.live import LiveCredential
     from tabard_sidecar.interfaces import Clock
@@ -45,7 +45,8 @@ class LeaseEnding:
     def __init__(self, issuer: VaultIssuer, journal: LeaseJournal, *, clock: Clock) -> None:
         self._issuer = issuer
         self._journal = journal
-        self._noted = NotedLeases(journal, issuer.servers, clock=clock)
+        self._rounds = Rounds(issuer.servers)
+        self._noted = NotedLeases(journal, clock=clock)
         self._clock = clock
 
     def take(self, revocation: Revocation) -> None:
@@ -60,10 +61,20 @@ class LeaseEnding:
             NotEndedError: something couldn't be ended.
             NoDecision: the state store is unavailable.
         """
-        problems = await self._end_own(revocation)
-        async for leases in self._noted.unended(revocation):
-            problems += await self._end_noted(leases)
-        _check(problems)
+        own = self._issuer.live.ended_by(revocation)
+
+        async def at(vault: str, now: Round) -> None:
+            await now.each(
+                self._end_live, {live.request.credential_id: live for live in own if live.vault == vault}
+            )
+            if now.over:
+                return
+            async for leases in self._noted.unended(revocation, vault):
+                await now.each(self._end_lease, self._of_others(leases))
+                if now.over:
+                    return
+
+        _check(await self._rounds.run(at))
 
     async def sweep(self) -> None:
         """End what is revoked and still noted: of a sidecar that was killed, or noted just after the revocation.
@@ -72,64 +83,31 @@ class LeaseEnding:
             NotEndedError: something couldn't be ended.
             NoDecision: the state store is unavailable.
         """
-        problems: list[str] = []
-        async for leases in self._noted.left():
-            problems += await self._end_own_leases(leases)
-            problems += await self._end_noted(leases)
-        _check(problems)
+        _check(await self._rounds.run(self._sweep))
 
-    async def _end_own(self, revocation: Revocation) -> list[str]:
-        """End what this process obtained; return what failed."""
-        return await self._each(
-            (live.vault, self._end_live(live)) for live in self._issuer.live.ended_by(revocation)
-        )
+    async def _sweep(self, vault: str, now: Round) -> None:
+        async for leases in self._noted.left(vault):
+            others = self._of_others(leases)
+            own = {lease.lease_id: self._issuer.live.get(lease.lease_id) for lease in leases}
+            await now.each(self._end_live, {name: live for name, live in own.items() if live is not None})
+            await now.each(self._end_lease, others)
+            if now.over:
+                return
 
-    async def _end_own_leases(self, leases: Iterable[Lease]) -> list[str]:
-        found = (self._issuer.live.get(lease.lease_id) for lease in leases)
-        return await self._each((live.vault, self._end_live(live)) for live in found if live is not None)
+    def _of_others(self, leases: Iterable[Lease]) -> dict[str, Lease]:
+        """Return the leases that this process doesn't know, by their ids."""
+        return {lease.lease_id: lease for lease in leases if self._issuer.live.get(lease.lease_id) is None}
 
-    async def _end_noted(self, leases: Iterable[Lease]) -> list[str]:
-        """End leases that this process doesn't know; return what failed."""
-        return await self._each(
-            (lease.source, self._end_lease(lease))
-            for lease in leases
-            if self._issuer.live.get(lease.lease_id) is None
-        )
-
-    async def _each(self, works: Iterable[tuple[str, Coroutine[Any, Any, None]]]) -> list[str]:
-        """Do work at vaults, at each as much at once as it has places for, so that revocations take turns there.
+    async def _end_live(self, live: LiveCredential) -> str:
+        """End a credential of this process by its own token; return why it couldn't be, or the empty string.
 
         Raises:
-            NoDecision: the state store is unavailable.
-        """
-        places: dict[str, asyncio.Semaphore] = {}
-        problems: list[str] = []
-
-        async def one(vault: str, work: Coroutine[Any, Any, None]) -> None:
-            server = self._issuer.servers[vault]
-            async with places.setdefault(vault, asyncio.Semaphore(server.ending_places)):
-                try:
-                    await work
-                except VaultFault as fault:
-                    problems.append(f"vault.{vault}: {fault.message}")
-
-        done = await asyncio.gather(*(one(vault, work) for vault, work in works), return_exceptions=True)
-        for failed in done:
-            if isinstance(failed, BaseException):
-                raise failed
-        return problems
-
-    async def _end_live(self, live: LiveCredential) -> None:
-        """End a credential of this process by its own token.
-
-        Raises:
-            VaultFault: the vault can't be reached, or refuses.
             NoDecision: the state store is unavailable.
         """
         if live.token is None or live.issued is None:
             # It is being obtained, and is withdrawn then. A vault that makes a login for a token that ends meanwhile may
             # keep the login.
-            return
+            return ""
         if not live.ended:
             try:
                 await self._issuer.servers[live.vault].revoke(
@@ -138,34 +116,40 @@ class LeaseEnding:
             except VaultFault as fault:
                 # A token that ended by itself is refused.
                 if fault.status != FORBIDDEN or live.ends_at > self._clock():
-                    raise
+                    return f"vault.{live.vault}: {fault.message}"
             live.ended = True
         if live.journaled:
             await self._journal.end_lease(live.request.credential_id)
         if live.given:
             self._issuer.live.forget(live.request.credential_id)
         # Otherwise what gives or withdraws it learns that it was issued, and has ended.
+        return ""
 
-    async def _end_lease(self, lease: Lease) -> None:
+    async def _end_lease(self, lease: Lease) -> str:
         """End a lease of another process by its accessor, if an identity for that is configured.
 
+        Returns why it couldn't be: the vault can't be reached, refuses, or isn't the one that made the token.
+
         Raises:
-            VaultFault: the vault can't be reached, refuses, or isn't the one that made the token.
             NoDecision: the state store is unavailable.
         """
         if lease.expires_at - lease.created_at <= NEWBORN_SECONDS:
             # Another sidecar obtains it right now, or was killed meanwhile; then it ends by itself.
-            return
-        server = self._issuer.servers[lease.source]
-        if await server.revoke_accessor(lease.accessor, lease.source_id):
+            return ""
+        try:
+            ended = await self._issuer.servers[lease.source].revoke_accessor(lease.accessor, lease.source_id)
+        except VaultFault as fault:
+            return f"vault.{lease.source}: {fault.message}"
+        if ended:
             await self._journal.end_lease(lease.lease_id)
         elif lease.expires_at > self._clock():
             _log.warning(
                 "lease_of_another_sidecar",
                 extra={"credential_id": lease.lease_id, "next": f"configure vault.{lease.source}.reaper"},
             )
+        return ""
 
 
-def _check(problems: Sequence[str]) -> None:
-    if problems:
-        raise NotEndedError(f"{len(problems)} credential(s) not ended: {problems[0]}")
+def _check(problem: str) -> None:
+    if problem:
+        raise NotEndedError(problem)

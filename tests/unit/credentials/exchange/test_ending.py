@@ -3,15 +3,15 @@
 import asyncio
 
 import pytest
-from tabard_sidecar.credentials.exchange import ExchangeEnding, live
+from tabard_sidecar.credentials.exchange import ExchangeEnding, build_exchanges, live
 from tabard_sidecar.credentials.exchange.ending import NotRevokedError
 from tabard_sidecar.credentials.revoked import REVOKED_CODES
-from tabard_sidecar.errors import Refused
+from tabard_sidecar.errors import NoDecision, Refused
 from tabard_sidecar.interfaces import Withdrawal
-from tabard_sidecar.revocation import subject_target
+from tabard_sidecar.revocation import lease_targets, subject_target
 from tabard_sidecar.state import Revocation, RevocationKind
 
-from tests.support.fake_idp import REVOKE, TOKEN, Answer
+from tests.support.fake_idp import REVOKE, TOKEN, Answer, fake_idp
 from tests.support.tokens import ISSUER
 from tests.support.waiting import eventually
 
@@ -90,7 +90,7 @@ async def test_what_cannot_be_revoked_is_tried_again_until_it_ends_by_itself(wor
     issued = await world.given(request)
     world.idp.answers[REVOKE] = Answer(503)
     found = revocation(world, RevocationKind.LINK, request.grant.root_id)
-    with pytest.raises(NotRevokedError, match="1 token"):
+    with pytest.raises(NotRevokedError, match="1 credential"):
         await ended(world, found)
     world.idp.answers[REVOKE] = Answer()
     await ended(world, found)
@@ -139,7 +139,7 @@ async def test_what_cannot_be_revoked_before_its_answer_leaves_is_revoked_after(
     issued = await world.issuer.issue(request)
     world.idp.answers[REVOKE] = Answer(503)
     found = revocation(world, RevocationKind.LINK, request.grant.root_id)
-    with pytest.raises(NotRevokedError, match="1 token"):
+    with pytest.raises(NotRevokedError, match="1 credential"):
         await ended(world, found)
     world.issuer.commit(request)
     world.idp.answers[REVOKE] = Answer()
@@ -203,4 +203,85 @@ async def test_a_hundred_calls_at_once_leave_no_token_behind(world):
         await world.issuer.withdraw(request)
     assert all(isinstance(one, Refused) or one.value in world.idp.revoked for one in found)
     assert len(set(world.idp.revoked)) == len(world.idp.exchanges)
+    assert len(world.issuer.live) == 0
+
+
+async def two_servers(world, other):
+    """Issuers of one zone in front of two identity providers: a sidecar, and one that is killed."""
+    other.key = world.idp.key
+    two = world.config.model_copy(
+        update={
+            "token_endpoint": other.address + TOKEN,
+            "revocation_endpoint": other.address + REVOKE,
+            "audiences": {"b": world.config.audiences["once"]},
+        }
+    )
+    return [
+        build_exchanges(
+            {"main": world.config, "other": two},
+            world.kept,
+            world.issuer.journal,
+            world.subjects,
+            targets=lease_targets,
+            clock=world.clock,
+            allow_http=True,
+            report=lambda _: None,
+        )
+        for _ in range(2)
+    ]
+
+
+async def test_an_identity_provider_that_hangs_keeps_no_other_from_revoking(make_world, monkeypatch):
+    """Neither what this sidecar obtained nor what one that was killed did."""
+    monkeypatch.setattr("tabard_sidecar.credentials.noted.OWNER_SECONDS", 0.0)
+    world = make_world(timeout_seconds=2)
+    with fake_idp() as other:
+        here, killed = await two_servers(world, other)
+        grant = await world.grant()
+        for issuer, audience, count in ((here, "once", 60), (here, "b", 10), (killed, "b", 10)):
+            for _ in range(count):
+                request = await world.request(audience, ("once",), grant=grant)
+                await issuer.issue(request)
+                issuer.commit(request)
+        world.idp.answers[REVOKE] = Answer(steps=[30.0])
+        found = revocation(world, RevocationKind.LINK, grant.root_id)
+        await world.store.revoke(found)
+        ending = ExchangeEnding(here, clock=lambda: world.clock() + 10)
+        ending.take(found)
+        began = asyncio.get_running_loop().time()
+        for work in (ending.revoked(found), ending.sweep()):
+            with pytest.raises(NotRevokedError, match=r"60 credential.*exchange\.main: it didn't answer"):
+                await work
+        assert len(set(other.revoked)) == 20
+        assert asyncio.get_running_loop().time() - began < 6
+
+
+async def test_a_revoked_token_is_forgotten_as_soon_as_the_store_is_back(world, monkeypatch):
+    grant = await world.grant()
+    requests = [await world.request("once", ("once",), grant=grant) for _ in range(40)]
+    for request in requests:
+        await world.given(request)
+    found = revocation(world, RevocationKind.LINK, grant.root_id)
+    await world.store.revoke(found)
+    forget = world.store.end_lease
+
+    async def fail(_lease_id):
+        raise NoDecision("UNAVAILABLE", "state_unavailable", "x")
+
+    monkeypatch.setattr(world.store, "end_lease", fail)
+    with pytest.raises(NoDecision):
+        await ended(world, found)
+    assert len(set(world.idp.revoked)) == 40
+    monkeypatch.setattr(world.store, "end_lease", forget)
+    await ended(world, found)
+    assert (await world.store.leases(now=world.clock())).leases == ()
+    assert (len(world.idp.revoked), len(world.issuer.live)) == (40, 0)
+
+
+async def test_the_sweep_revokes_own_tokens_too(world):
+    request = await world.request()
+    issued = await world.given(request)
+    await world.store.revoke(revocation(world, RevocationKind.LINK, request.grant.root_id))
+    await ExchangeEnding(world.issuer, clock=lambda: world.clock() + 10).sweep()
+    assert world.idp.revoked == [issued.value]
     assert len(world.issuer.live) == 0

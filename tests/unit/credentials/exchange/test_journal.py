@@ -88,7 +88,7 @@ async def test_what_cannot_be_revoked_stays_noted_and_is_tried_again(world, heir
     await world.given(request)
     world.idp.answers[REVOKE] = Answer(503)
     found = revocation(heir, RevocationKind.LINK, request.grant.root_id)
-    with pytest.raises(NotRevokedError, match="1 token"):
+    with pytest.raises(NotRevokedError, match="1 credential"):
         await ended(heir, found)
     assert len(await noted(world)) == 1
     world.idp.answers[REVOKE] = Answer()

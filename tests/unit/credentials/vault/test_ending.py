@@ -5,17 +5,20 @@ import time
 from dataclasses import replace
 
 import pytest
+from tabard_sidecar.credentials.vault import build_vaults
+from tabard_sidecar.credentials.vault.conf import VaultConfig
 from tabard_sidecar.credentials.vault.ending import LeaseEnding, NotEndedError
 from tabard_sidecar.credentials.vault.tokens import NEWBORN_SECONDS
 from tabard_sidecar.interfaces import Withdrawal
+from tabard_sidecar.revocation import lease_targets
 from tabard_sidecar.state import Revocation, RevocationKind
 from tabard_sidecar.state.leases import LeaseTarget
 from tabard_sidecar.state.rollback import rollback
 
 from tests.support.credentials import HOP
-from tests.support.fake_vault import HEALTH, REAP, RENEW, REVOKE, Answer
+from tests.support.fake_vault import HEALTH, REAP, RENEW, REVOKE, Answer, fake_vault
 from tests.support.waiting import eventually
-from tests.unit.credentials.vault.test_issuer import World
+from tests.unit.credentials.vault.test_issuer import ROLES, World
 
 FORBIDDEN = Answer(403, {"errors": ["permission denied"]})
 UNKNOWN = Answer(body={"data": None, "warnings": ["No token found with this accessor"]})
@@ -248,3 +251,45 @@ async def test_a_lift_ends_nothing(make):
     await lasting(world)
     world.ending.take(Revocation(RevocationKind.LINK, HOP.link_id, world.clock(), 0.0))
     assert [live.doomed for live in world.issuer.live] == [None]
+
+
+async def test_a_vault_that_hangs_keeps_no_other_from_ending(vault, store, secret_id):
+    """What this sidecar obtained at one hangs; what a killed one obtained at the other is ended."""
+    with fake_vault() as other:
+        login = {"method": "approle", "role_id": "r", "secret_id_file": secret_id}
+
+        def sidecar():
+            def section(address, role):
+                roles = {role: ROLES["orders-once"]}
+                return VaultConfig.model_validate(
+                    {"address": address, "auth": login, "reaper": login, "timeout_seconds": 2, "roles": roles}
+                )
+
+            return build_vaults(
+                {"main": section(vault.address, "orders-once"), "other": section(other.address, "b")},
+                store,
+                targets=lease_targets,
+                clock=time.time,
+                allow_http=True,
+                report=lambda _: None,
+            )
+
+        here, killed = sidecar(), sidecar()
+        world = World(vault, store, secret_id)
+        for issuer, role, count in ((here, "orders-once", 40), (killed, "b", 5)):
+            for _ in range(count):
+                request = world.request(role)
+                await issuer.issue(request)
+                issuer.commit(request)
+        await eventually(lambda: not here._background and not killed._background)
+        vault.answers[REVOKE] = vault.answers[REAP] = Answer(steps=[30.0])
+        revocation = of_task(world)
+        await store.revoke(revocation)
+        ending = LeaseEnding(here, store, clock=lambda: time.time() + 10)
+        began = time.monotonic()
+        ending.take(revocation)
+        for work in (ending.revoked(revocation), ending.sweep()):
+            with pytest.raises(NotEndedError, match=r"40 credential.*vault\.main: .*answer"):
+                await work
+        assert other.paths().count(REAP) == 5
+        assert time.monotonic() - began < 6
