@@ -16,6 +16,7 @@ from tabard_sidecar.identity.jose import TokenError
 from tabard_sidecar.identity.sources import KeySource, KeysUnavailable
 from tabard_sidecar.keys import Keyring, KeyringError
 from tabard_sidecar.server.identities import configured_identity
+from tabard_sidecar.server.known_audiences import known_audiences, pods_tokens
 from tabard_sidecar.server.readiness import failure_of, keys_failure
 from tabard_sidecar.util.findings import Finding, ok, problem, warning
 
@@ -234,7 +235,12 @@ async def _vaults(settings: Settings, tries: Collection[str]) -> AsyncIterator[F
         check_address(name, config, allow_http=settings.insecure.allow_http)
         return VaultServer(name, config)
 
-    async for found in _servers("vault", settings.vault, make, lambda server: examine_vault(server, tries)):
+    taken = known_audiences(settings, pods_tokens())
+
+    def examined(server: VaultServer) -> AsyncIterator[Finding]:
+        return examine_vault(server, tries, taken)
+
+    async for found in _servers("vault", settings.vault, make, examined):
         yield found
 
 

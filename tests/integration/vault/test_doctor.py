@@ -94,6 +94,7 @@ async def test_the_page_of_the_set_up_leaves_nothing_to_mend_and_nothing_behind(
             "token_role.rights",
             "roles",
             "reaper",
+            "reaper.role",
             "reaper.rights",
         ),
         "ok",
@@ -165,6 +166,49 @@ async def test_a_token_for_another_audience_is_refused(engines, configured, toke
     assert severities(found) == {"auth": "problem"}
 
 
+@pytest.mark.parametrize(
+    ("name", "changes"),
+    [
+        ("tabard", {"bound_subject": ""}),
+        ("tabard", {"bound_audiences": ["tabard-vault", "k3s"]}),
+        ("tabard-reaper", {"bound_subject": ""}),
+        ("tabard-reaper", {"bound_audiences": ["tabard-reaper-vault", "https://kubernetes.default.svc"]}),
+    ],
+)
+async def test_a_login_that_is_open_to_others_is_a_problem(engines, configured, name, changes):
+    kept = engines.client().read(f"auth/jwt/role/{name}")["data"]
+    role = {key: value for key, value in kept.items() if value not in (None, "n/a", [], "")}
+    what = "auth.role" if name == "tabard" else "reaper.role"
+    try:
+        engines.client().write_data(f"auth/jwt/role/{name}", data=role | changes)
+        found = (await examined(configured()))[what]
+        assert (found.severity, f"vault write auth/jwt/role/{name}" in found.next_step) == ("problem", True)
+    finally:
+        engines.client().write_data(f"auth/jwt/role/{name}", data=role)
+    assert (await examined(configured()))[what].severity == "ok"
+
+
+async def test_an_approle_is_examined_by_the_name_that_its_login_tells(engines, configured):
+    client = engines.client()
+    file = engines.folder / "doctors-secret-id"
+    file.write_text(client.auth.approle.generate_secret_id("tabard")["data"]["secret_id"])
+    file.chmod(0o600)
+    login = {
+        "method": "approle",
+        "role_id": client.auth.approle.read_role_id("tabard")["data"]["role_id"],
+        "secret_id_file": str(file),
+    }
+    assert (await examined(configured(auth=login)))["auth.role"].severity == "ok"
+    client.write_data(
+        "auth/approle/role/tabard", data={"bind_secret_id": False, "token_bound_cidrs": ["127.0.0.1/32"]}
+    )
+    try:
+        found = (await examined(configured(auth=login)))["auth.role"]
+        assert (found.severity, "bind_secret_id=true" in found.next_step) == ("problem", True)
+    finally:
+        client.write_data("auth/approle/role/tabard", data={"bind_secret_id": True, "token_bound_cidrs": []})
+
+
 async def test_a_reaper_that_may_not_reap_is_told_with_the_command(engines, configured):
     engines.client().sys.create_or_update_policy(
         "tabard-reaper", 'path "sys/capabilities-self" { capabilities = ["update"] }'
@@ -191,6 +235,32 @@ async def test_a_token_that_may_do_everything_is_a_problem(engines, configured, 
     if name == "tabard-reaper":
         mended(engines, found)
         assert severities(await examined(configured()))["reaper.rights"] == "ok"
+
+
+@pytest.mark.parametrize(
+    ("name", "path"),
+    [
+        ("tabard", "auth/token/revoke-accessor"),
+        ("tabard", "auth/approle/role/tabard/secret-id"),
+        ("tabard", "auth/jwt/config"),
+        ("tabard", "identity/*"),
+        ("tabard-reaper", "auth/+/role/+"),
+        ("tabard-credentials", "kv/data/*"),
+        ("tabard-credentials", "database/config/*"),
+        ("tabard-credentials", "database/roles/*"),
+        ("tabard-credentials", "ssh/+/+"),
+        ("tabard-credentials", "transit/export/*"),
+    ],
+)
+async def test_a_right_beside_what_is_needed_is_a_problem(engines, configured, name, path):
+    client = engines.client()
+    rules = client.sys.read_policy(name)["data"]["rules"]
+    client.sys.create_or_update_policy(
+        name, f'{rules}\npath "{path}" {{ capabilities = ["create", "update", "read"] }}\n'
+    )
+    what = {"tabard": "auth", "tabard-credentials": "token_role", "tabard-reaper": "reaper"}[name]
+    found = (await examined(configured()))[f"{what}.rights"]
+    assert (found.severity, "may do more" in found.message) == ("problem", True)
 
 
 async def test_a_reaper_with_root_is_a_problem(engines, configured):

@@ -95,6 +95,7 @@ def test_the_sidecar_reads_no_secret_and_changes_nothing(sidecar, method, path):
         "auth/token/roles/tabard",
         "auth/jwt/role/tabard",
         "auth/approle/role/tabard",
+        "auth/jwt/role/tabard-reaper",
         "auth/token/lookup-self",
     ],
 )

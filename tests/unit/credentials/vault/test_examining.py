@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from tabard_sidecar.credentials.vault.conf import VaultConfig
+from tabard_sidecar.credentials.vault.conf import AuthConfig, VaultConfig
 from tabard_sidecar.credentials.vault.engines import needed
 from tabard_sidecar.credentials.vault.examining import examine
 from tabard_sidecar.credentials.vault.examining.definitions import DEFINITIONS
@@ -12,6 +12,8 @@ from tabard_sidecar.credentials.vault.server import VaultServer
 from tests.support.fake_vault import CREATE, REAP, REVOKE, Answer, auth
 
 CAPABILITIES = "/v1/sys/capabilities-self"
+LOOKUP = "/v1/auth/token/lookup-self"
+APPROLE = "/v1/auth/approle/role/tabard"
 TOKEN_ROLE_PATH = "/v1/auth/token/roles/tabard"
 TOKEN_ROLE = {
     "orphan": True,
@@ -38,6 +40,7 @@ RIGHT = {
     "ssh": {"key_type": "ca", "allow_user_certificates": True, "allowed_users": "deploy,root", "max_ttl": 900},
     "transit": {"supports_signing": True, "exportable": False},
 }  # fmt: skip
+TAKEN = {"of-the-pod": "the pod's token", "of-people": "people's tokens"}
 ALLOWED = {"auth/token/renew-self", "auth/token/revoke-self"}
 
 
@@ -53,6 +56,8 @@ def config_of(vault, secret_id, *, reaper=False, roles=ROLES):
 def right(vault, secret_id):
     """A fake in which nothing is wrong; its credentials' token may do what it needs."""
     config = config_of(vault, secret_id)
+    vault.answers[LOOKUP] = Answer(body={"data": {"meta": {"role_name": "tabard"}}})
+    vault.answers[APPROLE] = Answer(body={"data": {"bind_secret_id": True}})
     vault.answers[TOKEN_ROLE_PATH] = Answer(body={"data": TOKEN_ROLE})
     vault.answers[CREATE] = Answer(body=auth(policies=["tabard-credentials"]))
     allowed = dict.fromkeys(ALLOWED, "update")
@@ -80,7 +85,7 @@ async def examined(config, *tries):
     """Return all findings."""
     server = VaultServer("main", config)
     try:
-        return [one async for one in examine(server, tries)]
+        return [one async for one in examine(server, tries, TAKEN)]
     finally:
         server.close()
 
@@ -113,32 +118,91 @@ def pods(vault, tmp_path, method):
     return VaultConfig(address=vault.address, auth=login, timeout_seconds=30)
 
 
+ONE_ACCOUNT = {
+    "audience": "tabard-vault",
+    "bound_service_account_names": ["support-agent"],
+    "bound_service_account_namespaces": ["support"],
+}
+ONE_SUBJECT = {"bound_audiences": ["tabard-vault"], "bound_subject": "system:serviceaccount:support:agent"}
+RIGHT_ROLES = {"kubernetes": ONE_ACCOUNT, "jwt": ONE_SUBJECT}
+
+
 @pytest.mark.parametrize(
-    ("method", "role"),
+    ("method", "changes"),
     [
         ("kubernetes", {"audience": ""}),
-        ("kubernetes", {}),
+        ("kubernetes", {"audience": None}),
         ("jwt", {"bound_audiences": []}),
         ("jwt", {"bound_audiences": None}),
         ("kubernetes", {"audience": "https://kubernetes.default.svc"}),
-        ("jwt", {"bound_audiences": ["tabard", "https://kubernetes.default.svc.cluster.local"]}),
+        ("jwt", {"bound_audiences": ["tabard-vault", "https://kubernetes.default.svc.cluster.local"]}),
+        *(
+            ("jwt", {"bound_audiences": [one]})
+            for one in ("tabard", "k3s", "sts.amazonaws.com", "of-the-pod", "of-people")
+        ),
     ],
 )
-async def test_a_role_that_the_agents_own_token_satisfies_is_a_problem(right, tmp_path, method, role):
+async def test_a_role_that_the_agents_own_token_satisfies_is_a_problem(right, tmp_path, method, changes):
     """It shares the sidecar's service account; only the audience keeps it out."""
-    right.answers[f"/v1/auth/{method}/role/tabard"] = Answer(body={"data": role})
+    right.answers[f"/v1/auth/{method}/role/tabard"] = Answer(body={"data": RIGHT_ROLES[method] | changes})
     [found] = await told(pods(right, tmp_path, method), "auth.role")
     assert found.severity == "problem"
     assert f"vault write auth/{method}/role/tabard" in found.next_step
 
 
 @pytest.mark.parametrize(
-    ("method", "role"), [("kubernetes", {"audience": "tabard"}), ("jwt", {"bound_audiences": ["tabard"]})]
-)
-async def test_a_role_with_an_audience_of_its_own_is_right(right, tmp_path, method, role):
-    right.answers[f"/v1/auth/{method}/role/tabard"] = Answer(body={"data": role})
+    ("method", "changes", "severity"),
+    [
+        ("kubernetes", {"bound_service_account_names": ["*"]}, "problem"),
+        ("kubernetes", {"bound_service_account_namespaces": ["*"]}, "problem"),
+        ("kubernetes", {"bound_service_account_namespaces": ["team-*"]}, "problem"),
+        ("kubernetes", {"bound_service_account_names": []}, "problem"),
+        ("kubernetes", {"bound_service_account_namespaces": None}, "problem"),
+        ("kubernetes", {"bound_service_account_names": ["a", "b"]}, "warning"),
+        ("kubernetes", {"bound_service_account_namespaces": [], "bound_service_account_namespace_selector": "{}"}, "warning"),
+        ("jwt", {"bound_subject": ""}, "problem"),
+        ("jwt", {"bound_subject": None}, "problem"),
+        ("jwt", {"bound_subject": "", "bound_claims": {"ns": "*"}, "bound_claims_type": "glob"}, "problem"),
+        ("jwt", {"bound_subject": "", "bound_claims": {"sub": ["*"]}, "bound_claims_type": "glob"}, "problem"),
+        ("jwt", {"bound_subject": "", "bound_claims": {"ns": "support"}}, "warning"),
+        ("jwt", {"bound_subject": "", "bound_claims": {"sub": ["a", "b"]}}, "warning"),
+        ("jwt", {"bound_subject": "", "bound_claims": {"sub": "a*"}, "bound_claims_type": "glob"}, "warning"),
+        ("jwt", {"bound_subject": "", "bound_claims": {"sub": ["a"]}}, "ok"),
+        ("jwt", {}, "ok"),
+        ("kubernetes", {}, "ok"),
+    ],
+)  # fmt: skip
+async def test_a_role_that_lets_other_workloads_in_is_told(right, tmp_path, method, changes, severity):
+    right.answers[f"/v1/auth/{method}/role/tabard"] = Answer(body={"data": RIGHT_ROLES[method] | changes})
     [found] = await told(pods(right, tmp_path, method), "auth.role")
-    assert found.severity == "ok"
+    assert found.severity == severity, found
+    if severity != "ok":
+        assert f"vault write auth/{method}/role/tabard" in found.next_step
+
+
+async def test_an_approle_that_needs_no_secret_id_is_a_problem(right, secret_id):
+    right.answers[APPROLE] = Answer(body={"data": {"bind_secret_id": False}})
+    for found in await examined(config_of(right, secret_id, reaper=True)):
+        if found.what.endswith((".auth.role", ".reaper.role")):
+            assert (found.severity, "bind_secret_id=true" in found.next_step) == ("problem", True)
+    right.answers[LOOKUP] = Answer(body={"data": {"meta": None}})
+    [found] = await told(config_of(right, secret_id), "auth.role")
+    assert found.severity == "warning"
+
+
+async def test_the_role_of_the_reaper_is_examined_as_the_sidecars_is(right, secret_id, tmp_path):
+    """Who logs in as the reaper can end everything."""
+    (tmp_path / "reaper").write_text("eyJ.e30.x")
+    login = {"method": "jwt", "role": "tabard-reaper", "token_file": str(tmp_path / "reaper")}
+    config = config_of(right, secret_id).model_copy(update={"reaper": AuthConfig(**login)})
+    right.answers["/v1/auth/jwt/login"] = Answer(body=auth("hvs.of-the-sidecar", lease_duration=600))
+    role = ONE_SUBJECT | {"bound_audiences": ["https://kubernetes.default.svc.cluster.local"]}
+    right.answers["/v1/auth/jwt/role/tabard-reaper"] = Answer(body={"data": role})
+    [found] = await told(config, "reaper.role")
+    assert (found.severity, "other tokens of the pod" in found.message) == ("problem", True)
+    right.answers["/v1/auth/jwt/role/tabard-reaper"] = Answer(403, {"errors": ["permission denied"]})
+    [found] = await told(config, "reaper.role")
+    assert (found.severity, 'path "auth/jwt/role/tabard-reaper"' in found.next_step) == ("warning", True)
 
 
 @pytest.mark.parametrize(("status", "severity"), [(403, "warning"), (404, "problem"), (503, "problem")])
@@ -253,6 +317,68 @@ async def test_a_token_that_may_do_everything_is_a_problem_of_each_identity(righ
     assert "vault policy write tabard-reaper - <<<" in found["vault.main.reaper.rights"].next_step
 
 
+@pytest.mark.parametrize(
+    ("identity", "allowed"),
+    [
+        ("sidecar", "auth/token/revoke-accessor"),
+        ("sidecar", "auth/approle/role/tabard/secret-id"),
+        ("sidecar", "auth/jwt/config"),
+        ("sidecar", "auth/jwt/role/*"),
+        ("sidecar", "auth/token/create/*"),
+        ("sidecar", "identity/*"),
+        ("sidecar", "sys/auth/*"),
+        ("sidecar", "database/*"),
+        ("credential", "kv/data/*"),
+        ("credential", "kv/metadata/*"),
+        ("credential", "database/config/*"),
+        ("credential", "database/roles/*"),
+        ("credential", "database/creds/*"),
+        ("credential", "ldap/library/*"),
+        ("credential", "pki/sign/*"),
+        ("credential", "ssh/roles/deploy"),
+        ("credential", "transit/export/*"),
+        ("credential", "transit/keys/pay/config"),
+        ("credential", "auth/token/revoke-accessor"),
+    ],
+)
+async def test_a_right_beside_what_is_needed_is_told(right, secret_id, identity, allowed):
+    """A policy that is wider than the page's is found by names that nobody uses."""
+    kept = right.answers[CAPABILITIES]
+
+    def capabilities(asked):
+        found = kept(asked).body["data"]
+        own = asked.headers["X-Vault-Token"].endswith("sidecar")
+        if own is (identity == "sidecar"):
+            found |= {
+                path: ["create", "read", "update"]
+                for path in found
+                if path == allowed or (allowed.endswith("*") and path.startswith(allowed[:-1]))
+            }
+        return Answer(body={"data": found})
+
+    right.answers[CAPABILITIES] = capabilities
+    what = "auth.rights" if identity == "sidecar" else "token_role.rights"
+    [found] = await told(config_of(right, secret_id), what)
+    assert found.severity == "problem"
+    assert f"({allowed.removesuffix('*')}" in found.message
+
+
+async def test_a_vault_is_asked_about_many_roles_in_replies_that_fit(right, secret_id):
+    """A reply is bounded, so it isn't asked about all paths at once."""
+    asked = []
+    kept = right.answers[CAPABILITIES]
+
+    def capabilities(request):
+        asked.append(len(request.body["paths"]))
+        return kept(request)
+
+    right.answers[CAPABILITIES] = capabilities
+    many = {f"r{number}": ROLES["orders"] | {"name": f"r{number}"} for number in range(300)}
+    found = {one.what: one for one in await examined(config_of(right, secret_id, roles=many))}
+    assert found["vault.main.auth.rights"].severity == "ok"
+    assert max(asked) <= 500
+
+
 async def test_a_reaper_that_may_not_reap_is_a_problem_and_the_token_is_ended(right, secret_id):
     right.answers[REAP] = Answer(403, {"errors": ["permission denied"]})
     [found] = await told(config_of(right, secret_id, reaper=True), "reaper")
@@ -314,9 +440,13 @@ async def test_odd_replies_are_reported_in_few_visible_words(right, secret_id, t
         CAPABILITIES: lambda asked: Answer(body={"data": dict.fromkeys(asked.body["paths"], odd)})
     }
     _check(await examined(config))
-    for method, name in (("jwt", "bound_audiences"), ("kubernetes", "audience")):
-        right.answers = kept | {f"/v1/auth/{method}/role/tabard": Answer(body={"data": {name: odd}})}
-        _check(await examined(pods(right, tmp_path, method)))
+    for method, role in RIGHT_ROLES.items():
+        for name in (*role, "bound_claims", "bound_service_account_namespace_selector"):
+            data = role | {"bound_subject": ""} | {name: odd}
+            right.answers = kept | {f"/v1/auth/{method}/role/tabard": Answer(body={"data": data})}
+            _check(await examined(pods(right, tmp_path, method)))
+    right.answers = kept | {LOOKUP: Answer(body={"data": {"meta": {"role_name": odd}}})}
+    _check(await examined(config))
 
 
 def _check(found):

@@ -5,21 +5,15 @@ One token is made as those of credentials are, and ended at once. Without ``trie
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncIterator, Collection, Mapping
 from typing import TYPE_CHECKING
 
 from tabard_sidecar.credentials.vault.examining.asking import SEE
 from tabard_sidecar.credentials.vault.examining.commands import policies_of_login
-from tabard_sidecar.credentials.vault.examining.logins import examine_audience, login_step
+from tabard_sidecar.credentials.vault.examining.excesses import everywhere, making, reaping, secrets
+from tabard_sidecar.credentials.vault.examining.logins import examine_who, login_step
 from tabard_sidecar.credentials.vault.examining.reaper import examine_reaper, log_in_reaper
-from tabard_sidecar.credentials.vault.examining.rights import (
-    Limits,
-    everywhere,
-    examine_rights,
-    making,
-    reaping,
-    secrets,
-)
+from tabard_sidecar.credentials.vault.examining.rights import Limits, examine_rights
 from tabard_sidecar.credentials.vault.examining.roles import examine_roles
 from tabard_sidecar.credentials.vault.examining.token_role import examine_token_role
 from tabard_sidecar.credentials.vault.examining.trying import META, NAME, try_roles
@@ -31,16 +25,21 @@ if TYPE_CHECKING:
     from tabard_sidecar.credentials.vault.server import VaultServer
 
 _POLICY = "tabard"
+NONE_TAKEN: Mapping[str, str] = {}
+"""No audience is known to be others'."""
 # A credential's token is extended when its answer leaves, and ended with itself.
 _NEEDS = (("auth/token/renew-self", "update"), ("auth/token/revoke-self", "update"))
 
 
-async def examine(server: VaultServer, tries: Collection[str] = ()) -> AsyncIterator[Finding]:
+async def examine(
+    server: VaultServer, tries: Collection[str] = (), taken: Mapping[str, str] = NONE_TAKEN
+) -> AsyncIterator[Finding]:
     """Yield what is found about one vault.
 
     Args:
         server: the vault.
         tries: roles of which a credential is to be obtained and ended.
+        taken: audiences that others' tokens have, with whose they are; a login that accepts one lets others in.
     """
     what, config = f"vault.{server.name}", server.config
     try:
@@ -52,13 +51,17 @@ async def examine(server: VaultServer, tries: Collection[str] = ()) -> AsyncIter
         yield problem(f"{what}.auth", "the vault refuses the token that it gave", f"Try again; {SEE}.")
         return
     yield ok(f"{what}.auth", f"logged in at {config.address} by {config.auth.method}")
-    yield await examine_audience(server, f"{what}.auth.role", own)
+    async for found in examine_who(server, f"{what}.auth.role", config.auth, (own, own), taken):
+        yield found
     step = (
         f"Write the policy {_POLICY} as docs/vault.md has it, then {policies_of_login(config.auth, _POLICY)}"
     )
-    excesses = [*everywhere(config), *secrets(config)]
+    excesses = [*everywhere(config), reaping(), *secrets(config)]
     yield await examine_rights(server, f"{what}.auth.rights", own, Limits(excesses, step))
     reaper, failed = await log_in_reaper(server, f"{what}.reaper")
+    if reaper is not None and config.reaper is not None:
+        async for found in examine_who(server, f"{what}.reaper.role", config.reaper, (own, reaper), taken):
+            yield found
     logins = {*own.policies, *(reaper.policies if reaper is not None else ())} - {"default"}
     async for found in examine_token_role(server, f"{what}.token_role", own, logins):
         yield found

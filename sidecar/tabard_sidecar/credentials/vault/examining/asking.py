@@ -15,6 +15,8 @@ SEE = "docs/vault.md has the commands"
 """Where the next step is explained."""
 
 _NONE = frozenset({"deny"})
+# A reply says the same capabilities twice, and has a bound.
+_MOST_PATHS = 500
 _FOREVER_SECONDS = 1e12
 
 
@@ -35,13 +37,18 @@ async def capabilities(
     Raises:
         VaultFault: the vault can't be reached, or its reply isn't acceptable.
     """
-    try:
-        data = data_of(await server.ask(token, CAPABILITIES, {"paths": sorted(set(paths))}))
-    except VaultFault as fault:
-        if fault.status == FORBIDDEN:
-            return None
-        raise
-    return {path: _words(data.get(path), path) - _NONE for path in paths}
+    wanted = sorted(set(paths))
+    found: dict[str, frozenset[str]] = {}
+    for first in range(0, len(wanted), _MOST_PATHS):
+        part = wanted[first : first + _MOST_PATHS]
+        try:
+            data = data_of(await server.ask(token, CAPABILITIES, {"paths": part}))
+        except VaultFault as fault:
+            if fault.status == FORBIDDEN:
+                return None
+            raise
+        found |= {path: _words(data.get(path), path) - _NONE for path in part}
+    return found
 
 
 def _words(value: object, path: str) -> frozenset[str]:
@@ -59,3 +66,11 @@ def seconds_of(value: object) -> float:
     """Return how long something lasts by a vault's reply; 0 for what is no such number."""
     usable = isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < _FOREVER_SECONDS
     return float(value) if usable and isinstance(value, int | float) else 0.0
+
+
+def words(value: object) -> list[str]:
+    """Return the strings that a vault lists; none if it lists anything else, so that what is unreadable counts as missing."""
+    listed = [value] if isinstance(value, str) and value else value
+    if not isinstance(listed, list) or not all(isinstance(one, str) for one in listed):
+        return []
+    return listed

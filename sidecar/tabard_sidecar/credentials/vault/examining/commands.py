@@ -28,16 +28,14 @@ def rights_added(policy: str, rights: Iterable[tuple[str, str]]) -> str:
 def policies_of_login(auth: AuthConfig, policy: str) -> str:
     """Return the command that gives a login one policy and no other."""
     given = f"token_policies={word(policy)} token_no_default_policy=true"
-    if auth.method == "approle":
-        # The configuration knows its id only.
-        return f"vault write auth/{auth.path}/role/ROLE {given}"
-    return f"{role_of_login(auth)} {given}"
+    # Of an AppRole the configuration knows the id only.
+    return f"{role_of_login(auth, auth.role or 'ROLE')} {given}"
 
 
-def role_of_login(auth: AuthConfig) -> str:
+def role_of_login(auth: AuthConfig, name: str) -> str:
     """Return the beginning of the command that changes the role of a login and leaves its other fields."""
     kind = " role_type=jwt" if auth.method == "jwt" else ""
-    return f"vault write auth/{auth.path}/role/{auth.role}{kind}"
+    return f"vault write auth/{auth.path}/role/{name}{kind}"
 
 
 def word(text: str) -> str:

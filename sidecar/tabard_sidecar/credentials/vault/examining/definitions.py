@@ -6,9 +6,8 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from tabard_sidecar.credentials.vault.conf import VaultRoleConfig
-from tabard_sidecar.credentials.vault.examining.asking import seconds_of
+from tabard_sidecar.credentials.vault.examining.asking import seconds_of, words
 from tabard_sidecar.credentials.vault.examining.commands import word
-from tabard_sidecar.credentials.vault.examining.logins import words
 from tabard_sidecar.util.findings import Severity
 from tabard_sidecar.util.lean import dataclass
 

@@ -12,15 +12,9 @@ from tabard_sidecar.credentials.vault.examining.commands import (
     policies_of_login,
     rights_added,
 )
+from tabard_sidecar.credentials.vault.examining.excesses import everywhere, making, secrets
 from tabard_sidecar.credentials.vault.examining.logins import login_step
-from tabard_sidecar.credentials.vault.examining.rights import (
-    Limits,
-    everywhere,
-    examine_rights,
-    making,
-    policy_of,
-    secrets,
-)
+from tabard_sidecar.credentials.vault.examining.rights import Limits, examine_rights, policy_of
 from tabard_sidecar.credentials.vault.faults import FORBIDDEN, VaultFault
 from tabard_sidecar.util.findings import Finding, ok, problem, warning
 

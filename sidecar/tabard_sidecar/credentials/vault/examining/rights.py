@@ -6,7 +6,6 @@ from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING
 
 from tabard_sidecar.credentials.quoting import quoted
-from tabard_sidecar.credentials.vault.engines import needed
 from tabard_sidecar.credentials.vault.examining.asking import CAPABILITIES, capabilities, may
 from tabard_sidecar.credentials.vault.examining.commands import rights_added
 from tabard_sidecar.credentials.vault.faults import VaultFault
@@ -14,25 +13,12 @@ from tabard_sidecar.util.findings import Finding, ok, problem, warning
 from tabard_sidecar.util.lean import dataclass
 
 if TYPE_CHECKING:
-    from tabard_sidecar.credentials.vault.conf import VaultConfig
+    from tabard_sidecar.credentials.vault.examining.excesses import Excess
     from tabard_sidecar.credentials.vault.replies import Token
     from tabard_sidecar.credentials.vault.server import VaultServer
 
 _MOST_NAMED = 3
 _FIRST = "tabard-credentials"
-_CHANGES = frozenset({"create", "update", "patch", "delete", "sudo", "root"})
-_ANY = _CHANGES | {"read", "list"}
-# No policy names it, so what allows it allows everything, or nearly.
-_NOBODYS = "tabard-doctor/nobodys"
-
-
-@dataclass(frozen=True, slots=True)
-class Excess:
-    """Something that a token shouldn't be able to do: any of ``rights`` at ``path``."""
-
-    path: str
-    rights: frozenset[str]
-    words: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,42 +34,6 @@ class Limits:
     excesses: Collection[Excess]
     step: str
     needs: Collection[tuple[str, str]] = ()
-
-
-def everywhere(config: VaultConfig) -> list[Excess]:
-    """Return what none of a sidecar's tokens needs."""
-    auth = config.auth
-    found = [
-        Excess(_NOBODYS, _ANY, 'use paths that no policy names, as path "*" allows'),
-        Excess("sys/policies/acl/tabard-doctor", _CHANGES, "change policies"),
-        Excess(f"auth/token/roles/{config.token_role}", _CHANGES, "change the token role"),
-        Excess("auth/token/create", _CHANGES, "make tokens without the token role"),
-        Excess("auth/token/create-orphan", _CHANGES, "make orphans without the token role"),
-        Excess("auth/token/accessors/", frozenset({"list", "sudo", "root"}), "list all tokens"),
-        Excess("sys/mounts/tabard-doctor", _CHANGES, "mount engines"),
-    ]
-    if auth.role:
-        found.append(Excess(f"auth/{auth.path}/role/{auth.role}", _CHANGES, "change who may log in"))
-    return found
-
-
-def secrets(config: VaultConfig) -> list[Excess]:
-    """Return the secrets of the configured roles, which only a credential's own token may have."""
-    return [
-        Excess(path, frozenset({right, "root"}), f"obtain secrets of {name}")
-        for name, role in config.roles.items()
-        for path, right in [needed(role)]
-    ]
-
-
-def making(config: VaultConfig) -> Excess:
-    """Return what only the identity needs that obtains credentials."""
-    return Excess(f"auth/token/create/{config.token_role}", _CHANGES, "make tokens of credentials")
-
-
-def reaping() -> Excess:
-    """Return what only the identity needs that ends credentials."""
-    return Excess("auth/token/revoke-accessor", _CHANGES, "end any token")
 
 
 async def examine_rights(server: VaultServer, what: str, token: Token, limits: Limits) -> Finding:
@@ -124,6 +74,7 @@ def unasked(what: str, token: Token) -> Finding:
 
 
 def _too_much(found: Mapping[str, frozenset[str]], excesses: Collection[Excess]) -> list[str]:
-    named = [f"{one.words} ({one.path})" for one in excesses if found[one.path] & one.rights]
+    words = {one.path: one.words for one in reversed(list(excesses)) if found[one.path] & one.rights}
+    named = [f"{word} ({path})" for path, word in reversed(words.items())]
     more = len(named) - _MOST_NAMED
     return [*named[:_MOST_NAMED], f"and {more} more"] if more > 0 else named

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from tabard_sidecar.credentials.quoting import quoted
 from tabard_sidecar.credentials.vault.engines import leases
-from tabard_sidecar.credentials.vault.examining.asking import SEE, seconds_of
+from tabard_sidecar.credentials.vault.examining.asking import SEE, seconds_of, words
 from tabard_sidecar.credentials.vault.examining.commands import word
-from tabard_sidecar.credentials.vault.examining.logins import read_or_tell, words
+from tabard_sidecar.credentials.vault.examining.logins import read_or_tell
 from tabard_sidecar.util.findings import Finding, ok, problem, warning
 
 if TYPE_CHECKING:
