@@ -342,7 +342,7 @@ async def test_a_token_that_may_do_everything_is_a_problem_of_each_identity(righ
     ],
 )
 async def test_a_right_beside_what_is_needed_is_told(right, secret_id, identity, allowed):
-    """A policy that is wider than the page's is found by names that nobody uses."""
+    """A policy that is wider than the page's is found by names that don't exist."""
     kept = right.answers[CAPABILITIES]
 
     def capabilities(asked):

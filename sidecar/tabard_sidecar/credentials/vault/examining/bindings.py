@@ -67,7 +67,7 @@ def of_workload(auth: AuthConfig, role: Mapping[str, Any]) -> Iterator[Open]:
     """Yield why the role lets other workloads in than one."""
     if auth.method == "approle":
         if role.get("bind_secret_id") is not True:
-            yield Open("needs no secret id, so whoever knows its role id logs in", "bind_secret_id=true")
+            yield Open("needs no secret id, so everyone who knows its role id logs in", "bind_secret_id=true")
     elif auth.method == "kubernetes":
         yield from _of_service_accounts(role)
     else:

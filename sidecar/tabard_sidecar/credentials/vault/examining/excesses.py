@@ -1,6 +1,6 @@
 """Lists what tokens shouldn't be able to do: at the paths that the set-up has, at those beside them, and at an engine's own.
 
-A policy that is wider than it need be allows a path that nobody uses. So each list also asks about names of nobody's.
+A policy that is wider than it need be allows paths that are in no use. So each list also asks about names that don't exist.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ ANY = CHANGES | {"read", "list"}
 _NOBODYS = "tabard-doctor"
 _LOGIN_METHODS = ("approle", "jwt", "kubernetes")
 _LOGIN_ROLES = ("tabard", "tabard-reaper", _NOBODYS)
-# What belongs to the engine, and to no role of it, below its mount. "*" is a name of nobody's.
+# What belongs to the engine, and to no role of it, below its mount. "*" is a name that doesn't exist.
 _ENGINES_OWN: Mapping[str, tuple[str, ...]] = {
     "database": ("config/*", "reset/*", "rotate-root/*", "rotate-role/*", "static-creds/*", "static-roles/*"),
     "kv": ("config", "delete/*", "destroy/*", "metadata/*", "undelete/*"),
@@ -126,7 +126,7 @@ def _of_tokens(role: str) -> Iterator[Excess]:
 
 
 def _of_logins(config: VaultConfig) -> Iterator[Excess]:
-    """Yield how somebody else could be let in as the sidecar: also by a method that docs/vault.md has and this zone hasn't."""
+    """Yield how others could be let in as the sidecar: also by a method that docs/vault.md has and this zone hasn't."""
     own = [config.auth, *([config.reaper] if config.reaper is not None else [])]
     roles = sorted({*_LOGIN_ROLES, *(one.role for one in own if one.role)})
     for mount in sorted({*_LOGIN_METHODS, *(one.path for one in own)}):

@@ -43,7 +43,7 @@ def login_step(fault: VaultFault, auth: AuthConfig, policy: str) -> str:
 async def examine_who(
     server: VaultServer, what: str, auth: AuthConfig, tokens: tuple[Token, Token], taken: Mapping[str, str]
 ) -> AsyncIterator[Finding]:
-    """Check that nobody else can log in: no other workload, and not the agent, which shares the service account.
+    """Check that only the sidecar can log in: no other workload, and not the agent, which shares the service account.
 
     Args:
         server: the vault.
