@@ -29,7 +29,8 @@ AGENT = "system:serviceaccount:support:support-agent"
 """Subject of the tokens with which sidecars of tests log in."""
 
 ISSUER = "https://kubernetes.default.svc.cluster.local"
-DIRECTORY_ADMIN = "cn=admin,dc=example,dc=org"
+BASE = "dc=example,dc=org"
+DIRECTORY_ADMIN = f"cn=admin,{BASE}"
 DIRECTORY_PASSWORD = "admin"
 _BORN_WITH = "30s"
 
@@ -198,8 +199,8 @@ class VaultServer:
         self.shell(
             *(code for _, code in code_of("docs/vault.md", "engines")),
             DIRECTORY=directory.url,
-            DIRECTORY_ADMIN=DIRECTORY_ADMIN,
-            DIRECTORY_PASSWORD=DIRECTORY_PASSWORD,
+            DIRECTORY_ADMIN=f"cn=vault,{BASE}",
+            DIRECTORY_PASSWORD="until-vault-changes-it",
         )
 
     def shell(self, *commands: str, **environment: str) -> str:

@@ -79,6 +79,19 @@ def test_it_reads_no_passwords_and_writes_nothing(directory, login):
     assert done.returncode == INSUFFICIENT_ACCESS
 
 
+def test_vault_itself_writes_nothing_but_logins_and_their_group(directory):
+    """Its name and password are in the vault, and who gets them can't write people."""
+    entry = f"dn: ou=people,{BASE}\nchangetype: modify\nadd: description\ndescription: x\n"
+    done = subprocess.run(
+        ["ldapmodify", "-x", "-H", directory.url, "-D", f"cn=vault,{BASE}", "-w", "until-vault-changes-it"],
+        input=entry,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == INSUFFICIENT_ACCESS
+
+
 def test_the_entry_goes_with_the_token(directory, credential, login):
     credential.auth.token.revoke_self()
     eventually_blocking(

@@ -170,6 +170,7 @@ class TestRowsOfThePerson:
             "SELECT pg_advisory_lock(1)",
             "SELECT pg_try_advisory_xact_lock_shared(1, 2)",
             "SELECT pg_export_snapshot()",
+            "SELECT pg_logical_emit_message(false, 'x', repeat('y', 20000000))",
             "BEGIN; LOCK TABLE tabard.logins IN ACCESS SHARE MODE",
             "BEGIN; LOCK TABLE pg_authid IN ACCESS SHARE MODE",
             "SELECT FROM tabard.logins FOR UPDATE",
@@ -246,6 +247,23 @@ class TestRowsOfThePerson:
             f"UPDATE tabard.logins SET expires_at = now() WHERE login = '{made['data']['username']}'"
         )
         assert items(session) == []
+
+    def test_a_block_that_began_in_time_sees_nothing_after_it(self, postgres, lease, connect):
+        """One message to the server, for which statement_timestamp() stands still."""
+        made = lease("alice")
+        session, seen = connect(made), []
+        session.add_notice_handler(lambda notice: seen.append(notice.message_primary))
+        postgres.psql(
+            f"UPDATE tabard.logins SET expires_at = clock_timestamp() + interval '1 s' "
+            f"WHERE login = '{made['data']['username']}'"
+        )
+        session.execute(
+            "DO $$ BEGIN FOR i IN 1..3 LOOP "
+            "RAISE NOTICE '%', (SELECT count(*) FROM orders); PERFORM pg_sleep(0.8); "
+            "END LOOP; END $$"
+        )
+        assert seen == ["2", "2", "0"]
+        assert session.execute("SELECT count(*) FROM orders").fetchone() == (0,)
 
 
 class TestTheEnd:
@@ -499,6 +517,35 @@ class TestHowMuch:
         finally:
             postgres.psql("UPDATE tabard.settings SET logins_per_person = 1000")
 
+    def test_logins_at_once_are_no_more_than_the_settings_allow(self, postgres):
+        postgres.psql("UPDATE tabard.settings SET logins_per_person = 3")
+        try:
+            together, made = threading.Barrier(8), []
+
+            def make(number):
+                with psycopg.connect(postgres.admin_url, autocommit=True) as connection:
+                    together.wait()
+                    with contextlib.suppress(psycopg.errors.RaiseException):
+                        connection.execute(
+                            "SELECT tabard.open_login(%s, 'x', now() + interval '1 min', 'orders_read')",
+                            [f"token-graceagraceagrac-aaaaaaaa-aaaaaaaa-race000{number}"],
+                        )
+                        made.append(number)
+
+            threads = [threading.Thread(target=make, args=(number,)) for number in range(8)]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+            assert len(made) == 3
+        finally:
+            postgres.psql("UPDATE tabard.settings SET logins_per_person = 1000")
+            postgres.psql(
+                "DO $$ DECLARE l name; BEGIN FOR l IN SELECT login FROM tabard.logins "
+                "WHERE subject_handle = 'graceagraceagrac' AND closed_at IS NULL LOOP "
+                "PERFORM tabard.close_login(l), tabard.shut_login(l), tabard.drop_login(l); END LOOP; END $$"
+            )
+
     def test_what_is_forgotten_open_ends(self, lease, connect):
         session = connect(lease())
         names = ("idle_in_transaction_session_timeout", "lock_timeout", "statement_timeout")
@@ -558,6 +605,8 @@ class TestAFullLockTable:
         with postgres_server() as server:
             server.psql("ALTER SYSTEM SET max_locks_per_transaction = 10")
             server.psql("ALTER SYSTEM SET max_connections = 30")
+            # The server commits without waiting for the disk, and stops at once.
+            server.psql("CHECKPOINT")
             server.stop()
             server.start()
             yield server

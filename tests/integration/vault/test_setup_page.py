@@ -177,10 +177,10 @@ def test_the_sidecars_token_is_no_reaper(vault, token_issuer):
 
 def test_the_login_by_approle(vault):
     """The page's files: the role's id, and the secret id that only its owner can read."""
-    assert (vault.folder / "secret-id").stat().st_mode & 0o777 == 0o600
+    assert (vault.folder / "tabard.secret-id").stat().st_mode & 0o777 == 0o600
     body = {
-        "role_id": (vault.folder / "role-id").read_text(),
-        "secret_id": (vault.folder / "secret-id").read_text(),
+        "role_id": (vault.folder / "tabard.role-id").read_text(),
+        "secret_id": (vault.folder / "tabard.secret-id").read_text(),
     }
     answer = vault.client("none").adapter.post("/v1/auth/approle/login", json=body)
     assert answer["auth"]["policies"] == ["tabard"]
