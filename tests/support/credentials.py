@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+from types import CodeType, FunctionType, ModuleType
 from typing import Any
 
 from tabard_sidecar.model import (
@@ -61,3 +63,17 @@ def request_of(kind: str = "jwt", **changes: Any) -> CredentialRequest:
         "call": ToolCall("refunds.create", "", {"amount": 5}, b'{"amount":5}', CALL),
     }
     return CredentialRequest(**(values | changes))
+
+
+def kept_calls(*roots: object) -> list[object]:
+    """Calls, requests, grants and agents that objects hold, by whatever way."""
+    seen, found, waiting = set(), [], list(roots)
+    while waiting:
+        one = waiting.pop()
+        if id(one) in seen or isinstance(one, (type, ModuleType, FunctionType, CodeType)):
+            continue
+        seen.add(id(one))
+        if isinstance(one, (ToolCall, CredentialRequest, VerifiedGrant, Agent)):
+            found.append(one)
+        waiting += gc.get_referents(one)
+    return found

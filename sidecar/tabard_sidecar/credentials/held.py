@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Generic, Protocol, TypeVar
+from typing import Generic, NamedTuple, Protocol, TypeVar
 
 from tabard_sidecar.model import CredentialRequest, IssuedCredential
 from tabard_sidecar.util.fifo import FifoDict
@@ -13,16 +13,24 @@ _MOST = 4096
 _LEAST_SECONDS = 5.0
 _LEAST_SWEPT = 64
 
-_Key = tuple[str, str, str, tuple[str, ...], tuple[str, ...]]
+
+class Place(NamedTuple):
+    """For which calls a credential is held: those with the same of all these."""
+
+    holder_id: str
+    role: str
+    audience: str
+    scopes: tuple[str, ...]
+    labels: tuple[str, ...]
+
+    @classmethod
+    def of(cls, request: CredentialRequest) -> Place:
+        """Return the place of a request."""
+        return cls(request.grant.holder_id, request.role, request.audience, request.scopes, request.labels)
 
 
 class Live(Protocol):
     """What an issuer knows of a credential that lasts."""
-
-    @property
-    def request(self) -> CredentialRequest:
-        """The call's request."""
-        ...
 
     @property
     def doomed(self) -> object:
@@ -44,7 +52,7 @@ class HeldCredentials(Generic[_Live]):
     """Credentials by holder, role, audience, scopes and the task's labels, so that what is read ends their reuse. The oldest is forgotten if there are too many."""
 
     def __init__(self) -> None:
-        self._held: FifoDict[_Key, _Held[_Live]] = FifoDict(_MOST)
+        self._held: FifoDict[Place, _Held[_Live]] = FifoDict(_MOST)
         self._sweep_at = _LEAST_SWEPT
 
     def __len__(self) -> int:
@@ -56,7 +64,7 @@ class HeldCredentials(Generic[_Live]):
 
         It has half of its life left, doesn't last longer than the request wants, and wasn't revoked.
         """
-        key = _key(request)
+        key = Place.of(request)
         held = self._held.get(key)
         if held is None:
             return None
@@ -65,23 +73,18 @@ class HeldCredentials(Generic[_Live]):
             return None
         return held.credential if held.credential.expires_at <= request.expires_at else None
 
-    def keep(self, credential: IssuedCredential, live: _Live) -> None:
-        """Hold a credential whose answer was given."""
-        request = live.request
-        half = (credential.expires_at - request.issued_at) / 2
+    def keep(self, credential: IssuedCredential, live: _Live, place: Place, *, since: float) -> None:
+        """Hold a credential whose answer was given, and whose life began at ``since``."""
+        half = (credential.expires_at - since) / 2
         if len(self._held) >= self._sweep_at:
             # So that no secret stays in memory for long after its time.
-            for key in [key for key, held in self._held.items() if held.until <= request.issued_at]:
+            for key in [key for key, held in self._held.items() if held.until <= since]:
                 del self._held[key]
             self._sweep_at = max(_LEAST_SWEPT, 2 * len(self._held))
         if half >= _LEAST_SECONDS:
-            self._held[_key(request)] = _Held(credential, live, request.issued_at + half)
+            self._held[place] = _Held(credential, live, since + half)
 
     def drop(self, unwanted: Callable[[_Live], bool]) -> None:
         """Forget the credentials for which ``unwanted`` holds."""
         for key in [key for key, held in self._held.items() if unwanted(held.live)]:
             del self._held[key]
-
-
-def _key(request: CredentialRequest) -> _Key:
-    return request.grant.holder_id, request.role, request.audience, request.scopes, request.labels

@@ -73,7 +73,7 @@ class ExchangeEnding:
         async def at(source: str, now: Round) -> None:
             server = self._servers[source]
             await now.each(
-                self._end, {each.request.credential_id: each for each in own if each.server is server}
+                self._end, {each.kept.credential_id: each for each in own if each.server is server}
             )
             if now.over:
                 return
@@ -120,7 +120,7 @@ class ExchangeEnding:
                 return problem
         exchange.revoked = True
         if exchange.noted:
-            await self._journal.leases.end_lease(exchange.request.credential_id)
+            await self._journal.leases.end_lease(exchange.kept.credential_id)
             exchange.noted = False
         self._live.end(exchange)
         return ""

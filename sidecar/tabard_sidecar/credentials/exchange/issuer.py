@@ -14,7 +14,8 @@ from tabard_sidecar.credentials.exchange.issued import IssuedTokens, Terms
 from tabard_sidecar.credentials.exchange.live import Exchange, LiveExchanges
 from tabard_sidecar.credentials.exchange.replies import issued_token
 from tabard_sidecar.credentials.exchange.server import ExchangeServer, revoked
-from tabard_sidecar.credentials.held import HeldCredentials
+from tabard_sidecar.credentials.held import HeldCredentials, Place
+from tabard_sidecar.credentials.kept import KeptRequest
 from tabard_sidecar.errors import NoDecision, Refused
 from tabard_sidecar.interfaces import Withdrawal
 from tabard_sidecar.model import CredentialRequest, IssuedCredential
@@ -108,11 +109,11 @@ class ExchangeIssuer:
             Refused: no such audience or scope is configured, the person's token is gone, or the identity provider denies.
         """
         target = self._target(request)
-        exchange = Exchange(request, target.server, self._targets_of(request))
+        exchange = Exchange(KeptRequest.of(request, self._targets_of), target.server)
         self.live.begin(exchange, self._clock())
         try:
             async with target.server.turn(request) as turn:
-                exchange.issued = await self._exchanged(target, exchange, turn)
+                exchange.issued = await self._exchanged(target, exchange, request, turn)
         except ExchangeFault as fault:
             error = fault.decisive(target.server.name)
             # What is denied to one person is no problem of the server's.
@@ -130,7 +131,7 @@ class ExchangeIssuer:
         # An opaque one is kept to be known if it comes back for another person.
         self.live.give(request.credential_id, keep=config.opaque or config.revocation_endpoint is not None)
         if self._target(request).config.reuse and not request.uses and exchange.doomed is None:
-            self.held.keep(exchange.issued, exchange)
+            self.held.keep(exchange.issued, exchange, Place.of(request), since=request.issued_at)
 
     def give_up(self, request: CredentialRequest) -> None:
         """Let a request wait no longer, since its caller has gone."""
@@ -160,7 +161,7 @@ class ExchangeIssuer:
     def doom(self, revocation: Revocation) -> None:
         """Give no token any more that a revocation ends."""
         self.live.doom(revocation)
-        self.held.drop(lambda exchange: exchange.doomed is not None or exchange.ended_by(revocation))
+        self.held.drop(lambda exchange: exchange.doomed is not None or exchange.kept.ended_by(revocation))
 
     async def forget(self, credential_id: str) -> None:
         """Let the journal forget a token that has ended; if it can't now, the token expires there."""
@@ -190,8 +191,10 @@ class ExchangeIssuer:
             raise Refused("exchange_target_unknown", message)
         return target
 
-    async def _exchanged(self, target: _Target, exchange: Exchange, turn: Turn) -> IssuedCredential:
-        server, request, now = target.server, exchange.request, self._clock()
+    async def _exchanged(
+        self, target: _Target, exchange: Exchange, request: CredentialRequest, turn: Turn
+    ) -> IssuedCredential:
+        server, now = target.server, self._clock()
         if request.expires_at - now < 1:
             if request.grant.expires_at - now < 1:
                 raise Refused("grant_expired", "the credential would end in less than a second")
@@ -245,7 +248,7 @@ class ExchangeIssuer:
         if server.config.revocation_endpoint is not None:
             # Before the answer leaves, so that this sidecar's death leaves nothing that can't be revoked.
             exchange.issued, exchange.noted = issued, True
-            await self.journal.note(exchange, now)
+            await self.journal.note(exchange, request, now)
             exchange.check()
         return issued
 

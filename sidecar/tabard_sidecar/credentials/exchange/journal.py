@@ -5,12 +5,12 @@ from __future__ import annotations
 from base64 import b85decode, b85encode
 from typing import TYPE_CHECKING
 
-from tabard_sidecar.state import RevocationKind
 from tabard_sidecar.state.leases import EXCHANGE, Lease
 from tabard_sidecar.util.sealing import SealError, SealingKeys, seal, unseal
 
 if TYPE_CHECKING:
     from tabard_sidecar.credentials.exchange.live import Exchange
+    from tabard_sidecar.model import CredentialRequest
     from tabard_sidecar.state.leases import LeaseJournal
 
 
@@ -31,17 +31,16 @@ class TokenJournal:
         self.leases = journal
         self._keys = keys
 
-    async def note(self, exchange: Exchange, now: float) -> None:
+    async def note(self, exchange: Exchange, request: CredentialRequest, now: float) -> None:
         """Note a token before its answer leaves. Durable.
 
         Raises:
             NoDecision: the state store is unavailable.
         """
-        request, grant = exchange.request, exchange.request.grant
+        kept, task = exchange.kept, request.grant.task
         source, source_id = source_of(exchange.server.name), exchange.server.source_id
         purpose = _purpose(source, source_id, request.credential_id)
         sealed = seal(self._keys, exchange.token.encode(), purpose)
-        subject = next(one.target for one in exchange.targets if one.kind is RevocationKind.SUBJECT)
         await self.leases.add_lease(
             Lease(
                 lease_id=request.credential_id,
@@ -49,15 +48,15 @@ class TokenJournal:
                 role=request.audience,
                 accessor=b85encode(sealed).decode(),
                 source_id=source_id,
-                root_id=grant.root_id,
-                link_id=grant.holder_id,
-                task_id=grant.task.id,
-                task_started_at=grant.task.started_at,
-                holder=grant.holder,
-                subject=subject,
+                root_id=kept.root_id,
+                link_id=kept.holder_id,
+                task_id=task.id,
+                task_started_at=task.started_at,
+                holder=request.grant.holder,
+                subject=kept.subject,
                 created_at=now,
                 expires_at=exchange.ends_at,
-                targets=tuple(sorted(exchange.targets)),
+                targets=tuple(sorted(kept.targets)),
             )
         )
 

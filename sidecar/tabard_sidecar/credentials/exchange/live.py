@@ -7,7 +7,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from tabard_sidecar.credentials.revoked import REVOKED_CODES, ended_by
+from tabard_sidecar.credentials.revoked import REVOKED_CODES
 from tabard_sidecar.errors import NoDecision, Refused
 from tabard_sidecar.state import RevocationKind
 from tabard_sidecar.state.leases import LeaseTarget
@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from tabard_sidecar.credentials.exchange.server import ExchangeServer
-    from tabard_sidecar.model import CredentialRequest, IssuedCredential
+    from tabard_sidecar.credentials.kept import KeptRequest
+    from tabard_sidecar.model import IssuedCredential
     from tabard_sidecar.reasons import ReasonCode
     from tabard_sidecar.state import Revocation
 
@@ -35,9 +36,8 @@ class Exchange:
     """One credential that is being obtained, or was given.
 
     Attributes:
-        request: the call's request.
+        kept: what is kept of the call's request.
         server: who is asked.
-        targets: what ends it when revoked.
         asked: whether it may have issued a token.
         token: the token, once it is known, acceptable or not.
         issued: the credential, once it is there.
@@ -47,9 +47,8 @@ class Exchange:
         noted: whether the journal may have it.
     """
 
-    request: CredentialRequest
+    kept: KeptRequest
     server: ExchangeServer
-    targets: frozenset[LeaseTarget]
     asked: bool = False
     token: str = field(default="", repr=False)
     issued: IssuedCredential | None = None
@@ -57,16 +56,6 @@ class Exchange:
     doomed: ReasonCode | None = None
     revoked: bool = False
     noted: bool = False
-
-    @property
-    def person(self) -> tuple[str, str]:
-        """Whose token it is: issuer and subject."""
-        subject = self.request.grant.subject
-        return subject.issuer, subject.id
-
-    def ended_by(self, revocation: Revocation) -> bool:
-        """Tell whether a revocation ends it."""
-        return ended_by(revocation, self.request, self.targets)
 
     def check(self) -> None:
         """Check that nothing has revoked it.
@@ -108,13 +97,13 @@ class LiveExchanges:
         """
         self._check_room(exchange, now)
         self._forget_revocations(self._uptime())
-        for target in (*exchange.targets, _STATE):
+        for target in (*exchange.kept.targets, _STATE):
             _, revocation = self._recent.get(target, (0.0, None))
-            if revocation is not None and exchange.ended_by(revocation):
+            if revocation is not None and exchange.kept.ended_by(revocation):
                 exchange.doomed = REVOKED_CODES[revocation.kind]
         exchange.check()
-        self._running[exchange.request.credential_id] = exchange
-        self._of_person[exchange.person] += 1
+        self._running[exchange.kept.credential_id] = exchange
+        self._of_person[exchange.kept.person] += 1
         for target in _indexed(exchange):
             self._by_target.setdefault(target, set()).add(exchange)
 
@@ -125,7 +114,7 @@ class LiveExchanges:
     def own(self, exchange: Exchange, token: str) -> bool:
         """Note whose a token is; return False if it is known as another person's."""
         owner = self._owners.setdefault(token, exchange)
-        if owner.person != exchange.person:
+        if owner.kept.person != exchange.kept.person:
             return False
         self._owners[token] = exchange
         return True
@@ -152,7 +141,7 @@ class LiveExchanges:
     def end(self, exchange: Exchange) -> None:
         """Note that a token has ended."""
         exchange.revoked = True
-        if self._given.pop(exchange.request.credential_id, None) is not None:
+        if self._given.pop(exchange.kept.credential_id, None) is not None:
             self._leave(exchange)
 
     def doom(self, revocation: Revocation) -> None:
@@ -189,14 +178,14 @@ class LiveExchanges:
             found = (self._running.get(credential_id), self._given.get(credential_id))
         else:
             found = self._by_target.get(_target_of(revocation), ())
-        return [one for one in found if one is not None and one.ended_by(revocation)]
+        return [one for one in found if one is not None and one.kept.ended_by(revocation)]
 
     def _leave(self, exchange: Exchange) -> None:
         if exchange.issued is not None and self._owners.get(exchange.issued.value) is exchange:
             del self._owners[exchange.issued.value]
-        self._of_person[exchange.person] -= 1
-        if self._of_person[exchange.person] <= 0:
-            del self._of_person[exchange.person]
+        self._of_person[exchange.kept.person] -= 1
+        if self._of_person[exchange.kept.person] <= 0:
+            del self._of_person[exchange.kept.person]
         for target in _indexed(exchange):
             same = self._by_target[target]
             same.discard(exchange)
@@ -210,7 +199,7 @@ class LiveExchanges:
             self.end(one)
         if self._has_room(exchange):
             return
-        full = self._of_person[exchange.person] >= MOST_OF_PERSON
+        full = self._of_person[exchange.kept.person] >= MOST_OF_PERSON
         whose = f"{MOST_OF_PERSON} tokens of this person" if full else f"{MOST} tokens"
         raise NoDecision(
             "RESOURCE_EXHAUSTED",
@@ -220,7 +209,7 @@ class LiveExchanges:
         )
 
     def _has_room(self, exchange: Exchange) -> bool:
-        return len(self) < MOST and self._of_person.get(exchange.person, 0) < MOST_OF_PERSON
+        return len(self) < MOST and self._of_person.get(exchange.kept.person, 0) < MOST_OF_PERSON
 
     def _forget_revocations(self, now: float) -> None:
         while self._recent:
@@ -236,4 +225,4 @@ def _target_of(revocation: Revocation) -> LeaseTarget:
 
 
 def _indexed(exchange: Exchange) -> list[LeaseTarget]:
-    return [target for target in exchange.targets if target.kind is not RevocationKind.CREDENTIAL]
+    return [target for target in exchange.kept.targets if target.kind is not RevocationKind.CREDENTIAL]

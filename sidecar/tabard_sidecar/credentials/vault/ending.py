@@ -65,7 +65,7 @@ class LeaseEnding:
 
         async def at(vault: str, now: Round) -> None:
             await now.each(
-                self._end_live, {live.request.credential_id: live for live in own if live.vault == vault}
+                self._end_live, {live.kept.credential_id: live for live in own if live.vault == vault}
             )
             if now.over:
                 return
@@ -119,9 +119,9 @@ class LeaseEnding:
                     return f"vault.{live.vault}: {fault.message}"
             live.ended = True
         if live.journaled:
-            await self._journal.end_lease(live.request.credential_id)
+            await self._journal.end_lease(live.kept.credential_id)
         if live.given:
-            self._issuer.live.forget(live.request.credential_id)
+            self._issuer.live.forget(live.kept.credential_id)
         # Otherwise what gives or withdraws it learns that it was issued, and has ended.
         return ""
 

@@ -6,9 +6,11 @@ import asyncio
 import logging
 import math
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
-from tabard_sidecar.credentials.held import HeldCredentials
+from tabard_sidecar.credentials.held import HeldCredentials, Place
+from tabard_sidecar.credentials.kept import KeptRequest
 from tabard_sidecar.credentials.vault.conf import KIND
 from tabard_sidecar.credentials.vault.faults import VaultFault
 from tabard_sidecar.credentials.vault.live import LiveCredential, LiveCredentials
@@ -45,6 +47,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class _Role:
+    name: str
     server: VaultServer
     config: VaultRoleConfig
 
@@ -70,7 +73,7 @@ class VaultIssuer:
         report: Callable[[str], None] = lambda _: None,
     ) -> None:
         self._roles = {
-            role: _Role(server, config)
+            role: _Role(role, server, config)
             for server in servers.values()
             for role, config in server.config.roles.items()
         }
@@ -108,12 +111,12 @@ class VaultIssuer:
         """
         role = self._role(request)
         now = self._clock()
-        live = LiveCredential(request, role.server.name, self._targets(request), now + _MOST_SECONDS)
+        live = LiveCredential(KeptRequest.of(request, self._targets), role.server.name, now + _MOST_SECONDS)
         self.live.check_room(role.server.name, role.server.config, request, now=now)
         self.live.begin(live, now=now)
         try:
             async with role.server.turn(request) as turn:
-                live.issued = await self._issued(role, live, turn)
+                live.issued = await self._issued(role, live, request, turn)
         except VaultFault as fault:
             error = fault.decisive(role.server.name)
             self._problems.tell(role.server.name, error.message)
@@ -131,12 +134,13 @@ class VaultIssuer:
             self.live.forget(request.credential_id)
             return
         role = self._role(request)
+        hold = partial(self._hold, role, live, live.issued, Place.of(request), request.issued_at)
         if live.leased:
-            self._background.start(self._extend(role, live, live.token, live.issued))
+            self._background.start(self._extend(role, live, live.token, live.issued, hold))
         else:
             self.live.forget(request.credential_id)
             self._background.start(self._end_unleased(role.server, live, live.token))
-            self._hold(role, live, live.issued)
+            hold()
 
     def give_up(self, request: CredentialRequest) -> None:
         """Let a request wait no longer, and an engine not be asked for it, since its caller has gone."""
@@ -174,7 +178,7 @@ class VaultIssuer:
     def doom(self, revocation: Revocation) -> list[LiveCredential]:
         """Give no credential any more that a revocation ends; return those that have to be ended in the vault."""
         found = self.live.doom(revocation)
-        self.held.drop(lambda live: live.doomed is not None or live.ended_by(revocation))
+        self.held.drop(lambda live: live.doomed is not None or live.kept.ended_by(revocation))
         return found
 
     def start(self) -> None:
@@ -214,8 +218,10 @@ class VaultIssuer:
             )
         return role
 
-    async def _issued(self, role: _Role, live: LiveCredential, turn: Turn) -> IssuedCredential:
-        server, request, now = role.server, live.request, self._clock()
+    async def _issued(
+        self, role: _Role, live: LiveCredential, request: CredentialRequest, turn: Turn
+    ) -> IssuedCredential:
+        server, now = role.server, self._clock()
         live.check()
         live.ends_at = now + NEWBORN_SECONDS
         ends_at = min(request.expires_at, now + role.config.max_ttl_seconds)
@@ -225,6 +231,7 @@ class VaultIssuer:
             server,
             role.config,
             live,
+            request,
             self._journal,
             lambda late: self._background.start(self._end_token(server, late, live.source_id)),
         )
@@ -246,7 +253,12 @@ class VaultIssuer:
         )
 
     async def _extend(
-        self, role: _Role, live: LiveCredential, token: Token, credential: IssuedCredential
+        self,
+        role: _Role,
+        live: LiveCredential,
+        token: Token,
+        credential: IssuedCredential,
+        hold: Callable[[], None],
     ) -> None:
         """Let a token live as long as its credential; if that fails until its end, the credential ends early.
 
@@ -274,19 +286,21 @@ class VaultIssuer:
                 live.ends_at, live.extended = now + granted, True
                 live.issued = replace(credential, value="", fields={})
                 if live.ends_at >= credential.expires_at - _ROUNDING_SECONDS:
-                    self._hold(role, live, credential)
+                    hold()
                     return
                 problem = f"its token gets {granted:g} s only; raise token_explicit_max_ttl of the token role"
                 break
             await asyncio.sleep(_EXTENDING_PAUSE_SECONDS)
         if live.doomed is None:
-            message = f"vault.{server.name}: a credential of {live.request.role} ends early: {problem}"
+            message = f"vault.{server.name}: a credential of {role.name} ends early: {problem}"
             _log.warning("vault_token_not_extended", extra={"problem": message})
             self._problems.tell(server.name, message)
 
-    def _hold(self, role: _Role, live: LiveCredential, credential: IssuedCredential) -> None:
+    def _hold(
+        self, role: _Role, live: LiveCredential, credential: IssuedCredential, place: Place, since: float
+    ) -> None:
         if role.config.reusable and not credential.uses and not live.doomed:
-            self.held.keep(credential, live)
+            self.held.keep(credential, live, place, since=since)
 
     async def _end_token(self, server: VaultServer, token: Token, source_id: str = "") -> bool:
         """Revoke a token; tell whether it is certain that it ended. If not, it ends by itself."""
@@ -300,7 +314,7 @@ class VaultIssuer:
     async def _end_unleased(self, server: VaultServer, live: LiveCredential, token: Token) -> None:
         """End the token of a credential that doesn't end with it."""
         if await self._end_token(server, token, live.source_id) and live.journaled:
-            await self._forget_lease(live.request.credential_id)
+            await self._forget_lease(live.kept.credential_id)
 
     async def _forget_lease(self, credential_id: str) -> None:
         try:

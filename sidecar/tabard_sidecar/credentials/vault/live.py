@@ -5,21 +5,20 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from tabard_sidecar.credentials.revoked import REVOKED_CODES, ended_by
+from tabard_sidecar.credentials.revoked import REVOKED_CODES
 from tabard_sidecar.credentials.vault.tokens import NEWBORN_SECONDS
 from tabard_sidecar.errors import Refused
-from tabard_sidecar.state import RevocationKind
 from tabard_sidecar.state.leases import Lease
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from tabard_sidecar.credentials.kept import KeptRequest
     from tabard_sidecar.credentials.vault.conf import VaultConfig
     from tabard_sidecar.credentials.vault.replies import Token
     from tabard_sidecar.model import CredentialRequest, IssuedCredential
     from tabard_sidecar.reasons import ReasonCode
     from tabard_sidecar.state import Revocation
-    from tabard_sidecar.state.leases import LeaseTarget
 
 _LEAST_SWEPT = 256
 # How wrong a clock may be before a credential that lasts is forgotten.
@@ -31,9 +30,8 @@ class LiveCredential:
     """One credential.
 
     Attributes:
-        request: the call's request.
+        kept: what is kept of the call's request.
         vault: configured name of the vault.
-        targets: what ends it when revoked.
         ends_at: when the vault ends it at the latest, in seconds since the epoch.
         asked: whether the vault may have been asked for a token.
         token: its token, once it is known.
@@ -50,9 +48,8 @@ class LiveCredential:
         ended: whether the vault has ended it.
     """
 
-    request: CredentialRequest
+    kept: KeptRequest
     vault: str
-    targets: frozenset[LeaseTarget]
     ends_at: float
     asked: bool = False
     token: Token | None = field(default=None, repr=False)
@@ -77,10 +74,6 @@ class LiveCredential:
         if self.doomed is not None:
             raise Refused(self.doomed, "it was revoked while its credential was being obtained")
 
-    def ended_by(self, revocation: Revocation) -> bool:
-        """Tell whether a revocation ends it."""
-        return ended_by(revocation, self.request, self.targets)
-
 
 class LiveCredentials:
     """The credentials of this process, by id. Each is forgotten when the vault has ended it by itself."""
@@ -104,7 +97,7 @@ class LiveCredentials:
                 key: other for key, other in self._by_id.items() if other.ends_at > now - _CLOCK_SECONDS
             }
             self._sweep_at = max(_LEAST_SWEPT, 2 * len(self._by_id))
-        self._by_id[live.request.credential_id] = live
+        self._by_id[live.kept.credential_id] = live
 
     def check_room(self, vault: str, config: VaultConfig, request: CredentialRequest, *, now: float) -> None:
         """Check that not so many credentials of a vault last that a revocation would take long to end them.
@@ -114,9 +107,9 @@ class LiveCredentials:
         """
         grant = request.grant
         of_task = [
-            live.request.grant.holder_id
+            live.kept.holder_id
             for live in self._by_id.values()
-            if live.ends_at > now and live.vault == vault and live.request.grant.root_id == grant.root_id
+            if live.ends_at > now and live.vault == vault and live.kept.root_id == grant.root_id
         ]
         for number, most, key in (
             (of_task.count(grant.holder_id), config.max_live_per_holder, "max_live_per_holder"),
@@ -135,7 +128,7 @@ class LiveCredentials:
 
     def ended_by(self, revocation: Revocation) -> list[LiveCredential]:
         """Return all that a revocation ends."""
-        return [live for live in self._by_id.values() if live.ended_by(revocation)]
+        return [live for live in self._by_id.values() if live.kept.ended_by(revocation)]
 
     def doom(self, revocation: Revocation) -> list[LiveCredential]:
         """Let no credential be given that a revocation ends, and return all that it ends."""
@@ -145,9 +138,9 @@ class LiveCredentials:
         return found
 
 
-def lease_of(live: LiveCredential, token: Token, now: float) -> Lease:
+def lease_of(live: LiveCredential, request: CredentialRequest, token: Token, now: float) -> Lease:
     """Return what the journal notes of a credential whose token was just made."""
-    request, grant = live.request, live.request.grant
+    grant = request.grant
     return Lease(
         lease_id=request.credential_id,
         source=live.vault,
@@ -159,8 +152,8 @@ def lease_of(live: LiveCredential, token: Token, now: float) -> Lease:
         task_id=grant.task.id,
         task_started_at=grant.task.started_at,
         holder=grant.holder,
-        subject=next(target.target for target in live.targets if target.kind is RevocationKind.SUBJECT),
+        subject=live.kept.subject,
         created_at=now,
         expires_at=now + NEWBORN_SECONDS,
-        targets=tuple(sorted(live.targets)),
+        targets=tuple(sorted(live.kept.targets)),
     )

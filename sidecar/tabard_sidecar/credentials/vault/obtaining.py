@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from tabard_sidecar.credentials.vault.live import LiveCredential
     from tabard_sidecar.credentials.vault.replies import Obtained, Token
     from tabard_sidecar.credentials.vault.server import VaultServer
+    from tabard_sidecar.model import CredentialRequest
     from tabard_sidecar.state.leases import LeaseJournal
     from tabard_sidecar.util.lanes import Turn
 
@@ -28,21 +29,24 @@ class Obtaining:
         server: the vault.
         role: the configured role.
         live: what is known of the credential; kept up to date.
+        request: the call's request.
         journal: notes the credential if it ends with its token.
         end: called with a token that comes too late.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917 - each is another part of it
         self,
         server: VaultServer,
         role: VaultRoleConfig,
         live: LiveCredential,
+        request: CredentialRequest,
         journal: LeaseJournal,
         end: Callable[[Token], None],
     ) -> None:
         self._server = server
         self._role = role
         self._live = live
+        self._request = request
         self._journal = journal
         self._end = end
         self._loop = asyncio.get_running_loop()
@@ -82,7 +86,7 @@ class Obtaining:
         live.asked = True
         try:
             obtained = await self._server.obtain(
-                live.request, self._role, seconds, turn, lambda token: self._born(token, now), self._late
+                self._request, self._role, seconds, turn, lambda token: self._born(token, now), self._late
             )
         except VaultFault as fault:
             if live.token is None:
@@ -125,7 +129,7 @@ class Obtaining:
             raise
 
     def _note(self, token: Token, now: float) -> None:
-        lease = lease_of(self._live, token, now)
+        lease = lease_of(self._live, self._request, token, now)
         self._noting = asyncio.ensure_future(self._journal.add_lease(lease, durable=False))
 
     def _late(self, _: Obtained) -> None:

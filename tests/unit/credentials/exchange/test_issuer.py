@@ -9,7 +9,7 @@ from tabard_sidecar.errors import Refused
 from tabard_sidecar.interfaces import Withdrawal
 from tabard_sidecar.state import Revocation, RevocationKind
 
-from tests.support.credentials import HOP
+from tests.support.credentials import HOP, kept_calls
 from tests.support.fake_idp import REVOKE, TOKEN, Answer, claims_of
 from tests.support.waiting import eventually
 from tests.unit.credentials.exchange.conftest import SECRET
@@ -255,3 +255,16 @@ async def test_a_ttl_of_a_second_is_the_policys_fault_and_no_expired_grant(world
     short = replace(await world.grant(), expires_at=world.clock() + 0.5)
     assert (await world.fault(await world.request(seconds=0.5, grant=short))).code == "grant_expired"
     assert world.idp.exchanges == []
+
+
+@pytest.mark.parametrize("changes", [{}, {"revocation_endpoint": None}])
+async def test_the_call_and_its_arguments_are_not_kept_while_a_token_lasts(make_world, changes):
+    """Agents say how large they are."""
+    world = make_world(**changes)
+    await world.given(await world.request())
+    request = await world.request("once", ("once",))
+    await world.given(request)
+    assert request in kept_calls({"x": [request]})
+    assert len(world.issuer.live) + len(world.issuer.held)
+    assert kept_calls(world.issuer.live._given, world.issuer.live._by_target, world.issuer.live._owners) == []
+    assert kept_calls(world.issuer.held) == []

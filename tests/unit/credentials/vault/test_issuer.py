@@ -6,6 +6,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from tabard_sidecar.credentials.held import Place
+from tabard_sidecar.credentials.kept import KeptRequest
 from tabard_sidecar.credentials.vault import build_vaults
 from tabard_sidecar.credentials.vault.conf import VaultConfig
 from tabard_sidecar.credentials.vault.live import LiveCredential
@@ -15,7 +17,7 @@ from tabard_sidecar.revocation import lease_targets, own_credential_target, subj
 from tabard_sidecar.state import Revocation, RevocationKind
 from tabard_sidecar.util.ids import new_id
 
-from tests.support.credentials import BRANCH, HOP, PREFIX, grant_of, request_of
+from tests.support.credentials import BRANCH, HOP, PREFIX, grant_of, kept_calls, request_of
 from tests.support.fake_vault import CHILD, CREATE, CREDS, LOGIN, RENEW, REVOKE, SECRETS, Answer, auth, creds
 from tests.support.waiting import eventually
 
@@ -435,7 +437,7 @@ async def test_a_revocation_meanwhile_dooms_a_running_request(world, moment, wha
 
     world.vault.answers[moment] = doomed
     assert (await world.fault(request)).code == code
-    assert [live.request for live in found] == [request]
+    assert [live.kept.credential_id for live in found] == [request.credential_id]
     assert await world.issuer.withdraw(request) in {Withdrawal.ENDED, Withdrawal.NOTHING_ISSUED}
     assert REVOKE in world.vault.paths()
 
@@ -447,7 +449,7 @@ async def test_a_revocation_ends_what_is_held_and_spares_others(world):
     await eventually(lambda: len(world.issuer.held) == 2)
     now = world.clock()
     found = world.issuer.doom(Revocation(RevocationKind.LINK, HOP.link_id, now, now + 600))
-    assert [live.request.credential_id for live in found] == [mine.credential_id]
+    assert [live.kept.credential_id for live in found] == [mine.credential_id]
     assert found[0].token.secret == CHILD
     assert world.issuer.compute(world.request()) is None
     assert world.issuer.compute(other._replace(issued_at=now, expires_at=now + 300)) is not None
@@ -547,7 +549,7 @@ async def test_the_known_credentials_stay_bounded(world):
 
 async def _begun(world, live, request):
     now = world.clock()
-    live.begin(LiveCredential(request, "main", lease_targets(request), now + 30), now=now)
+    live.begin(LiveCredential(KeptRequest.of(request, lease_targets), "main", now + 30), now=now)
 
 
 async def test_start_logs_in_and_tells_a_problem(world):
@@ -596,13 +598,12 @@ async def test_secrets_stay_in_memory_only_while_they_may_be_given_again(world):
     assert world.issuer.compute(world.request()).fields["password"] == "p-1"
     world.offset = 200
     for n in range(70):
-        world.issuer.held.keep(await world.issuer.issue(world.request(scopes=(str(n),))), _live(world, n))
+        request = world.request(scopes=(str(n),))
+        live = LiveCredential(KeptRequest.of(request, lease_targets), "main", 0.0)
+        issued = await world.issuer.issue(request)
+        world.issuer.held.keep(issued, live, Place.of(request), since=request.issued_at)
     assert world.issuer.compute(world.request()) is None
     assert len(world.issuer.held) == 70
-
-
-def _live(world, n):
-    return LiveCredential(world.request(scopes=(str(n),)), "main", frozenset(), 0.0)
 
 
 def test_a_credential_of_the_vault_is_not_introspected(world):
@@ -676,3 +677,26 @@ async def test_nothing_is_asked_for_callers_that_have_gone(vault, store, secret_
     assert {await world.issuer.withdraw(request) for request in requests} == {Withdrawal.NOTHING_ISSUED}
     assert (vault.paths().count(CREATE), vault.paths().count(CREDS)) == (3, 0)
     assert vault.paths().count(REVOKE) == 3
+
+
+@pytest.mark.parametrize(
+    ("role", "audience"), [("orders-read", ORDERS), ("orders-once", ORDERS), ("weather", WEATHER)]
+)
+async def test_the_call_and_its_arguments_are_not_kept_while_a_credential_lasts(world, role, audience):
+    """Agents say how large they are."""
+    await world.given(world.request(role, audience))
+    await eventually(lambda: not world.issuer._background)
+    assert len(world.issuer.live) + len(world.issuer.held)
+    assert kept_calls(world.issuer.live, world.issuer.held) == []
+
+
+@pytest.mark.parametrize("path", [CREATE, CREDS])
+async def test_nor_while_what_failed_may_last(vault, store, secret_id, path):
+    """A request whose answer isn't given, and one that hangs at the vault."""
+    world = World(vault, store, secret_id, timeout_seconds=1)
+    vault.answers[path] = Answer(steps=[3.0])
+    request = world.request()
+    await world.fault(request)
+    await world.issuer.withdraw(request)
+    assert kept_calls(world.issuer.live, world.issuer.held) == []
+    await world.issuer.close()
