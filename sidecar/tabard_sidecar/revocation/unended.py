@@ -1,46 +1,61 @@
-"""Finds credentials that no sidecar can end: revoked, and of a vault that the configuration doesn't name."""
+"""Finds credentials that this sidecar can't end, and no other one ended: revoked, and still in the journal."""
 
 from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Callable
 
-from tabard_sidecar.state.leases import EXCHANGE, LeaseJournal
+from tabard_sidecar.state.leases import EXCHANGE, Lease, LeaseJournal
 
 _AFTER_SECONDS = 5.0
 _log = logging.getLogger(__name__)
 
 
-async def unknown_sources(journal: LeaseJournal, configured: Collection[str], *, now: float) -> list[str]:
-    """Return a message for each vault that isn't configured here and has revoked credentials that still last.
+class UnendedLeases:
+    """Tells of what is there twice in a row. A sidecar that can end a credential needs seconds for it, so none did.
 
-    A sidecar with that vault ends its credentials within seconds, so none did.
-
-    Raises:
-        NoDecision: the state store is unavailable.
+    Args:
+        journal: the state store.
+        obstacle: tells why this sidecar can't end a lease, or returns the empty string.
     """
-    found: Counter[str] = Counter()
-    after = ""
-    while True:
-        page = await journal.revoked_leases(now=now, after=after)
-        found.update(
-            lease.source
-            for lease in page.leases
-            if lease.source not in configured and lease.created_at <= now - _AFTER_SECONDS
-        )
-        after = page.after
-        if not after:
-            break
-    for source, number in sorted(found.items()):
-        _log.warning("leases_of_an_unknown_vault", extra={"vault": source, "leases": number})
-    return [
-        f"{number} revoked credential(s) of {_section(source)} last until they expire: no sidecar ended them, and this one "
-        f"has no section {_section(source)}"
-        for source, number in sorted(found.items())
-    ]
+
+    def __init__(self, journal: LeaseJournal, obstacle: Callable[[Lease], str]) -> None:
+        self._journal = journal
+        self._obstacle = obstacle
+        self._before: frozenset[str] = frozenset()
+
+    async def problems(self, *, now: float) -> list[str]:
+        """Return a message for each source and obstacle.
+
+        Raises:
+            NoDecision: the state store is unavailable.
+        """
+        found: Counter[tuple[str, str]] = Counter()
+        seen: set[str] = set()
+        after = ""
+        while True:
+            page = await self._journal.revoked_leases(now=now, after=after)
+            for lease in page.leases:
+                why = self._obstacle(lease) if lease.created_at <= now - _AFTER_SECONDS else ""
+                if why:
+                    seen.add(lease.lease_id)
+                    found[lease.source, why] += lease.lease_id in self._before
+            after = page.after
+            if not after:
+                break
+        self._before = frozenset(seen)
+        told = sorted((source, why, number) for (source, why), number in found.items() if number)
+        for source, why, number in told:
+            _log.warning(
+                "leases_that_nothing_ends", extra={"source": source, "leases": number, "problem": why}
+            )
+        return [
+            f"{number} revoked credential(s) of {section_of(source)} last until they expire: no sidecar ended them, and {why}"
+            for source, why, number in told
+        ]
 
 
-def _section(source: str) -> str:
+def section_of(source: str) -> str:
     """Return the section of the configuration that a source is from."""
     return f"exchange.{source.removeprefix(EXCHANGE)}" if source.startswith(EXCHANGE) else f"vault.{source}"

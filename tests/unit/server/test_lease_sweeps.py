@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
 from tabard_sidecar.errors import NoDecision
 from tabard_sidecar.health import Health
+from tabard_sidecar.revocation.unended import UnendedLeases
 from tabard_sidecar.server import lease_sweeps
 from tabard_sidecar.state import Revocation, RevocationKind
 from tabard_sidecar.state.sqlite import SQLiteStateStore
@@ -16,6 +18,16 @@ from tests.contracts.state.leases import lease
 from tests.support.waiting import eventually
 
 NOW = 1_800_000_000.0
+
+
+def ending(sweep=None):
+    """What ends leases of the vault `main`, and can't end those of `endless`."""
+
+    async def nothing():
+        return None
+
+    obstacles = {"main": "", "endless": "this one has no vault.endless.reaper"}
+    return SimpleNamespace(sweep=sweep or nothing, obstacle=lambda lease: obstacles.get(lease.source))
 
 
 @pytest.fixture
@@ -28,7 +40,6 @@ async def parts(tmp_path):
         clock=lambda: NOW,
         health=Health(),
         endings=[],
-        settings=SimpleNamespace(vault={"main": None}, exchange={}),
     )
     await store.close()
 
@@ -46,7 +57,7 @@ async def test_leases_of_killed_sidecars_are_swept_whatever_comes_of_it(parts, m
         if failure is not None:
             raise failure
 
-    parts.endings = [SimpleNamespace(sweep=sweep)]
+    parts.endings = [ending(sweep)]
     keeping = asyncio.create_task(lease_sweeps.sweep_leases(parts))
     try:
         await eventually(lambda: len(swept) > 1)
@@ -59,25 +70,51 @@ async def test_leases_of_killed_sidecars_are_swept_whatever_comes_of_it(parts, m
             await keeping
 
 
-@pytest.mark.parametrize(("source", "told"), [("main", False), ("renamed", True)])
-async def test_revoked_leases_of_a_vault_that_no_section_names_are_told(
-    parts, monkeypatch, caplog, source, told
-):
-    """After a section was renamed no sidecar can end them."""
+@pytest.mark.parametrize(
+    ("source", "told"),
+    [
+        ("main", ""),
+        ("renamed", "and this one has no section vault.renamed"),
+        ("endless", "and this one has no vault.endless.reaper"),
+    ],
+)
+async def test_revoked_leases_that_nothing_ends_are_told(parts, monkeypatch, caplog, source, told):
+    """After a section was renamed no sidecar can end them, and without an identity for that neither."""
     monkeypatch.setattr(lease_sweeps, "_SECONDS", 0.01)
+    parts.endings = [ending()]
     made = lease(source=source, task_started_at=NOW - 90, created_at=NOW - 60, expires_at=NOW + 600)
     await parts.state.add_lease(made)
     await parts.state.revoke(Revocation(RevocationKind.AGENT, made.holder, NOW, NOW + 600, ("reason",)))
-    keeping = asyncio.create_task(lease_sweeps.sweep_leases(parts))
+    sweeping = asyncio.create_task(lease_sweeps.sweep_leases(parts))
+
+    def reason():
+        components = parts.health.snapshot().components
+        return components["leases"].reason if "leases" in components else None
+
     try:
-        await eventually(lambda: "leases" in parts.health.snapshot().components)
-        reason = parts.health.snapshot().components["leases"].reason
-        assert ("this one has no section vault.renamed" in reason) is told
-        assert ("leases_of_an_unknown_vault" in caplog.text) is told
+        await eventually(lambda: reason() if told else reason() == "")
+        await asyncio.sleep(0.1)
+        assert told in reason()
+        assert bool(reason()) is bool(told)
+        assert ("leases_that_nothing_ends" in caplog.text) is bool(told)
     finally:
-        keeping.cancel()
+        sweeping.cancel()
         with pytest.raises(asyncio.CancelledError):
-            await keeping
+            await sweeping
+
+
+async def test_what_its_sidecar_ends_right_now_is_no_problem(parts):
+    """Only what is there twice in a row is."""
+    made = lease(source="endless", task_started_at=NOW - 90, created_at=NOW - 60, expires_at=NOW + 600)
+    unended = UnendedLeases(parts.state, ending().obstacle)
+    await parts.state.revoke(Revocation(RevocationKind.AGENT, made.holder, NOW, NOW + 600, ("reason",)))
+    for name in ("one", "two"):
+        await parts.state.add_lease(replace(made, lease_id=name))
+        assert await unended.problems(now=NOW) == []
+        await parts.state.end_lease(name)
+    await parts.state.add_lease(made)
+    assert await unended.problems(now=NOW) == []
+    assert len(await unended.problems(now=NOW)) == 1
 
 
 async def test_one_kind_of_server_that_hangs_keeps_no_other_from_its_sweep(parts, monkeypatch):
@@ -90,7 +127,7 @@ async def test_one_kind_of_server_that_hangs_keeps_no_other_from_its_sweep(parts
     async def sweep():
         swept.set()
 
-    parts.endings = [SimpleNamespace(sweep=hang), SimpleNamespace(sweep=sweep)]
+    parts.endings = [ending(hang), ending(sweep)]
     keeping = asyncio.create_task(lease_sweeps.sweep_leases(parts))
     try:
         async with asyncio.timeout(2):
@@ -103,13 +140,13 @@ async def test_one_kind_of_server_that_hangs_keeps_no_other_from_its_sweep(parts
 
 async def test_an_unexpected_error_is_told_and_sweeps_go_on(parts, monkeypatch, caplog):
     monkeypatch.setattr(lease_sweeps, "_SECONDS", 0.01)
-    parts.settings = None
+    parts.state.revoked_leases = None
     keeping = asyncio.create_task(lease_sweeps.sweep_leases(parts))
     try:
         await eventually(lambda: "leases" in parts.health.snapshot().components)
         assert "can't be swept" in parts.health.snapshot().components["leases"].reason
         assert "lease_sweep_failed" in caplog.text
-        parts.settings = SimpleNamespace(vault={}, exchange={})
+        del parts.state.revoked_leases
         await eventually(lambda: not parts.health.snapshot().components["leases"].reason)
     finally:
         keeping.cancel()

@@ -9,6 +9,7 @@ from tabard_sidecar.credentials.ending_rounds import Rounds
 from tabard_sidecar.credentials.exchange.faults import ExchangeFault
 from tabard_sidecar.credentials.exchange.journal import source_of
 from tabard_sidecar.credentials.noted import NotedLeases
+from tabard_sidecar.state.leases import EXCHANGE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -83,6 +84,15 @@ class ExchangeEnding:
                     return
 
         _check(await self._rounds.run(at))
+
+    def obstacle(self, lease: Lease) -> str | None:
+        """Tell why this sidecar can't end a lease, or return the empty string; ``None`` for a source that it doesn't know."""
+        if lease.source in self._servers:
+            return ""
+        name = lease.source.removeprefix(EXCHANGE)
+        if name == lease.source or name not in self._issuer.servers:
+            return None
+        return f"this one has no exchange.{name}.revocation_endpoint"
 
     async def sweep(self) -> None:
         """Revoke what a revocation ends and is still noted: of a sidecar that was killed, or noted just after it.

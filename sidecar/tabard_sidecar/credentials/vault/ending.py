@@ -76,6 +76,16 @@ class LeaseEnding:
 
         _check(await self._rounds.run(at))
 
+    def obstacle(self, lease: Lease) -> str | None:
+        """Tell why this sidecar can't end a lease, or return the empty string; ``None`` for a source that it doesn't know."""
+        server = self._issuer.servers.get(lease.source)
+        if server is None:
+            return None
+        newborn = lease.expires_at - lease.created_at <= NEWBORN_SECONDS
+        if newborn or server.config.reaper is not None or self._issuer.live.get(lease.lease_id) is not None:
+            return ""
+        return f"this one has no vault.{lease.source}.reaper"
+
     async def sweep(self) -> None:
         """End what is revoked and still noted: of a sidecar that was killed, or noted just after the revocation.
 

@@ -186,3 +186,17 @@ async def test_the_server_of_a_sealed_token_cannot_be_changed_in_the_store(world
         with pytest.raises(NotRevokedError, match="can't be opened"):
             await ended(heir, revocation(heir, RevocationKind.LINK, request.grant.root_id))
         assert foreign.asked == []
+
+
+async def test_a_section_that_cannot_revoke_says_so(world, make_world):
+    heir = make_world(revocation_endpoint=None)
+    await world.given(await world.request())
+    [lease] = await noted(world)
+
+    def obstacle(one, lease):
+        return ExchangeEnding(one.issuer, clock=world.clock).obstacle(lease)
+
+    assert obstacle(world, lease) == ""
+    assert obstacle(heir, lease) == "this one has no exchange.main.revocation_endpoint"
+    assert obstacle(heir, replace(lease, source="main")) is None
+    assert obstacle(heir, replace(lease, source="exchange/other")) is None

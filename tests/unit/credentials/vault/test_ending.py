@@ -293,3 +293,15 @@ async def test_a_vault_that_hangs_keeps_no_other_from_ending(vault, store, secre
                 await work
         assert other.paths().count(REAP) == 5
         assert time.monotonic() - began < 6
+
+
+async def test_what_a_sidecar_cannot_end_it_says(make):
+    """Health tells it of what is revoked and stays."""
+    first, heir, reaper = make(reaper=False), make(reaper=False), make()
+    await lasting(first)
+    [lease] = await first.leases()
+    assert first.ending.obstacle(lease) == ""
+    assert heir.ending.obstacle(lease) == "this one has no vault.main.reaper"
+    assert reaper.ending.obstacle(lease) == ""
+    assert heir.ending.obstacle(replace(lease, expires_at=lease.created_at + NEWBORN_SECONDS)) == ""
+    assert reaper.ending.obstacle(replace(lease, source="other")) is None
