@@ -92,7 +92,7 @@ class Client:
         """Start a task on behalf of the person that ``subject_token`` speaks of.
 
         Args:
-            subject_token: access token of the person.
+            subject_token: access token of the person, or the handover that ``delegate(zone=…)`` of another zone returned.
             intent_token: what the person asked for, signed by the front end.
             purpose: purpose, where there is no signed intent.
             statement: the request in the person's own words, where there is no signed intent.
@@ -232,13 +232,22 @@ class Task(StreamingTask):
         return tuple(ToolRef(tool.name, tool.server) for tool in response.tools)
 
     def delegate(
-        self, holder: str, limits: Limits | None = None, *, timeout_seconds: float | None = None
+        self,
+        holder: str,
+        limits: Limits | None = None,
+        *,
+        zone: str = "",
+        timeout_seconds: float | None = None,
     ) -> str:
         """Return a grant for another workload, which uses it through its own sidecar.
+
+        For a workload of another zone it is a handover, with which that starts a task of its own (``start_task``), within
+        a minute and once.
 
         Args:
             holder: SPIFFE ID of the workload.
             limits: narrows the new grant.
+            zone: zone of the workload, if it is another one.
             timeout_seconds: deadline of this call.
 
         Raises:
@@ -247,7 +256,7 @@ class Task(StreamingTask):
         """
         limits_message = None if limits is None else _convert.limits_message(limits)
         request = _convert.message(
-            task_pb.DelegateTaskRequest, grant=self._grant, holder=holder, limits=limits_message
+            task_pb.DelegateTaskRequest, grant=self._grant, holder=holder, limits=limits_message, zone=zone
         )
         connection = self._connection
         response = connection.call(connection.tasks.DelegateTask, request, timeout_seconds, repeatable=False)

@@ -14,6 +14,7 @@ from tabard_sidecar.model import (
     Ask,
     CredentialRequest,
     Decision,
+    Handover,
     Intent,
     Introspection,
     IssuedCredential,
@@ -65,6 +66,19 @@ class SubjectTokenKeeper(Protocol):
 
         Raises:
             NoDecision: no key can be used.
+        """
+        ...
+
+
+class HandoverVerifier(Protocol):
+    """Verifies tokens by which other zones hand tasks over."""
+
+    async def verify(self, token: str, holder: str) -> Handover:
+        """Return what a token hands to a workload.
+
+        Raises:
+            Refused: it isn't acceptable.
+            NoDecision: the zone's keys are unavailable.
         """
         ...
 

@@ -6,7 +6,7 @@ Times are seconds since the epoch as ``float``; durations are seconds.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import field
 from enum import StrEnum
 from itertools import takewhile
@@ -80,6 +80,39 @@ class Intent:
     statement: str
     source: IntentSource
     limits: Limits | None = None
+    token_id: str = ""
+    expires_at: float = 0.0
+    issued_at: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Handover:
+    """What one zone hands to a workload of another: a task with everything that narrows it.
+
+    Attributes:
+        zone: the zone that hands it over.
+        holder: the workload there that does.
+        task_id: its task there.
+        subject: the person, as verified there.
+        intent: purpose and statement, as verified or asserted there.
+        task_started_at: when the task started there.
+        task_expires_at: when its grant expires there at the latest.
+        caveats: of the whole chain.
+        labels: those that the task sees there.
+        token_id: names the token, which works once.
+        expires_at: until when its use has to be stored.
+        issued_at: when it was signed.
+    """
+
+    zone: str
+    holder: str
+    task_id: str
+    subject: Subject
+    intent: Intent
+    task_started_at: float
+    task_expires_at: float
+    caveats: tuple[Caveat, ...]
+    labels: Sequence[str]
     token_id: str = ""
     expires_at: float = 0.0
     issued_at: float = 0.0

@@ -43,6 +43,11 @@ ReasonCode = Literal[
     "intent_expired",
     "intent_subject_mismatch",
     "intent_replayed",
+    "handover_untrusted",
+    "handover_invalid",
+    "handover_expired",
+    "handover_replayed",
+    "handover_refused",
     # Agent
     "agent_identity_unavailable",
     # Grants

@@ -11,7 +11,7 @@ from tabard_sidecar.config.brokers import check_audiences, check_times
 from tabard_sidecar.config.sections import InsecureConfig, LimitsConfig, ListenConfig
 from tabard_sidecar.credentials.conf import CredentialsConfig
 from tabard_sidecar.http.conf import HttpConfig, IntrospectionConfig
-from tabard_sidecar.identity.conf import IdentityConfig
+from tabard_sidecar.identity.conf import HandoverConfig, IdentityConfig
 from tabard_sidecar.keys.conf import KeysConfig
 from tabard_sidecar.policy.conf import CatalogueConfig, PolicyConfig
 from tabard_sidecar.records.conf import AuditConfig, TelemetryConfig
@@ -43,6 +43,7 @@ class Settings(BaseModel):
     http: HttpConfig = Field(default_factory=HttpConfig)
     introspection: IntrospectionConfig = Field(default_factory=IntrospectionConfig)
     identity: IdentityConfig = Field(default_factory=IdentityConfig)
+    handover: HandoverConfig = Field(default_factory=HandoverConfig)
     keys: KeysConfig = Field(default_factory=KeysConfig)
     policy: PolicyConfig = Field(default_factory=PolicyConfig)
     catalogue: CatalogueConfig = Field(default_factory=CatalogueConfig)
@@ -69,5 +70,7 @@ class Settings(BaseModel):
     @model_validator(mode="after")
     def _brokers(self) -> Self:
         check_audiences(self.exchange, self.identity, self.approvals)
+        if self.zone in {*self.handover.to, *(each.zone for each in self.handover.accept)}:
+            raise ValueError("handover names this zone itself; within a zone grants are delegated")
         check_times(self.vault, self.exchange, self.limits)
         return self

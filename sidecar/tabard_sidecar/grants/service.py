@@ -115,6 +115,7 @@ class GrantService:
         offered: Sequence[Limits],
         requested: Sequence[Limits],
         now: float,
+        carried: Sequence[Caveat] = (),
     ) -> str:
         """Make a root grant.
 
@@ -129,6 +130,7 @@ class GrantService:
             offered: limits of the policy's start elements.
             requested: limits of the request and of the signed intent.
             now: seconds since the epoch.
+            carried: caveats of another zone's grant, which narrow this one; a budget isn't the first.
 
         Raises:
             Refused: the grant or one of its caveats would be too large.
@@ -144,6 +146,7 @@ class GrantService:
             *self._unstated(offered),
             *(caveat for caveat in stated if not isinstance(caveat, Budget)),
             *(caveat for limits in requested for caveat in limits.caveats(now)),
+            *carried,
         ]
         key = self._keyring.active(_USE)
         root = identifiers.RootIdentifier(key.kid, self._zone, holder, subject, task)

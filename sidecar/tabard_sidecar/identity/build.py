@@ -20,10 +20,16 @@ from tabard_sidecar.identity.subject import Issuer, SubjectTokens
 from tabard_sidecar.util.lean import dataclass
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
-    from tabard_sidecar.identity.conf import IdentityConfig, IssuerConfig, KeySourceConfig
+    from tabard_sidecar.identity.conf import (
+        IdentityConfig,
+        IssuerConfig,
+        KeySourceConfig,
+        TrustedZoneConfig,
+    )
+    from tabard_sidecar.identity.handover import HandoverTokens
     from tabard_sidecar.interfaces import Clock
 
 _DISCOVERY_PATH = "/.well-known/openid-configuration"
@@ -44,11 +50,12 @@ class InsecureIdentity:
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """The three verifiers, with one lifetime."""
+    """The verifiers, with one lifetime."""
 
     subjects: SubjectTokens
     intents: IntentTokens
     agent: AgentIdentity
+    handovers: HandoverTokens | None = None
 
     async def start(self) -> None:
         """Start the verifiers; remote keys are fetched in the background.
@@ -56,19 +63,22 @@ class Identity:
         Raises:
             KeysUnavailable: the configuration can't work, for example because a key file is missing.
         """
-        await asyncio.gather(self.agent.start(), self.subjects.start(), self.intents.start())
+        starting = [self.agent.start(), self.subjects.start(), self.intents.start()]
+        await asyncio.gather(*starting, *([] if self.handovers is None else [self.handovers.start()]))
 
     async def close(self) -> None:
         """Close connections and stop tasks."""
-        await asyncio.gather(self.agent.close(), self.subjects.close(), self.intents.close())
+        closing = [self.agent.close(), self.subjects.close(), self.intents.close()]
+        await asyncio.gather(*closing, *([] if self.handovers is None else [self.handovers.close()]))
 
 
-def build_identity(
+def build_identity(  # noqa: PLR0913 - one argument per thing that identity depends on
     config: IdentityConfig,
     *,
     zone: str,
     insecure: InsecureIdentity,
     clock: Clock,
+    accept: Sequence[TrustedZoneConfig] = (),
     on_fetch: Callable[[str], None] = lambda _result: None,
 ) -> Identity:
     """Build the verifiers that ``config`` describes.
@@ -78,6 +88,7 @@ def build_identity(
         zone: the zone's name.
         insecure: settings that weaken identity.
         clock: seconds since the epoch.
+        accept: zones whose handovers are accepted.
         on_fetch: called with the result of every fetch of an issuer's keys; see :class:`RemoteKeys`.
 
     Raises:
@@ -98,7 +109,34 @@ def build_identity(
         subjects=SubjectTokens(issuers, agent=agent, clock=clock, skew_seconds=skew),
         intents=IntentTokens(initiators, zone=zone, clock=clock, skew_seconds=skew),
         agent=agent,
+        handovers=_handovers(accept, keys, zone, clock, skew),
     )
+
+
+def _handovers(
+    accept: Sequence[TrustedZoneConfig],
+    keys: Callable[[KeySourceConfig, str], KeySource],
+    zone: str,
+    clock: Clock,
+    skew: float,
+) -> HandoverTokens | None:
+    """Build the verifier of handovers; ``None`` if no zone is trusted."""
+    if not accept:
+        return None
+    # Imported here, for who uses it.
+    from tabard_sidecar.identity.handover import HandoverTokens, TrustedZone  # noqa: PLC0415
+
+    zones = [
+        TrustedZone(
+            item.zone,
+            item.stated_issuer,
+            keys(item, item.stated_issuer),
+            frozenset(item.subject_issuers),
+            item.kept_claims,
+        )
+        for item in accept
+    ]
+    return HandoverTokens(zones, zone=zone, clock=clock, skew_seconds=skew)
 
 
 def _agent(

@@ -122,6 +122,68 @@ class InitiatorConfig(KeySourceConfig):
         return self
 
 
+ZoneName = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9.-]{0,61}[a-z0-9])?$")]
+
+
+class TrustedZoneConfig(KeySourceConfig):
+    """A zone whose handovers are accepted. It is believed what it says about its people and tasks."""
+
+    zone: ZoneName = Field(description="Name of the zone.")
+    issuer: Annotated[str, Field(max_length=512)] = Field(
+        default="", description="`credentials.issuer` of that zone. If empty: urn:tabard:zone:<zone>."
+    )
+    subject_issuers: Annotated[tuple[Name, ...], Field(min_length=1)] = Field(
+        description="Issuers of the people of whom the zone may speak, as `input.subject.issuer` names them."
+    )
+    kept_claims: tuple[Name, ...] = Field(
+        default=(),
+        description="Claims about people that are taken over from that zone as `input.subject.claims`.",
+    )
+
+    @property
+    def stated_issuer(self) -> str:
+        """``iss`` of the zone's handovers."""
+        return self.issuer or f"urn:tabard:zone:{self.zone}"
+
+    @model_validator(mode="after")
+    def _some_place(self) -> Self:
+        if not (self.jwks_url or self.keys_file):
+            raise ValueError("set jwks_url or keys_file")
+        if self.discovery_url:
+            raise ValueError("a zone has no discovery document; set jwks_url or keys_file")
+        return self
+
+
+class HandoverConfig(BaseModel):
+    """Tasks that cross zones. Without this section none does."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    to: tuple[ZoneName, ...] = Field(
+        default=(),
+        description="Zones to whose workloads tasks may be handed, if the policy's delegate rules allow it.",
+    )
+    accept: tuple[TrustedZoneConfig, ...] = Field(
+        default=(),
+        description="Zones from which tasks are accepted, if the policy's start rules allow it; each once.",
+    )
+    max_per_task: Annotated[int, Field(ge=1, le=10_000)] = Field(
+        default=16,
+        description="How often one task may be handed to other zones. Each time it gets their budgets anew.",
+    )
+
+    @model_validator(mode="after")
+    def _each_once(self) -> Self:
+        for values in (
+            [each.zone for each in self.accept],
+            [each.stated_issuer for each in self.accept],
+            self.to,
+        ):
+            if len(set(values)) != len(values):
+                raise ValueError("a zone or its issuer is listed twice")
+        return self
+
+
 class ServiceAccountConfig(KeySourceConfig):
     """A projected Kubernetes service-account token as this workload's identity."""
 

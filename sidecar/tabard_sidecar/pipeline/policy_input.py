@@ -17,6 +17,7 @@ from tabard_sidecar.facts import NO_FACTS, FactKind, Facts
 from tabard_sidecar.interfaces import CandidateTool
 from tabard_sidecar.model import (
     Agent,
+    Handover,
     Intent,
     MetApproval,
     Operation,
@@ -149,6 +150,7 @@ class PolicyInput:
         *,
         now: float,
         facts: Mapping[str, FactKind],
+        handover: Handover | None = None,
     ) -> JsonText:
         """Return the input for starting a task; there is no grant yet, and there are no facts."""
         none = (
@@ -162,7 +164,8 @@ class PolicyInput:
                 "task": _task(task) | none,
                 "delegation": {"depth": 0, "chain": [], "constraints": [], "children": 0},
                 "request": {"limits": limits_json(limits)}
-                | ({"intent_limits": limits_json(intent.limits)} if intent.limits is not None else {}),
+                | ({"intent_limits": limits_json(intent.limits)} if intent.limits is not None else {})
+                | ({"handover": _handover(handover)} if handover is not None else {}),
                 "context": {"time": seconds(now), "asserted": {}},
                 "budgets": {},
                 "history": {"calls": [], "labels": []},
@@ -297,6 +300,10 @@ def _subject(subject: Subject) -> dict[str, Any]:
     if subject.authenticated_at is not None:
         shown["authenticated_at"] = seconds(subject.authenticated_at)
     return shown
+
+
+def _handover(handover: Handover) -> dict[str, Any]:
+    return {"zone": handover.zone, "holder": handover.holder}
 
 
 def _agent(agent: Agent, sub_agent: str) -> dict[str, Any]:

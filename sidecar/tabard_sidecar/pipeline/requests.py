@@ -65,11 +65,12 @@ class StartTaskRequest:
 
 @dataclass(frozen=True, slots=True)
 class DelegateTaskRequest:
-    """Asks to hand the grant to another workload."""
+    """Asks to hand the grant to another workload, in another zone if ``zone`` names one."""
 
     grant: str
     holder: str
     limits: Limits
+    zone: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tabard.caveats import limits_json
 
 from tabard_sidecar.errors import Refused
 from tabard_sidecar.grants import CLOCK_SKEW_SECONDS, IndexedGrant, check_delegation
-from tabard_sidecar.interfaces import IntentVerifier, SubjectTokenKeeper, SubjectVerifier
+from tabard_sidecar.interfaces import (
+    IntentVerifier,
+    SubjectTokenKeeper,
+    SubjectVerifier,
+)
 from tabard_sidecar.model import (
     Agent,
+    Handover,
     Intent,
     IntentSource,
     Operation,
@@ -22,6 +27,7 @@ from tabard_sidecar.model import (
     VerifiedGrant,
 )
 from tabard_sidecar.pipeline.changes import holder
+from tabard_sidecar.pipeline.crossing import Crossing, Origin, check_said
 from tabard_sidecar.pipeline.idempotency import request_key
 from tabard_sidecar.pipeline.recorder import Answer, DecisionRecorder, asked_json
 from tabard_sidecar.pipeline.requests import DelegateTaskRequest, StartTaskRequest
@@ -30,6 +36,9 @@ from tabard_sidecar.state import KeptToken, Revocation, RevocationKind, Revocati
 from tabard_sidecar.util.ids import new_id
 from tabard_sidecar.util.lean import dataclass
 from tabard_sidecar.util.whole import whole
+
+if TYPE_CHECKING:
+    from tabard_sidecar.pipeline.handing_over import HandingOver
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,21 +64,24 @@ class Tasks:
         intents: verifies signed intents.
         rules: rules for starting tasks.
         kept: seals people's tokens for exchanges; ``None`` if none is configured.
+        crossing: hands tasks to other zones, and verifies what they hand over; ``None`` for what isn't configured.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917 - one argument per dependency
         self,
         stages: Stages,
         subjects: SubjectVerifier,
         intents: IntentVerifier,
         rules: TaskRules,
         kept: SubjectTokenKeeper | None = None,
+        crossing: Crossing | None = None,
     ) -> None:
         self._stages = stages
         self._subjects = subjects
         self._intents = intents
         self._rules = rules
         self._kept = kept
+        self._crossing = crossing or Crossing()
 
     async def start(self, request: StartTaskRequest) -> Answer:
         """Decide whether a task may start and mint its root grant.
@@ -95,6 +107,8 @@ class Tasks:
             NoDecision: no decision could be made.
         """
         wanted = {"holder": request.holder, "limits": limits_json(request.limits)}
+        if request.zone:
+            wanted["zone"] = request.zone
 
         async def work(recorder: DecisionRecorder) -> Answer:
             return await self._delegate(request, wanted, recorder)
@@ -159,15 +173,16 @@ class Tasks:
         if not request.subject_token:
             raise Refused("subject_token_missing", "the request carries no subject token")
         with stages.observer.stage("verify"):
-            subject = await self._subjects.verify(request.subject_token)
+            origin = await self._origin(request, agent)
+            subject = origin.subject
             recorder.verified(agent, subject=subject)
             await stages.revocations.check_start(
-                agent, subject, issued_at=subject.issued_at, now=stages.clock()
+                agent, subject, issued_at=origin.issued_at, now=stages.clock()
             )
-            intent = await self._intent(request, subject)
+            origin = await self._with_intent(origin, request)
 
         async def decide() -> Answer:
-            return recorder.keeps(await self._mint(request, agent, subject, intent, recorder))
+            return recorder.keeps(await self._mint(request, agent, origin, recorder))
 
         if not request.request_id:
             return await decide()
@@ -182,39 +197,50 @@ class Tasks:
             raise Refused("task_ended", "the task that this request_id started was ended")
         return replace(answer, verified=verified)
 
+    async def _origin(self, request: StartTaskRequest, agent: Agent) -> Origin:
+        """Return whose task it is: that of the person of an access token, or one that another zone hands over."""
+        if not self._crossing.says(request.subject_token):
+            return Origin(await self._subjects.verify(request.subject_token))
+        handover = await self._crossing.accepted(request.subject_token, agent.id)
+        if request.intent_token:
+            raise Refused("handover_invalid", "a handover brings its intent along; send no intent token")
+        return Origin(handover.subject, handover.intent, handover)
+
+    async def _with_intent(self, origin: Origin, request: StartTaskRequest) -> Origin:
+        """Return the origin with its intent."""
+        if origin.handover is None:
+            return replace(origin, intent=await self._intent(request, origin.subject))
+        check_said(request, origin.handover.intent, "handover_invalid")
+        return origin
+
     async def _intent(self, request: StartTaskRequest, subject: Subject) -> Intent:
         if not request.intent_token:
             return Intent(request.purpose, request.statement, IntentSource.ASSERTED)
         intent = await self._intents.verify(request.intent_token, subject)
-        for name, said, signed in (
-            ("purpose", request.purpose, intent.purpose),
-            ("statement", request.statement, intent.statement),
-        ):
-            if said not in {"", signed}:
-                raise Refused("intent_invalid", f"the request's {name} differs from the signed one")
+        check_said(request, intent, "intent_invalid")
         return intent
 
     async def _mint(
         self,
         request: StartTaskRequest,
         agent: Agent,
-        subject: Subject,
-        intent: Intent,
+        origin: Origin,
         recorder: DecisionRecorder,
     ) -> Answer:
-        stages = self._stages
+        stages, subject, intent, handover = self._stages, origin.subject, origin.intent, origin.handover
         now = stages.clock()
+        ends = [now + self._rules.max_ttl_seconds, *([handover.task_expires_at] if handover else [])]
         task = Task(
             id="",
             purpose=intent.purpose,
             statement=intent.statement,
             intent_source=intent.source,
             started_at=now,
-            expires_at=now + self._rules.max_ttl_seconds,
+            expires_at=min(ends),
         )
         with stages.policy.lease() as policy:
             asked = stages.inputs.start_task(
-                agent, subject, intent, task, request.limits, now=now, facts=policy.facts
+                agent, subject, intent, task, request.limits, now=now, facts=policy.facts, handover=handover
             )
             decision = await evaluate(policy, Operation.START_TASK, asked, recorder, stages.observer)
         if not decision.allowed:
@@ -227,6 +253,7 @@ class Tasks:
             offered=decision.limits,
             requested=requested,
             now=now,
+            carried=() if handover is None else handover.caveats,
         )
         verified = stages.grants.verify(grant)
         if verified.refusal is not None:
@@ -234,14 +261,19 @@ class Tasks:
             raise Refused(*verified.refusal)
         # Spent after everything that can refuse the request, so that a request that can't succeed burns no intent.
         recorder.begin()
-        await whole(self._spend_and_open(subject, intent, verified, request.subject_token, recorder))
+        await whole(self._spend_and_open(origin, verified, request.subject_token, recorder))
         return Answer(recorder.allow(decision.granted_by), grant, verified)
 
     async def _spend_and_open(
-        self, subject: Subject, intent: Intent, grant: VerifiedGrant, token: str, recorder: DecisionRecorder
+        self, origin: Origin, grant: VerifiedGrant, token: str, recorder: DecisionRecorder
     ) -> None:
-        await self._spend(subject, intent, grant.task.started_at)
-        await self._open(grant, self._sealed(token, subject, grant), recorder)
+        handover = origin.handover
+        if handover is None:
+            await self._spend(origin.subject, origin.intent, grant.task.started_at)
+            await self._open(grant, self._sealed(token, origin.subject, grant), recorder)
+        else:
+            await self._spend_handover(handover, grant.task.started_at)
+            await self._open(grant, None, recorder, handover.labels)
         recorder.made(grant)
 
     def _sealed(self, token: str, subject: Subject, grant: VerifiedGrant) -> KeptToken | None:
@@ -251,7 +283,13 @@ class Tasks:
         sealed = self._kept.sealed(token, subject, grant.root_id, until=grant.task.expires_at)
         return None if sealed is None else KeptToken(*sealed)
 
-    async def _open(self, grant: VerifiedGrant, token: KeptToken | None, recorder: DecisionRecorder) -> None:
+    async def _open(
+        self,
+        grant: VerifiedGrant,
+        token: KeptToken | None,
+        recorder: DecisionRecorder,
+        labels: Sequence[str] = (),
+    ) -> None:
         """Register the task in the store; it inherits labels of this person's recent tasks here.
 
         Raises:
@@ -270,7 +308,7 @@ class Tasks:
         )
         # The clock of the sidecar that adds a label may be behind.
         since = task.started_at - self._rules.label_carry_seconds - CLOCK_SKEW_SECONDS
-        inherited = await self._stages.state.open_task(record, labels_since=since, token=token)
+        inherited = await self._stages.state.open_task(record, labels_since=since, token=token, labels=labels)
         recorder.inherited(inherited)
 
     async def _spend(self, subject: Subject, intent: Intent, now: float) -> None:
@@ -292,6 +330,13 @@ class Tasks:
                 f"the subject token has started {limit} task(s) already, the most it may with an asserted intent",
             )
 
+    async def _spend_handover(self, handover: Handover, now: float) -> None:
+        """Spend a handover, which starts one task."""
+        self._stages.revocations.check_unspent(issued_at=handover.issued_at, now=now)
+        name = f"handover:{handover.token_id}"
+        if not await self._stages.state.consume(name, limit=1, now=now, expires_at=handover.expires_at):
+            raise Refused("handover_replayed", "the handover has already started a task")
+
     async def _delegate(
         self, request: DelegateTaskRequest, wanted: Mapping[str, Any], recorder: DecisionRecorder
     ) -> Answer:
@@ -299,6 +344,7 @@ class Tasks:
         with stages.observer.stage("verify"):
             agent, grant = stages.verify_held(request.grant)
             recorder.verified(agent, grant=grant)
+        crossing = self._crossing.to(request.zone)
         with stages.policy.lease() as policy:
             state = await stages.task_states.standing(agent, grant, with_calls=policy.reads_calls)
             check_delegation(grant, request.holder, now=stages.clock())
@@ -323,10 +369,18 @@ class Tasks:
         )
         verified = stages.grants.verify(handed)
         # The child is counted now, so that the limit refuses the delegation and not the child's first call.
+        if crossing is not None:
+            if verified.refusal is not None:
+                raise Refused(*verified.refusal)
+            handed = crossing.token(verified, agent.id, state.labels, request.zone)
         recorder.begin()
-        await whole(self._count(verified, recorder))
+        await whole(self._count(verified, recorder, crossing))
         return Answer(recorder.allow(decision.granted_by), handed, verified)
 
-    async def _count(self, handed: IndexedGrant, recorder: DecisionRecorder) -> None:
+    async def _count(
+        self, handed: IndexedGrant, recorder: DecisionRecorder, crossing: HandingOver | None
+    ) -> None:
+        if crossing is not None:
+            await crossing.count(handed)
         await self._stages.task_states.count_children(handed)
         recorder.made(handed)

@@ -38,6 +38,7 @@ MAX_TOKEN_BYTES = 16 * 1024
 MAX_PURPOSE_BYTES = 256
 MAX_STATEMENT_BYTES = 4 * 1024
 MAX_REQUEST_ID_BYTES = 128
+MAX_ZONE_BYTES = 64
 MAX_CONTEXT_BYTES = 16 * 1024
 MAX_SCOPES = 100
 MAX_HOLDER_BYTES = 2048
@@ -124,6 +125,7 @@ def delegate_request(request: task_pb.DelegateTaskRequest) -> DelegateTaskReques
         grant=bounded(request.grant, "grant", MAX_GRANT_BYTES),
         holder=bounded(request.holder, "holder", MAX_HOLDER_BYTES, required=True),
         limits=limits(request.limits),
+        zone=bounded(request.zone, "zone", MAX_ZONE_BYTES),
     )
 
 

@@ -23,5 +23,6 @@ def configured_identity(
             allow_http=insecure.allow_http,
         ),
         clock=clock,
+        accept=settings.handover.accept,
         on_fetch=on_fetch,
     )

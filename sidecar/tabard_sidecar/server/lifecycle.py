@@ -46,6 +46,7 @@ from tabard_sidecar.policy.problems import PolicyBrokenError
 from tabard_sidecar.reasons import reason_texts
 from tabard_sidecar.records.applog import configure_logging
 from tabard_sidecar.records.sinks import SinkError
+from tabard_sidecar.server.crossing import crossing
 from tabard_sidecar.server.edge import Edge
 from tabard_sidecar.server.grpc_server import LARGE_IN_FLIGHT, bind, grpc_server
 from tabard_sidecar.server.housekeeping import housekeeping
@@ -315,7 +316,14 @@ def _add_agent_services(parts: Parts, credentials: Credentials, edge: Edge, serv
     )
     task_service_pb2_grpc.add_TaskServiceServicer_to_server(
         TaskServicer(
-            Tasks(stages, parts.identity.subjects, parts.identity.intents, rules, parts.kept_tokens),
+            Tasks(
+                stages,
+                parts.identity.subjects,
+                parts.identity.intents,
+                rules,
+                parts.kept_tokens,
+                crossing(parts),
+            ),
             edge,
             shown,
             settings.zone,

@@ -95,14 +95,20 @@ class StateStore(LeaseJournal, Protocol):
         ...
 
     async def open_task(
-        self, task: TaskRecord, *, labels_since: float, token: KeptToken | None = None
+        self,
+        task: TaskRecord,
+        *,
+        labels_since: float,
+        token: KeptToken | None = None,
+        labels: Sequence[str] = (),
     ) -> tuple[str, ...]:
-        """Store a new task and return the labels that it inherits. Durable.
+        """Store a new task and return the labels that it begins with. Durable.
 
         It inherits the labels that its owner got at or after ``labels_since``, in whichever task. Later on it also sees
         those that its owners get in other tasks. Opening a task twice changes nothing.
 
-        ``token`` is kept until it expires, or the root's link is revoked.
+        ``token`` is kept until it expires, or the root's link is revoked. ``labels`` are brought from elsewhere: the task
+        has them, and so have its owner and all whom the owner's labels reach, as if a call had added them.
         """
         ...
 

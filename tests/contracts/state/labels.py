@@ -54,6 +54,30 @@ class LabelsContract:
         grew = [after > before for before, after in itertools.pairwise(versions)]
         assert grew == [True, False, True, False, False, True]
 
+    async def test_a_task_brings_labels_along_and_its_owner_gets_them(self, store):
+        """As one does that another zone hands over: they reach a later task of the same person and workload, too."""
+        person = fresh("subject")
+        made = task(subject=person)
+        assert await store.open_task(made, labels_since=NOW - 60, labels=("untrusted", "b")) == (
+            "b",
+            "untrusted",
+        )
+        state = await store.look_up(chain(made.root_id))
+        assert state.labels == ("b", "untrusted")
+        # A call that was decided without them takes nothing.
+        stale = await store.reserve(wanted(chain(made.root_id), version=0))
+        assert stale.state is ReserveState.CHANGED
+        assert (await store.reserve(wanted(chain(made.root_id), version=state.label_version))).state is (
+            ReserveState.DONE
+        )
+        # Opening it twice changes nothing.
+        await store.open_task(made, labels_since=NOW - 60, labels=("late",))
+        assert (await store.look_up(chain(made.root_id))).labels == ("b", "untrusted")
+        later = task(subject=person, started_at=NOW + 1)
+        assert await store.open_task(later, labels_since=NOW - 60) == ("b", "untrusted")
+        other = task(subject=fresh("subject"))
+        assert await store.open_task(other, labels_since=NOW - 60) == ()
+
     async def test_an_outcomes_labels_count_at_once(self, store):
         root = (await new_task(store)).root_id
         of = chain(root, "l1")

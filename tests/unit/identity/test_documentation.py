@@ -8,6 +8,7 @@ import pytest
 import yaml
 from tabard.caveats import limits_from_json
 from tabard_sidecar.identity import IdentityConfig, InsecureIdentity, build_identity
+from tabard_sidecar.identity.conf import HandoverConfig
 
 from tests.support.tokens import FakeClock
 
@@ -24,8 +25,9 @@ def test_every_configuration_example_builds(page):
 
     assert found
     for document in found:
-        config = IdentityConfig.model_validate(document["identity"])
-        build_identity(config, zone="support", insecure=InsecureIdentity(), clock=FakeClock())
+        config = IdentityConfig.model_validate(document.get("identity", {}))
+        accept = HandoverConfig.model_validate(document.get("handover", {})).accept
+        build_identity(config, zone="support", insecure=InsecureIdentity(), clock=FakeClock(), accept=accept)
 
 
 def test_the_example_intent_holds_what_it_has_to():

@@ -26,7 +26,7 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from tabard.authz.v1 import types_pb2 as tabard_dot_authz_dot_v1_dot_types__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"tabard/authz/v1/task_service.proto\x12\x0ftabard.authz.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1btabard/authz/v1/types.proto\"\xa0\x01\n\x10StartTaskRequest\x12\x15\n\rsubject_token\x18\x01 \x01(\t\x12\x14\n\x0cintent_token\x18\x02 \x01(\t\x12\x0f\n\x07purpose\x18\x03 \x01(\t\x12\x11\n\tstatement\x18\x04 \x01(\t\x12\'\n\x06limits\x18\x05 \x01(\x0b\x32\x17.tabard.authz.v1.Limits\x12\x12\n\nrequest_id\x18\x06 \x01(\t\"t\n\x11StartTaskResponse\x12+\n\x08\x64\x65\x63ision\x18\x01 \x01(\x0b\x32\x19.tabard.authz.v1.Decision\x12\r\n\x05grant\x18\x02 \x01(\t\x12#\n\x04task\x18\x03 \x01(\x0b\x32\x15.tabard.authz.v1.Task\"]\n\x13\x44\x65legateTaskRequest\x12\r\n\x05grant\x18\x01 \x01(\t\x12\x0e\n\x06holder\x18\x02 \x01(\t\x12\'\n\x06limits\x18\x03 \x01(\x0b\x32\x17.tabard.authz.v1.Limits\"\x83\x01\n\x14\x44\x65legateTaskResponse\x12+\n\x08\x64\x65\x63ision\x18\x01 \x01(\x0b\x32\x19.tabard.authz.v1.Decision\x12\r\n\x05grant\x18\x02 \x01(\t\x12/\n\x0b\x65xpire_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x1f\n\x0eGetTaskRequest\x12\r\n\x05grant\x18\x01 \x01(\t\"6\n\x0fGetTaskResponse\x12#\n\x04task\x18\x01 \x01(\x0b\x32\x15.tabard.authz.v1.Task\"\x1f\n\x0e\x45ndTaskRequest\x12\r\n\x05grant\x18\x01 \x01(\t\"\"\n\x0f\x45ndTaskResponse\x12\x0f\n\x07task_id\x18\x01 \x01(\t2\xda\x02\n\x0bTaskService\x12R\n\tStartTask\x12!.tabard.authz.v1.StartTaskRequest\x1a\".tabard.authz.v1.StartTaskResponse\x12[\n\x0c\x44\x65legateTask\x12$.tabard.authz.v1.DelegateTaskRequest\x1a%.tabard.authz.v1.DelegateTaskResponse\x12L\n\x07GetTask\x12\x1f.tabard.authz.v1.GetTaskRequest\x1a .tabard.authz.v1.GetTaskResponse\x12L\n\x07\x45ndTask\x12\x1f.tabard.authz.v1.EndTaskRequest\x1a .tabard.authz.v1.EndTaskResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"tabard/authz/v1/task_service.proto\x12\x0ftabard.authz.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1btabard/authz/v1/types.proto\"\xa0\x01\n\x10StartTaskRequest\x12\x15\n\rsubject_token\x18\x01 \x01(\t\x12\x14\n\x0cintent_token\x18\x02 \x01(\t\x12\x0f\n\x07purpose\x18\x03 \x01(\t\x12\x11\n\tstatement\x18\x04 \x01(\t\x12\'\n\x06limits\x18\x05 \x01(\x0b\x32\x17.tabard.authz.v1.Limits\x12\x12\n\nrequest_id\x18\x06 \x01(\t\"t\n\x11StartTaskResponse\x12+\n\x08\x64\x65\x63ision\x18\x01 \x01(\x0b\x32\x19.tabard.authz.v1.Decision\x12\r\n\x05grant\x18\x02 \x01(\t\x12#\n\x04task\x18\x03 \x01(\x0b\x32\x15.tabard.authz.v1.Task\"k\n\x13\x44\x65legateTaskRequest\x12\r\n\x05grant\x18\x01 \x01(\t\x12\x0e\n\x06holder\x18\x02 \x01(\t\x12\'\n\x06limits\x18\x03 \x01(\x0b\x32\x17.tabard.authz.v1.Limits\x12\x0c\n\x04zone\x18\x04 \x01(\t\"\x83\x01\n\x14\x44\x65legateTaskResponse\x12+\n\x08\x64\x65\x63ision\x18\x01 \x01(\x0b\x32\x19.tabard.authz.v1.Decision\x12\r\n\x05grant\x18\x02 \x01(\t\x12/\n\x0b\x65xpire_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x1f\n\x0eGetTaskRequest\x12\r\n\x05grant\x18\x01 \x01(\t\"6\n\x0fGetTaskResponse\x12#\n\x04task\x18\x01 \x01(\x0b\x32\x15.tabard.authz.v1.Task\"\x1f\n\x0e\x45ndTaskRequest\x12\r\n\x05grant\x18\x01 \x01(\t\"\"\n\x0f\x45ndTaskResponse\x12\x0f\n\x07task_id\x18\x01 \x01(\t2\xda\x02\n\x0bTaskService\x12R\n\tStartTask\x12!.tabard.authz.v1.StartTaskRequest\x1a\".tabard.authz.v1.StartTaskResponse\x12[\n\x0c\x44\x65legateTask\x12$.tabard.authz.v1.DelegateTaskRequest\x1a%.tabard.authz.v1.DelegateTaskResponse\x12L\n\x07GetTask\x12\x1f.tabard.authz.v1.GetTaskRequest\x1a .tabard.authz.v1.GetTaskResponse\x12L\n\x07\x45ndTask\x12\x1f.tabard.authz.v1.EndTaskRequest\x1a .tabard.authz.v1.EndTaskResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -38,17 +38,17 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_STARTTASKRESPONSE']._serialized_start=280
   _globals['_STARTTASKRESPONSE']._serialized_end=396
   _globals['_DELEGATETASKREQUEST']._serialized_start=398
-  _globals['_DELEGATETASKREQUEST']._serialized_end=491
-  _globals['_DELEGATETASKRESPONSE']._serialized_start=494
-  _globals['_DELEGATETASKRESPONSE']._serialized_end=625
-  _globals['_GETTASKREQUEST']._serialized_start=627
-  _globals['_GETTASKREQUEST']._serialized_end=658
-  _globals['_GETTASKRESPONSE']._serialized_start=660
-  _globals['_GETTASKRESPONSE']._serialized_end=714
-  _globals['_ENDTASKREQUEST']._serialized_start=716
-  _globals['_ENDTASKREQUEST']._serialized_end=747
-  _globals['_ENDTASKRESPONSE']._serialized_start=749
-  _globals['_ENDTASKRESPONSE']._serialized_end=783
-  _globals['_TASKSERVICE']._serialized_start=786
-  _globals['_TASKSERVICE']._serialized_end=1132
+  _globals['_DELEGATETASKREQUEST']._serialized_end=505
+  _globals['_DELEGATETASKRESPONSE']._serialized_start=508
+  _globals['_DELEGATETASKRESPONSE']._serialized_end=639
+  _globals['_GETTASKREQUEST']._serialized_start=641
+  _globals['_GETTASKREQUEST']._serialized_end=672
+  _globals['_GETTASKRESPONSE']._serialized_start=674
+  _globals['_GETTASKRESPONSE']._serialized_end=728
+  _globals['_ENDTASKREQUEST']._serialized_start=730
+  _globals['_ENDTASKREQUEST']._serialized_end=761
+  _globals['_ENDTASKRESPONSE']._serialized_start=763
+  _globals['_ENDTASKRESPONSE']._serialized_end=797
+  _globals['_TASKSERVICE']._serialized_start=800
+  _globals['_TASKSERVICE']._serialized_end=1146
 # @@protoc_insertion_point(module_scope)

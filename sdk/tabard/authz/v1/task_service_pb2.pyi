@@ -31,7 +31,11 @@ class StartTaskRequest(_message.Message):
     LIMITS_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     subject_token: _builtins.str
-    """Access token of the person. Required, at most 16 KiB. Never an ID token."""
+    """Access token of the person, or the handover by which another zone's
+    DelegateTask hands a task to this workload. Required, at most 16 KiB. Never
+    an ID token. A handover works once, within a minute, without an intent
+    token.
+    """
     intent_token: _builtins.str
     """Intent as a JWT (typ tabard-intent+jwt) signed by a configured initiator,
     at most 16 KiB. If set, purpose and statement must be empty or equal to its
@@ -113,10 +117,15 @@ class DelegateTaskRequest(_message.Message):
     GRANT_FIELD_NUMBER: _builtins.int
     HOLDER_FIELD_NUMBER: _builtins.int
     LIMITS_FIELD_NUMBER: _builtins.int
+    ZONE_FIELD_NUMBER: _builtins.int
     grant: _builtins.str
     """The grant that the caller holds. Required, at most 64 KiB."""
     holder: _builtins.str
     """SPIFFE ID of the workload that will hold the new grant. Required."""
+    zone: _builtins.str
+    """Zone of the holder, if it is another one. At most 64 bytes. Then the
+    response has a handover in place of a grant.
+    """
     @_builtins.property
     def limits(self) -> _types_pb2.Limits:
         """Narrows the new grant."""
@@ -127,10 +136,11 @@ class DelegateTaskRequest(_message.Message):
         grant: _builtins.str = ...,
         holder: _builtins.str = ...,
         limits: _types_pb2.Limits | None = ...,
+        zone: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["limits", b"limits"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["grant", b"grant", "holder", b"holder", "limits", b"limits"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["grant", b"grant", "holder", b"holder", "limits", b"limits", "zone", b"zone"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -146,7 +156,10 @@ class DelegateTaskResponse(_message.Message):
     GRANT_FIELD_NUMBER: _builtins.int
     EXPIRE_TIME_FIELD_NUMBER: _builtins.int
     grant: _builtins.str
-    """The grant for the new holder. Secret. Empty on a deny."""
+    """The grant for the new holder. If the request named another zone: a
+    handover, with which the holder starts its task there (StartTask) within a
+    minute, once. Secret. Empty on a deny.
+    """
     @_builtins.property
     def decision(self) -> _types_pb2.Decision:
         """Allow or deny."""

@@ -20,6 +20,8 @@ _OPERATIONS_WITH = {
     "server": _ABOUT_CALLS,
     "arguments": _ABOUT_CALLS,
     "holder": frozenset({"delegate"}),
+    "zone": frozenset({"delegate"}),
+    "handover": frozenset({"start_task"}),
     "limits": frozenset({"delegate", "start_task"}),
 }
 """Keys that only some operations have."""
@@ -39,6 +41,13 @@ class Keys(BaseModel):
                 if value is None and name in cls.model_fields:
                     raise ValueError(f'the key "{name}" has no value')
         return stated
+
+
+class HandoverKeys(Keys):
+    """Another zone that hands the task over."""
+
+    zone: str = Field(description="Name of the zone.")
+    holder: str = Field(default=AGENT, description="SPIFFE ID of the workload there that hands it over.")
 
 
 class BudgetKeys(Keys):
@@ -119,6 +128,11 @@ class RequestKeys(Keys):
     attributes: dict[str, Any] = Field(default={}, description="Verified attributes of the workload.")
     hops: list[str] = Field(default=[], description="SPIFFE IDs of the chain's holders, first to last.")
     holder: str = Field(default="", description="SPIFFE ID that a delegation is to.")
+    zone: str = Field(default="", description="Zone of that workload, if it is another one.")
+    handover: HandoverKeys | None = Field(
+        default=None,
+        description="Another zone that hands the task over; absent if a person's token starts it.",
+    )
     limits: dict[str, Any] = Field(default={}, description="Limits that the caller asks for.")
     purpose: str = Field(default="", description="Purpose of the task.")
     statement: str = Field(default="", description="Request in the person's words.")
@@ -213,7 +227,9 @@ def build_input(keys: RequestKeys, spec: ToolSpec | None, now: float) -> dict[st
     if keys.operation in _OPERATIONS_WITH["limits"]:
         document["request"] = {"limits": keys.limits}
     if keys.operation == "delegate":
-        document["request"]["holder"] = keys.holder
+        document["request"] |= {"holder": keys.holder} | ({"zone": keys.zone} if keys.zone else {})
+    if keys.handover is not None:
+        document["request"]["handover"] = keys.handover.model_dump()
     return document
 
 

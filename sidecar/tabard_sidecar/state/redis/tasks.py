@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import orjson
 
 from tabard_sidecar.state.listing import ANY_TASK, TaskFilter, TaskPage, Tree
@@ -20,7 +22,12 @@ class RedisTasks(LinkedPart):
 
     @understood
     async def open_task(
-        self, task: TaskRecord, *, labels_since: float, token: KeptToken | None = None
+        self,
+        task: TaskRecord,
+        *,
+        labels_since: float,
+        token: KeptToken | None = None,
+        labels: Sequence[str] = (),
     ) -> tuple[str, ...]:
         """Store a task; see the interface."""
         arguments = {
@@ -31,6 +38,7 @@ class RedisTasks(LinkedPart):
             "started": task.started_at,
             "expires": task.expires_at,
             "since": labels_since,
+            "brought": list(labels),
             "until_ms": milliseconds(task.expires_at + KEPT_SECONDS),
             **codec.LABEL_RULES,
         }

@@ -49,9 +49,14 @@ def note_change(connection: sqlite3.Connection, root_id: str) -> None:
 
 
 def open_task(
-    connection: sqlite3.Connection, task: TaskRecord, *, labels_since: float, token: KeptToken | None
+    connection: sqlite3.Connection,
+    task: TaskRecord,
+    *,
+    labels_since: float,
+    token: KeptToken | None,
+    brought: Sequence[str],
 ) -> tuple[str, ...]:
-    """Store a task with the labels that it inherits, and the token that started it."""
+    """Store a task with the labels that it inherits or brings along, and the token that started it."""
     if connection.execute("SELECT 1 FROM tasks WHERE root_id=?", (task.root_id,)).fetchone() is not None:
         return labels.see(connection, Chain((task.root_id,))).labels
     connection.execute(
@@ -72,7 +77,12 @@ def open_task(
         connection.execute(
             "INSERT INTO subject_tokens VALUES (?, ?, ?)", (task.root_id, token.sealed, token.expires_at)
         )
-    return labels.inherit(connection, task, bump(connection))
+    epoch = bump(connection)
+    inherited = labels.inherit(connection, task, epoch)
+    if not brought:
+        return inherited
+    labels.add_wide(connection, (), brought, labels.Source(task.root_id, task.started_at, epoch))
+    return tuple(sorted({*inherited, *brought}))
 
 
 def task_state(connection: sqlite3.Connection, chain: Chain, calls: int) -> TaskState:

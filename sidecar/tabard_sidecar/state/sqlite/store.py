@@ -110,11 +110,17 @@ class SQLiteStateStore(SQLiteLeases):
         )
 
     async def open_task(
-        self, task: TaskRecord, *, labels_since: float, token: KeptToken | None = None
+        self,
+        task: TaskRecord,
+        *,
+        labels_since: float,
+        token: KeptToken | None = None,
+        labels: Sequence[str] = (),
     ) -> tuple[str, ...]:
         """Store a task; see the interface."""
         return await self._file.write(
-            lambda c: reservations.open_task(c, task, labels_since=labels_since, token=token), durable=True
+            lambda c: reservations.open_task(c, task, labels_since=labels_since, token=token, brought=labels),
+            durable=True,
         )
 
     async def subject_token(self, root_id: str, *, now: float) -> bytes | None:

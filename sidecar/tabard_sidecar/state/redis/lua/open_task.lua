@@ -20,6 +20,8 @@ for index = 1, #all, 2 do
     inherited[#inherited + 1] = all[index]
   end
 end
+add_wide({}, q.brought, q.started, task, {})
+for _, label in ipairs(q.brought) do inherited[#inherited + 1] = label end
 redis.call('ZADD', prefix .. 'tasks', exact(q.started), q.root)
 redis.call('ZADD', prefix .. 'taskends', exact(q.expires), q.root)
 keep(prefix .. 'tasks', q.until_ms)
