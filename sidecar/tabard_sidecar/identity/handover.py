@@ -125,7 +125,7 @@ def sign_handover(  # noqa: PLR0913 - one parameter per claim that the handover 
     """
     if key.private_key is None or key.algorithm != ALGORITHM:
         raise NoDecision(
-            "FAILED_PRECONDITION",
+            "UNAVAILABLE",
             "keys_unavailable",
             f"a handover needs a signing key for {ALGORITHM}, and {key.kid} is for {key.algorithm or 'something else'}; "
             "run: tabard keys new --use signing",
