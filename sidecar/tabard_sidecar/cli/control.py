@@ -12,6 +12,7 @@ from tabard_sidecar import exit_codes
 from tabard_sidecar.cli.failure import ControlConfigFailure, Failure
 from tabard_sidecar.cli.options import Existing, json_option
 from tabard_sidecar.cli.terminal import echo, echo_json, style
+from tabard_sidecar.util.dumps import never_dump
 from tabard_sidecar.util.problems import SourceError
 
 if TYPE_CHECKING:
@@ -53,6 +54,7 @@ def serve(config_file: Path | None, assignments: tuple[str, ...]) -> None:
     SIGTERM and SIGINT drain and stop. New master keys and a renewed certificate are followed without a
     restart.
     """
+    never_dump()
     settings = _load(config_file, assignments)
     from tabard_sidecar.control.running import run  # noqa: PLC0415 - loads aiohttp
     from tabard_sidecar.http.certificate import CertificateError  # noqa: PLC0415

@@ -12,6 +12,7 @@ from tabard_sidecar import exit_codes
 from tabard_sidecar.cli.failure import Failure, InjectorConfigFailure
 from tabard_sidecar.cli.options import Existing, json_option, read_bytes
 from tabard_sidecar.cli.terminal import echo, echo_json, visible
+from tabard_sidecar.util.dumps import never_dump
 from tabard_sidecar.util.problems import SourceError
 
 if TYPE_CHECKING:
@@ -54,6 +55,7 @@ def serve(config_file: Path | None, assignments: tuple[str, ...]) -> None:
     SIGTERM and SIGINT drain and stop. A certificate is renewed, or a renewed one is followed, without a
     restart.
     """
+    never_dump()
     settings = _load(config_file, assignments)
     from tabard_sidecar.http.certificate import CertificateError  # noqa: PLC0415 - loads aiohttp
     from tabard_sidecar.injector.running import run  # noqa: PLC0415

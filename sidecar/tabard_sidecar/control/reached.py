@@ -97,6 +97,9 @@ class ReachedZone:
             problem = error.message
         except ValueError as error:  # a server that can't be used as it is, and says so
             problem = str(error)
+        except Exception:  # noqa: BLE001 - the zone must be tried again, and other zones go on
+            _log.exception("state store can't be used", extra={"zone": self.name})
+            problem = "its state store can't be used; the log has details"
         else:
             _log.info("state store reached", extra={"zone": self.name})
             return True

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -27,6 +28,7 @@ _MAX_TOKEN_BYTES = 16 * 1024
 _LOOK_SECONDS = 5.0
 _ACCOUNT = re.compile(r"system:serviceaccount:([a-z0-9-]{1,63}):([a-z0-9.-]{1,253})")
 _POD = "authentication.kubernetes.io/pod-"
+_log = logging.getLogger(__name__)
 _PROBE = "tabard-control"
 """No token at all: the API server's answer proves that the service may ask."""
 _STEPS = {
@@ -110,7 +112,11 @@ class TokenReviews:
         """Look again and again until cancelled."""
         while True:
             await asyncio.sleep(_LOOK_SECONDS)
-            await self.look()
+            try:
+                await self.look()
+            except Exception:  # noqa: BLE001 - a service that doesn't know whether it works must not look well
+                _log.exception("reviews can't be looked at")
+                self._health.failed("whether tokens can be reviewed isn't known; the log has details")
 
     def close(self) -> None:
         """Close the connections."""

@@ -139,7 +139,11 @@ class Zones:
         """Follow the folder until cancelled."""
         while True:
             await asyncio.sleep(_CHECK_SECONDS)
-            await self.check()
+            try:
+                await self.check()
+            except Exception:  # noqa: BLE001 - a service that no longer follows its keys must not look well
+                _log.exception("master keys can't be followed")
+                self._health.degraded("the former master keys stay in use; the log has details")
 
     async def check(self) -> None:
         """Read the folder again."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import random
 from collections.abc import Callable
 from urllib.parse import quote
@@ -12,6 +13,7 @@ from tabard_sidecar.keys.conf import ControlKeysConfig
 from tabard_sidecar.keys.control import ControlKeys
 from tabard_sidecar.keys.model import KeyringError
 
+_log = logging.getLogger(__name__)
 _UNCHANGED = 304
 _FIRST_PAUSE_SECONDS = 1.0
 _HINTS = {
@@ -65,6 +67,9 @@ class ControlFollower:
             keys.failed(f"{error}{': ' if hint else ''}{hint}")
         except KeyringError as error:
             keys.failed(str(error))
+        except Exception:  # noqa: BLE001 - a sidecar that no longer follows its keys must not look well
+            _log.exception("keys can't be followed")
+            keys.failed("its answer can't be used; the log has details")
         else:
             self._on_fetch("ok")
             return True

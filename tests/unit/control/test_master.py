@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 
@@ -15,6 +16,7 @@ from tabard_sidecar.keys import KeyringError
 from tabard_sidecar.keys.control_document import MAX_GENERATIONS, decode_zone
 
 from tests.support.tokens import FakeClock
+from tests.support.waiting import eventually
 
 
 def health() -> Health:
@@ -216,3 +218,26 @@ def test_what_has_retired_is_given_to_nobody(tmp_path):
     clock.advance(15)
     assert [each.number for each in decode_zone(both.content, "support").generations] == [1, 2]
     assert [each.number for each in decode_zone(zones.keys("support").content, "support").generations] == [2]
+
+
+async def test_the_folder_is_followed_whatever_happens(tmp_path, monkeypatch):
+    """An error that was not foreseen is told, and the next look works."""
+    folder, told = tmp_path / "m", health()
+    create(folder, clock=FakeClock(0.0))
+    zones = Zones(folder, told.component("master"))
+    monkeypatch.setattr("tabard_sidecar.control.zones._CHECK_SECONDS", 0.01)
+    broken = True
+
+    def read(place):
+        if broken:
+            raise RuntimeError("unforeseen")
+        return read_folder(place)
+
+    monkeypatch.setattr("tabard_sidecar.control.zones.read_folder", read)
+    following = asyncio.create_task(zones.follow())
+    try:
+        await eventually(lambda: "the log has details" in reason(told))
+        broken = False
+        await eventually(lambda: reason(told) == "")
+    finally:
+        following.cancel()

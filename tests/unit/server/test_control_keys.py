@@ -186,6 +186,19 @@ async def test_an_answer_that_is_no_zones_keys_is_not_used(cluster, fake, answer
         assert (await (await zone.start_task()).authorize(*READ)).allowed
 
 
+async def test_an_error_that_was_not_foreseen_ends_nothing(cluster, fake, monkeypatch):
+    fake.answers[PATH] = Answer(body=document(cluster))
+    async with zone_of(cluster, fake.address, poll_seconds=600) as zone:
+        keys = zone.parts().keyring
+        with monkeypatch.context() as patched:
+            patched.setattr(keys, "take", lambda _: 1 / 0)
+            fake.answers[PATH] = Answer(body=document(cluster))
+            assert not await asked_now(zone)
+            assert "the log has details; generation 1 stays in use" in reason(zone)
+        assert await asked_now(zone)
+        assert not reason(zone)
+
+
 async def test_an_older_generation_is_not_used(cluster, fake):
     fake.answers[PATH] = Answer(body=document(cluster, generation=7))
     async with zone_of(cluster, fake.address) as zone:

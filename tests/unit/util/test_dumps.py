@@ -9,6 +9,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+from tabard_sidecar.cli import main
+
 from testbed.world import World
 
 NEVER = "from tabard_sidecar.util.dumps import never_dump; never_dump()"
@@ -50,6 +53,25 @@ def test_programs_that_it_executes_may_do_what_they_need():
         run(f"{NEVER}\nimport subprocess, sys; subprocess.run([sys.executable, '-c', {ask!r}])").stdout
         == "1\n"
     )
+
+
+@pytest.mark.parametrize(
+    ("command", "load", "run"),
+    [
+        ("control", "tabard_sidecar.control.loading.load_control", "tabard_sidecar.control.running.run"),
+        ("injector", "tabard_sidecar.injector.loading.load_injector", "tabard_sidecar.injector.running.run"),
+    ],
+)
+def test_every_process_that_serves_with_a_key_gives_dumps_up_before_it_reads_one(
+    monkeypatch, command, load, run
+):
+    """The master key and the webhook's own authority as well as a zone's keys."""
+    order = []
+    monkeypatch.setattr(f"tabard_sidecar.cli.{command}.never_dump", lambda: order.append("never_dump"))
+    monkeypatch.setattr(load, lambda *_: order.append("load"))
+    monkeypatch.setattr(run, lambda *_: order.append("run"))
+    assert main([command, "serve"]) == 0
+    assert order == ["never_dump", "load", "run"]
 
 
 def core_limit(pid: int) -> list[str]:
