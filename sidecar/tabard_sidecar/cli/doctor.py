@@ -50,8 +50,8 @@ def doctor(
 
     Keys, policy, identity, state store, decision log, vaults and identity providers: one line each,
     and below it how to mend what is wrong. No running sidecar is asked; `tabard health` does that.
-    Nothing is changed, and no secret is read from a vault: a token is made there and ended at once,
-    to try what may be done with it. Run it where the sidecar runs, as the sidecar's user. Exit code 0
+    Nothing is changed, and no secret is read from a vault: its logins and a token to try are made
+    there and ended at once. Run it where the sidecar runs, as the sidecar's user. Exit code 0
     if nothing is wrong, 1 if something is, 3 if the configuration has mistakes.
     """
     try:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import time
 from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -15,7 +14,8 @@ from tabard_sidecar.errors import NoDecision, Refused
 from tabard_sidecar.identity.jose import TokenError
 from tabard_sidecar.identity.sources import KeySource, KeysUnavailable
 from tabard_sidecar.keys import Keyring, KeyringError
-from tabard_sidecar.server.identities import configured_identity
+from tabard_sidecar.records.looking import log_problem
+from tabard_sidecar.server.identities import configured_identity, subject_issuers
 from tabard_sidecar.server.known_audiences import known_audiences, pods_tokens
 from tabard_sidecar.server.readiness import failure_of, keys_failure
 from tabard_sidecar.util.findings import Finding, ok, problem, warning
@@ -114,13 +114,9 @@ def _log(settings: Settings) -> Iterator[Finding]:
     if path is None:
         yield ok(what, "standard output")
         return
-    folder = Path(path).absolute().parent
-    if not folder.is_dir():
-        yield problem(what, f"the folder {folder} doesn't exist", "Make it, owned by the sidecar's user.")
-    elif not os.access(folder, os.W_OK | os.X_OK):
-        yield problem(
-            what, f"this user can't write to {folder}", "Run this as the sidecar's user, or change the owner."
-        )
+    failure = log_problem(Path(path))
+    if failure:
+        yield problem(what, failure, "Make the folder, owned by the sidecar's user, or set audit.path.")
     else:
         yield ok(what, str(path))
 
@@ -249,16 +245,13 @@ async def _exchanges(settings: Settings) -> AsyncIterator[Finding]:
     from tabard_sidecar.credentials.exchange.issuer import check_server  # noqa: PLC0415
     from tabard_sidecar.credentials.exchange.server import ExchangeServer  # noqa: PLC0415
 
-    issuers = {item.issuer for item in settings.identity.issuers}
+    issuers = subject_issuers(settings)
 
     def make(name: str, config: ExchangeConfig) -> ExchangeServer:
         check_server(name, config, issuers, allow_http=settings.insecure.allow_http)
         return ExchangeServer(name, config)
 
-    async def examined(server: ExchangeServer) -> AsyncIterator[Finding]:
-        yield await examine_exchange(server)
-
-    async for found in _servers("exchange", settings.exchange, make, examined):
+    async for found in _servers("exchange", settings.exchange, make, examine_exchange):
         yield found
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from tabard_sidecar.config import Settings
 from tabard_sidecar.identity import Identity, InsecureIdentity, build_identity
+from tabard_sidecar.identity.local import LOCAL_ISSUER
 from tabard_sidecar.interfaces import Clock
 
 
@@ -26,3 +27,9 @@ def configured_identity(
         accept=settings.handover.accept,
         on_fetch=on_fetch,
     )
+
+
+def subject_issuers(settings: Settings) -> set[str]:
+    """Return the issuers of people's tokens that :func:`configured_identity` accepts, those for experiments included."""
+    local = {LOCAL_ISSUER} if settings.insecure.local_subjects is not None else set()
+    return {item.issuer for item in settings.identity.issuers} | local

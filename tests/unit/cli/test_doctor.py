@@ -56,7 +56,10 @@ def test_people_get_a_line_each_and_a_count(capsys):
     [
         (("--set", "keys.directory=nowhere"), "keys", "tabard keys"),
         (("--set", "policy.path=nowhere"), "policy", "tabard policy check"),
-        (("--set", "audit.path=nowhere/log.jsonl"), "decision log", "Make it"),
+        (("--set", "audit.path=nowhere/log.jsonl"), "decision log", "Make the folder"),
+        (("--set", "audit.path=policy"), "decision log", "audit.path"),
+        (("--set", "audit.path=/dev/full"), "decision log", "audit.path"),
+        (("--set", "audit.path=tabard.yaml/log"), "decision log", "audit.path"),
         (("--set", "state.url=redis://127.0.0.1:1/0"), "state", "state.url"),
     ],
 )
@@ -130,6 +133,9 @@ def test_an_identity_provider_that_does_not_answer_or_is_not_configured(capsys, 
     assert code == 1
     assert "can't be reached" in found["exchange.staff"]["message"]
     assert "token_endpoint" in found["exchange.staff"]["next_step"]
+    server["subject_issuer"] = "https://local.tabard.dev"  # insecure.local_subjects, which the project has
+    code, found = examined(capsys, "--set", f"exchange.staff={json.dumps(server)}", *options)
+    assert "can't be reached" in found["exchange.staff"]["message"]
     server["subject_issuer"] = "https://elsewhere.example"
     code, found = examined(capsys, "--set", f"exchange.staff={json.dumps(server)}", *options)
     assert "isn't one of identity.issuers" in found["exchange.staff"]["message"]
@@ -166,3 +172,20 @@ def test_a_restored_state_is_told_and_not_touched(capsys, project, command):
     if command == ("state", "check"):
         assert main([*command, *chosen]) == 0
         assert capsys.readouterr().out.startswith("note: The file is a copy")
+
+
+def test_a_log_that_a_start_refuses_is_a_problem_and_stays_as_it_is(capsys, project):
+    """Another user's right to write it, or a link."""
+    log = project / "log.jsonl"
+    log.write_text("{}")
+    assert examined(capsys, "--set", "audit.path=log.jsonl")[1]["decision log"]["severity"] == "ok"
+    log.chmod(0o666)
+    code, found = examined(capsys, "--set", "audit.path=log.jsonl")
+    assert (code, found["decision log"]["severity"]) == (1, "problem")
+    assert log.read_text() == "{}"
+    (project / "link").symlink_to("log.jsonl")
+    _, found = examined(capsys, "--set", "audit.path=link")
+    assert "isn't a regular file" in found["decision log"]["message"]
+    _, found = examined(capsys, "--set", "audit.path=new.jsonl")
+    assert found["decision log"]["severity"] == "ok"
+    assert not (project / "new.jsonl").exists()

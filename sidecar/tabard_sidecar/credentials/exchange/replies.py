@@ -30,7 +30,10 @@ _DENIED = frozenset({"invalid_target", "invalid_scope", "access_denied", "intera
 # RFC 8693 gives invalid_request both to a subject token that is invalid and to everything else that is wrong with a
 # request. Which it is, only the description tells: "Invalid token" at Keycloak.
 _TOKEN_SAID = re.compile(r"\b(?:subject_)?token\b", re.IGNORECASE)
-_OTHER_SAID = re.compile(r"audience|scope|resource|client|requested_token|actor", re.IGNORECASE)
+_OTHER_SAID = re.compile(
+    r"audience|scope|resource|client|requested_token|actor|exchange|grant|enabled|disabled|allow|permit|support",
+    re.IGNORECASE,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +94,22 @@ def read_revocation(status: int, content: bytes) -> None:
     # Keycloak answers 200 with an error for a token that it can't read; one that has ended is no error in RFC 7009.
     if status != _OK or _error(content)[0]:
         raise unavailable(f"it doesn't revoke: HTTP status {status}")
+
+
+def read_revocation_probe(status: int, content: bytes) -> None:
+    """Check the reply of a revocation endpoint to what is no token: it has to say that, or that it has ended.
+
+    Raises:
+        ExchangeFault: it wouldn't revoke a token, either.
+    """
+    code, description = _error(content)
+    if status == _OK and not code:
+        return
+    # Keycloak says this with status 200, others with 400.
+    if code == "invalid_token" and status in {_OK, _REFUSALS}:
+        return
+    said = "".join(f"{mark}{quoted(one)}" for mark, one in ((", ", code), (": ", description)) if one)
+    raise unavailable(f"it doesn't revoke: HTTP status {status}{said}")
 
 
 def exchanged(reply: Mapping[str, Any], *, most_seconds: float) -> Exchanged:

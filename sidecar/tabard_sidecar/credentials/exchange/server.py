@@ -16,6 +16,7 @@ from tabard_sidecar.credentials.exchange.replies import (
     issued_token,
     read_reply,
     read_revocation,
+    read_revocation_probe,
 )
 from tabard_sidecar.util.bounded_http import BoundedSession, Reply
 
@@ -101,6 +102,21 @@ class ExchangeServer(AskedServer):
         audience = next(iter(self.config.audiences))
         await self._issuing.run(lambda: self._exchanged(audience, (), _NO_TOKEN), self.deadline())
 
+    async def probe_revocation(self, endpoint: str) -> bool:
+        """Have it revoke what is no token; tell whether it also answers well to a request without any.
+
+        Then it may answer so to everything, and revoke nothing.
+        """
+        await self._ending.run(
+            lambda: read_revocation_probe(*self._asked_to_revoke(endpoint, {"token": _NO_TOKEN})),
+            self.deadline(),
+        )
+        status, content = await self._ending.run(lambda: self._asked_to_revoke(endpoint, {}), self.deadline())
+        with suppress(ExchangeFault):
+            read_revocation(status, content)
+            return True
+        return False
+
     async def revoke(self, token: str) -> bool:
         """Revoke a token; tell whether there is an endpoint for that."""
         endpoint = self.config.revocation_endpoint
@@ -135,8 +151,10 @@ class ExchangeServer(AskedServer):
         return read_reply(status, content), actor
 
     def _revoked(self, endpoint: str, token: str) -> None:
-        form = {"token": token, "token_type_hint": "access_token"}
-        read_revocation(*self._post(self._ending_session, endpoint, form))
+        read_revocation(*self._asked_to_revoke(endpoint, {"token": token}))
+
+    def _asked_to_revoke(self, endpoint: str, form: Mapping[str, str]) -> Reply:
+        return self._post(self._ending_session, endpoint, {**form, "token_type_hint": "access_token"})
 
     def _post(self, session: BoundedSession, endpoint: str, form: Mapping[str, str]) -> Reply:
         authentication = self._authentication

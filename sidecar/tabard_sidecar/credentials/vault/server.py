@@ -69,6 +69,12 @@ class VaultServer(AskedServer):
         await self._ending.run(lambda: self._own(reaper, config.path), self.deadline())
         return reaper.current
 
+    def logins(self) -> list[tuple[str, Token]]:
+        """Return the tokens of the identities that are logged in, each with the configuration's name for the identity."""
+        reaper = self._reaper.current if self._reaper is not None else None
+        found = (("auth", self._login.current), ("reaper", reaper))
+        return [(name, token) for name, token in found if token is not None]
+
     async def ask(self, token: Token, path: str, body: Mapping[str, Any] | None = None) -> Mapping[str, Any]:
         """Read a path with a token, or write ``body`` to it."""
 

@@ -9,7 +9,7 @@ from tabard_sidecar.credentials.vault.examining import examine
 from tabard_sidecar.credentials.vault.examining.definitions import DEFINITIONS
 from tabard_sidecar.credentials.vault.server import VaultServer
 
-from tests.support.fake_vault import CREATE, REAP, REVOKE, Answer, auth
+from tests.support.fake_vault import CHILD, CREATE, REAP, REVOKE, SECRET, Answer, auth
 
 CAPABILITIES = "/v1/sys/capabilities-self"
 LOOKUP = "/v1/auth/token/lookup-self"
@@ -90,6 +90,11 @@ async def examined(config, *tries):
         server.close()
 
 
+def ended(vault):
+    """Return the tokens that were ended with themselves, in order."""
+    return [asked.headers["X-Vault-Token"] for asked in vault.asked if asked.path == REVOKE]
+
+
 async def told(config, what):
     """Return what is found of one thing."""
     return [one for one in await examined(config) if one.what == f"vault.main.{what}"]
@@ -100,12 +105,19 @@ async def test_nothing_is_wrong_where_all_is_as_it_should_be(right, secret_id):
     wrong = [one for one in found if one.severity != "ok"]
     assert not wrong, wrong
     assert right.paths().count(REAP) == 1
-    assert REVOKE not in right.paths()
+    assert ended(right) == [SECRET, SECRET]
 
 
 async def test_the_token_that_was_made_is_ended_without_a_reaper_too(right, secret_id):
     await examined(config_of(right, secret_id))
-    assert right.paths().count(CREATE) == right.paths().count(REVOKE) == 1
+    assert (right.paths().count(CREATE), ended(right)) == (1, [CHILD, SECRET])
+
+
+async def test_a_login_that_cannot_end_itself_is_told(right, secret_id):
+    right.answers[REVOKE] = Answer(403, {"errors": ["permission denied"]})
+    found = (await examined(config_of(right, secret_id)))[-1]
+    assert (found.what, found.severity) == ("vault.main.auth.logout", "warning")
+    assert 'path "auth/token/revoke-self"' in found.next_step
 
 
 def pods(vault, tmp_path, method):
@@ -384,7 +396,7 @@ async def test_a_reaper_that_may_not_reap_is_a_problem_and_the_token_is_ended(ri
     [found] = await told(config_of(right, secret_id, reaper=True), "reaper")
     assert found.severity == "problem"
     assert 'path "auth/token/revoke-accessor"' in found.next_step
-    assert REVOKE in right.paths()
+    assert CHILD in ended(right)
 
 
 async def test_a_vault_that_does_not_know_the_token_it_made_is_a_problem(right, secret_id):
@@ -412,7 +424,53 @@ async def test_a_role_is_tried_only_if_that_is_asked_for(right, secret_id):
     found = {one.what: one for one in await examined(config, "orders")}["vault.main.roles.orders.try"]
     assert found.severity == "ok"
     assert "p-1" not in found.message
-    assert right.paths().count(CREATE) == right.paths().count(REVOKE)
+    assert right.paths().count(CREATE) == ended(right).count(CHILD)
+
+
+@pytest.mark.parametrize(
+    "answer", [Answer(504), Answer(502), Answer(steps=[2.0])], ids=["504", "502", "slow"]
+)
+async def test_what_an_engine_may_still_make_keeps_its_token(right, secret_id, answer):
+    """The token ends within 30 s, and takes it along. Without its token it would last as long as its role lets it."""
+    right.answers["/v1/database/creds/orders"] = answer
+    config = config_of(right, secret_id).model_copy(update={"timeout_seconds": 1.0})
+    found = {one.what: one for one in await examined(config, "orders")}["vault.main.roles.orders.try"]
+    assert (found.severity, "30 s" in found.next_step) == ("problem", True)
+    # Of the two tokens that were made only the one that no engine was asked with is ended.
+    assert ended(right).count(CHILD) == 1
+    right.answers["/v1/database/creds/orders"] = Answer(400, {"errors": ["no"]})
+    await examined(config, "orders")
+    assert ended(right).count(CHILD) == 3
+
+
+async def test_many_roles_are_examined_in_turn(right, secret_id):
+    """Each question has its own time, so that none ends while it waits for a connection."""
+    many = {f"r{number}": ROLES["weather"] for number in range(40)}
+    config = config_of(right, secret_id, roles=many).model_copy(
+        update={"timeout_seconds": 1.0, "max_connections": 4}
+    )
+    role = next(iter(config.roles.values()))
+    path = f"/v1/{DEFINITIONS[role.engine].path(role)}"
+    slow = right.answers[path].sent()
+    right.answers[path] = Answer(steps=[0.1, *slow])
+    found = [one for one in await examined(config) if one.what.startswith("vault.main.roles")]
+    assert [one.severity for one in found] == ["ok"], found
+
+
+@pytest.mark.parametrize(
+    ("mount", "what", "words"),
+    [
+        ("database/creds/orders", "roles.orders", "vault secrets tune -max-lease-ttl=900s database"),
+        ("ldap/creds/people", "roles.people", "vault secrets tune -max-lease-ttl=900s ldap"),
+        ("auth/token", "token_role", "vault auth tune -max-lease-ttl=900s token"),
+    ],
+)
+async def test_a_mount_that_ends_leases_early_is_told(right, secret_id, mount, what, words):
+    path = f"/v1/sys/internal/ui/mounts/{mount}"
+    data = right.answers[path].body["data"] if path in right.answers else {}
+    right.answers[path] = Answer(body={"data": data | {"config": {"max_lease_ttl": 60}}})
+    [found] = await told(config_of(right, secret_id), what)
+    assert (found.severity, words in found.next_step) == ("warning", True), found
 
 
 ODD = [5, True, -1, 10**400, {"a": 1}, [[1]], ["x" * 200_000], "\x1b[2J", ["\x1b[31mall is well"], None]

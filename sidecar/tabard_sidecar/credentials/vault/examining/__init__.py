@@ -9,16 +9,16 @@ from collections.abc import AsyncIterator, Collection, Mapping
 from typing import TYPE_CHECKING
 
 from tabard_sidecar.credentials.vault.examining.asking import SEE
-from tabard_sidecar.credentials.vault.examining.commands import policies_of_login
+from tabard_sidecar.credentials.vault.examining.commands import policies_of_login, rights_added
 from tabard_sidecar.credentials.vault.examining.excesses import everywhere, making, reaping, secrets
 from tabard_sidecar.credentials.vault.examining.logins import examine_who, login_step
 from tabard_sidecar.credentials.vault.examining.reaper import examine_reaper, log_in_reaper
-from tabard_sidecar.credentials.vault.examining.rights import Limits, examine_rights
+from tabard_sidecar.credentials.vault.examining.rights import Limits, examine_rights, policy_of
 from tabard_sidecar.credentials.vault.examining.roles import examine_roles
 from tabard_sidecar.credentials.vault.examining.token_role import examine_token_role
 from tabard_sidecar.credentials.vault.examining.trying import META, NAME, try_roles
 from tabard_sidecar.credentials.vault.faults import FORBIDDEN, VaultFault
-from tabard_sidecar.util.findings import Finding, Severity, ok, problem
+from tabard_sidecar.util.findings import Finding, Severity, ok, problem, warning
 
 if TYPE_CHECKING:
     from tabard_sidecar.credentials.vault.replies import Token
@@ -41,6 +41,20 @@ async def examine(
         tries: roles of which a credential is to be obtained and ended.
         taken: audiences that others' tokens have, with whose they are; a login that accepts one lets others in.
     """
+    async for found in _examine(server, tries, taken):
+        yield found
+    for name, token in server.logins():
+        if not await server.end_trial(token):
+            yield warning(
+                f"vault.{server.name}.{name}.logout",
+                f"the login that was made for this couldn't be ended; it lasts for {token.seconds:.0f} s",
+                rights_added(policy_of(token), [("auth/token/revoke-self", "update")]),
+            )
+
+
+async def _examine(
+    server: VaultServer, tries: Collection[str], taken: Mapping[str, str]
+) -> AsyncIterator[Finding]:
     what, config = f"vault.{server.name}", server.config
     try:
         own = await server.log_in()

@@ -11,6 +11,8 @@ from tabard_sidecar.credentials.vault.server import VaultServer
 
 NOT_FOUND = 404
 CAPABILITIES = "sys/capabilities-self"
+MOUNTS = "sys/internal/ui/mounts"
+"""Below it a token with any right below a mount may ask what the mount is."""
 SEE = "docs/vault.md has the commands"
 """Where the next step is explained."""
 
@@ -74,3 +76,9 @@ def words(value: object) -> list[str]:
     if not isinstance(listed, list) or not all(isinstance(one, str) for one in listed):
         return []
     return listed
+
+
+def mount_config(mount: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the configuration of a mount, of which a vault told; empty for what is none."""
+    config = mount.get("config")
+    return config if isinstance(config, dict) else {}

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from tabard_sidecar.credentials.vault.conf import VaultRoleConfig
+from tabard_sidecar.credentials.vault.engines import leases
 from tabard_sidecar.credentials.vault.examining.asking import seconds_of, words
 from tabard_sidecar.credentials.vault.examining.commands import word
 from tabard_sidecar.util.findings import Severity
@@ -49,6 +50,16 @@ def wrong(message: str, step: str) -> Told:
 
 def _doubtful(message: str, step: str) -> Told:
     return Told(Severity.WARNING, message, step)
+
+
+def check_mount(role: VaultRoleConfig, mount: Data) -> Iterator[Told]:
+    """Yield that the mount ends leases before the role may, from the mount's configuration."""
+    longest = seconds_of(mount.get("max_lease_ttl"))
+    if leases(role) and 0 < longest < role.max_ttl_seconds:
+        yield _doubtful(
+            f"the mount {role.path} ends leases after {longest:g} s, and max_ttl_seconds is {role.max_ttl_seconds:g}",
+            f"vault secrets tune -max-lease-ttl={role.max_ttl_seconds:g}s {role.path}, or lower max_ttl_seconds",
+        )
 
 
 def _role_path(role: VaultRoleConfig) -> str:

@@ -9,9 +9,16 @@ from typing import TYPE_CHECKING, Any
 
 from tabard_sidecar.credentials.quoting import quoted
 from tabard_sidecar.credentials.vault.engines import needed
-from tabard_sidecar.credentials.vault.examining.asking import NOT_FOUND, capabilities, may, read
+from tabard_sidecar.credentials.vault.examining.asking import (
+    MOUNTS,
+    NOT_FOUND,
+    capabilities,
+    may,
+    mount_config,
+    read,
+)
 from tabard_sidecar.credentials.vault.examining.commands import rights_added
-from tabard_sidecar.credentials.vault.examining.definitions import DEFINITIONS, Told, wrong
+from tabard_sidecar.credentials.vault.examining.definitions import DEFINITIONS, Told, check_mount, wrong
 from tabard_sidecar.credentials.vault.examining.rights import policy_of
 from tabard_sidecar.credentials.vault.faults import FORBIDDEN, VaultFault
 from tabard_sidecar.util.findings import Finding, ok, problem, warning
@@ -22,8 +29,6 @@ if TYPE_CHECKING:
     from tabard_sidecar.credentials.vault.replies import Token
     from tabard_sidecar.credentials.vault.server import VaultServer
 
-# What a token with any right below a mount may ask.
-_MOUNTS = "sys/internal/ui/mounts"
 _MOST_NAMED = 8
 # Vault's name for the engine before 1.12.
 _OLD_NAME = ("ldap", "openldap")
@@ -53,7 +58,14 @@ async def examine_roles(server: VaultServer, what: str, token: Token) -> AsyncIt
     except VaultFault as fault:
         yield problem(what, fault.message, "Check that the address is that of a vault, and try again.")
         return
-    examined = await asyncio.gather(*(_examined(server, token, role, rights) for role in roles.values()))
+    # Each question has its time from when it is asked, so none may wait for its turn.
+    places = asyncio.Semaphore(server.issuing_places)
+
+    async def in_turn(role: VaultRoleConfig) -> _Examined:
+        async with places:
+            return await _examined(server, token, role, rights)
+
+    examined = await asyncio.gather(*map(in_turn, roles.values()))
     found = dict(zip(roles, examined, strict=True))
     for name, one in found.items():
         for told in one.told:
@@ -107,6 +119,7 @@ async def _examine(
     if misplaced is not None:
         found.told.append(misplaced)
         return
+    found.told += check_mount(role, mount_config(mount))
     await _examine_definition(found, server, token, role, mount)
 
 
@@ -125,14 +138,13 @@ async def _examine_definition(
         else:
             raise
         return
-    config = mount.get("config")
-    found.told += definition.check(role, data, config if isinstance(config, dict) else {})
+    found.told += definition.check(role, data, mount_config(mount))
 
 
 async def _mount(server: VaultServer, token: Token, path: str) -> Mapping[str, Any] | None:
     """Return what a vault says of the mount of a path; ``None`` if there is none, or the token has no right below it."""
     try:
-        return await read(server, token, f"{_MOUNTS}/{path}")
+        return await read(server, token, f"{MOUNTS}/{path}")
     except VaultFault as fault:
         if fault.status == FORBIDDEN:
             return None

@@ -7,9 +7,17 @@ from typing import TYPE_CHECKING, Any
 
 from tabard_sidecar.credentials.quoting import quoted
 from tabard_sidecar.credentials.vault.engines import leases
-from tabard_sidecar.credentials.vault.examining.asking import SEE, seconds_of, words
+from tabard_sidecar.credentials.vault.examining.asking import (
+    MOUNTS,
+    SEE,
+    mount_config,
+    read,
+    seconds_of,
+    words,
+)
 from tabard_sidecar.credentials.vault.examining.commands import word
 from tabard_sidecar.credentials.vault.examining.logins import read_or_tell
+from tabard_sidecar.credentials.vault.faults import VaultFault
 from tabard_sidecar.util.findings import Finding, ok, problem, warning
 
 if TYPE_CHECKING:
@@ -39,7 +47,11 @@ async def examine_token_role(
     if refused is not None:
         yield refused
         return
-    told = [*_wrong(what, name, role, others), *_life(what, server.config, role)]
+    told = [
+        *_wrong(what, name, role, others),
+        *_life(what, server.config, role),
+        *_mount_life(what, server.config, await _mount_seconds(server, token)),
+    ]
     for one in told:
         yield one
     if not told:
@@ -96,14 +108,41 @@ def _life(what: str, config: VaultConfig, role: Mapping[str, Any]) -> Iterator[F
             f"{_write(name)} token_explicit_max_ttl=1h bounds every credential, whatever asks for it.",
         )
         return
-    wanted = {key: one.max_ttl_seconds for key, one in config.roles.items() if leases(one)}
-    cut = sorted(key for key, seconds in wanted.items() if seconds > longest)
+    wanted, cut = _cut(config, longest)
     if cut:
         yield warning(
             what,
             f"the token role {name} ends tokens after {longest:g} s, and max_ttl_seconds of {quoted(', '.join(cut))} is longer",
-            f"{_write(name)} token_explicit_max_ttl={max(wanted.values()):g}s, or lower max_ttl_seconds",
+            f"{_write(name)} token_explicit_max_ttl={wanted:g}s, or lower max_ttl_seconds",
         )
+
+
+async def _mount_seconds(server: VaultServer, token: Token) -> float:
+    """Return after how long the mount of tokens ends them, whatever made them; 0 if the vault doesn't tell."""
+    try:
+        return seconds_of(
+            mount_config(await read(server, token, f"{MOUNTS}/auth/token")).get("max_lease_ttl")
+        )
+    except VaultFault:
+        return 0.0
+
+
+def _mount_life(what: str, config: VaultConfig, longest: float) -> Iterator[Finding]:
+    wanted, cut = _cut(config, longest)
+    if longest and cut:
+        yield warning(
+            what,
+            f"the mount auth/token ends tokens after {longest:g} s, and max_ttl_seconds of {quoted(', '.join(cut))} is longer",
+            f"vault auth tune -max-lease-ttl={wanted:g}s token, or lower max_ttl_seconds",
+        )
+
+
+def _cut(config: VaultConfig, longest: float) -> tuple[float, list[str]]:
+    """Return the longest life that a role wants whose leases end with their tokens, and the roles that want more than there is."""
+    wanted = {key: one.max_ttl_seconds for key, one in config.roles.items() if leases(one)}
+    return max(wanted.values(), default=0.0), sorted(
+        key for key, seconds in wanted.items() if seconds > longest
+    )
 
 
 def _write(name: str) -> str:

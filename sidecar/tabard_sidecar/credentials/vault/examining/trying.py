@@ -50,8 +50,15 @@ async def _tried(server: VaultServer, what: str, name: str, role: VaultRoleConfi
     try:
         obtained = await server.try_role(token, role, _request(name, role), NEWBORN_SECONDS)
     except VaultFault as fault:
-        await server.end_trial(token)
-        return problem(what, fault.message, f"The vault's log says more; {SEE}.")
+        if fault.answered:
+            await server.end_trial(token)
+            return problem(what, fault.message, f"The vault's log says more; {SEE}.")
+        # Without its token, what an engine makes that is still at work would last for as long as its role lets it.
+        return problem(
+            what,
+            f"{fault.message}; an engine may still be at work, so its token is left to end by itself",
+            f"What it makes ends with the token, within {NEWBORN_SECONDS} s; the vault's log says more; {SEE}.",
+        )
     return await _told(server, what, token, obtained)
 
 
