@@ -108,7 +108,8 @@ def _missing(settings: Settings) -> Iterator[str]:
             yield from _unusable_keys(key, path)
     if settings.policy.path is None and settings.policy.remote is None:
         yield "policy.path: no policy is configured, so the sidecar won't start"
-    if settings.identity.agent.service_account is None and settings.insecure.agent_id is None:
+    agent = settings.identity.agent
+    if agent.service_account is None and agent.spiffe is None and settings.insecure.agent_id is None:
         yield "identity.agent: the sidecar has no workload identity, so every request fails"
 
 

@@ -55,6 +55,8 @@ def _own_audiences(identity: IdentityConfig, approvals: ApprovalsConfig) -> Iter
     yield approvals.audience, "approvals.audience"
     if identity.agent.service_account is not None:
         yield identity.agent.service_account.audience, "identity.agent.service_account.audience"
+    if identity.agent.spiffe is not None:
+        yield identity.agent.spiffe.audience, "identity.agent.spiffe.audience"
     for issuer in identity.issuers:
         for audience in issuer.audiences:
             yield audience, f"the audiences of identity.issuers, {issuer.issuer}"

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
         IdentityConfig,
         IssuerConfig,
         KeySourceConfig,
+        SpiffeConfig,
         TrustedZoneConfig,
     )
     from tabard_sidecar.identity.handover import HandoverTokens
@@ -145,11 +146,13 @@ def _agent(
     keys: Callable[[KeySourceConfig, str], KeySource],
     clock: Clock,
 ) -> AgentIdentity:
-    account = config.agent.service_account
+    account, svid = config.agent.service_account, config.agent.spiffe
     if insecure.agent_id:
-        if account is not None:
-            raise ValueError("set either identity.agent.service_account or insecure.agent_id, not both")
+        if account is not None or svid is not None:
+            raise ValueError("set either identity.agent or insecure.agent_id, not both")
         return StaticAgent(insecure.agent_id)
+    if svid is not None:
+        return _spiffe_agent(svid, clock)
     if account is None:
         return NoAgent()
     terms = ServiceAccountTerms(
@@ -161,6 +164,26 @@ def _agent(
         skew_seconds=config.clock_skew_seconds,
     )
     return KubernetesAgent(terms, keys(account, account.issuer), clock=clock)
+
+
+def _spiffe_agent(config: SpiffeConfig, clock: Clock) -> AgentIdentity:
+    try:
+        from tabard_sidecar.identity.svid import WorkloadApiTerms  # noqa: PLC0415 - only for who uses it
+        from tabard_sidecar.identity.workload_api import WorkloadApiAgent  # noqa: PLC0415
+    except ImportError as error:
+        raise ValueError(
+            f"identity.agent.spiffe is set and {error.name} isn't installed: install tabard-sidecar[spiffe]"
+        ) from error
+    return WorkloadApiAgent(
+        WorkloadApiTerms(
+            socket=config.socket,
+            trust_domain=config.trust_domain,
+            svid=config.svid,
+            audience=config.audience,
+            spiffe_id=config.spiffe_id,
+        ),
+        clock=clock,
+    )
 
 
 def _issuer(config: IssuerConfig, keys: KeySource) -> Issuer:

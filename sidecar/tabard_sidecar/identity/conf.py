@@ -15,6 +15,12 @@ Name = Annotated[str, Field(min_length=1, max_length=512)]
 Algorithms = Annotated[tuple[Algorithm, ...], Field(min_length=1)]
 
 
+def _checked_trust_domain(value: str) -> str:
+    if not spiffe.is_trust_domain(value):
+        raise ValueError("a trust domain holds 1 to 255 of a-z, 0-9, '.', '-' and '_'")
+    return value
+
+
 class KeySourceConfig(BaseModel):
     """Source of an issuer's public keys: at most one of the three."""
 
@@ -205,19 +211,69 @@ class ServiceAccountConfig(KeySourceConfig):
     @field_validator("trust_domain")
     @classmethod
     def _is_trust_domain(cls, value: str) -> str:
-        if not spiffe.is_trust_domain(value):
-            raise ValueError("a trust domain holds 1 to 255 of a-z, 0-9, '.', '-' and '_'")
+        return _checked_trust_domain(value)
+
+
+class SpiffeConfig(BaseModel):
+    """An SVID of the SPIFFE Workload API as this workload's identity."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    socket: Path = Field(
+        default=Path("/run/spire/agent-sockets/spire-agent.sock"),
+        description="The Workload API's unix socket. Its folder is root's or this user's, and no other user may write there: "
+        "who could replace the socket could name any workload.",
+    )
+    trust_domain: str = Field(description="Trust domain that the identity must belong to.")
+    svid: Literal["x509", "jwt"] = Field(
+        default="x509",
+        description="Kind of document that proves the identity: an X.509-SVID, of whose renewal the API tells, or a JWT-SVID, "
+        "which is asked for again after half of its life.",
+    )
+    audience: Name = Field(default="tabard", description="Audience of the JWT-SVID.")
+    spiffe_id: str = Field(
+        default="",
+        max_length=2048,
+        description="Which identity, if the API gives several. Empty: it must give one.",
+    )
+
+    @field_validator("trust_domain")
+    @classmethod
+    def _is_trust_domain(cls, value: str) -> str:
+        return _checked_trust_domain(value)
+
+    @field_validator("spiffe_id")
+    @classmethod
+    def _is_spiffe_id(cls, value: str) -> str:
+        if value and not spiffe.is_spiffe_id(value):
+            raise ValueError("a SPIFFE ID looks like spiffe://example.org/ns/shop/sa/orders")
         return value
+
+    @model_validator(mode="after")
+    def _of_the_trust_domain(self) -> Self:
+        if self.spiffe_id and not self.spiffe_id.startswith(f"spiffe://{self.trust_domain}/"):
+            raise ValueError(f"spiffe_id isn't of the trust domain {self.trust_domain}")
+        return self
 
 
 class AgentConfig(BaseModel):
-    """Source of this sidecar's own workload identity."""
+    """Source of this sidecar's own workload identity: at most one of the two."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     service_account: ServiceAccountConfig | None = Field(
         default=None, description="A projected Kubernetes service-account token."
     )
+    spiffe: SpiffeConfig | None = Field(
+        default=None,
+        description="An SVID of the SPIFFE Workload API. Needs the extra `tabard-sidecar[spiffe]`.",
+    )
+
+    @model_validator(mode="after")
+    def _one_source(self) -> Self:
+        if self.service_account is not None and self.spiffe is not None:
+            raise ValueError("set either service_account or spiffe, not both")
+        return self
 
 
 class IdentityConfig(BaseModel):

@@ -160,7 +160,7 @@ async def _identity(settings: Settings) -> AsyncIterator[Finding]:
     try:
         agent = identity.agent
         failure = await _patiently(lambda: failure_of(agent.current))
-        step = "Check the token's file, audience and issuer (identity.agent); `tabard explain identity` describes them."
+        step = "Check identity.agent: the token's file, audience and issuer, or the Workload API's socket; `tabard explain identity` describes them."
         yield (
             problem("identity.agent", failure, step) if failure else ok("identity.agent", agent.current().id)
         )

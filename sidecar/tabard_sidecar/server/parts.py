@@ -328,7 +328,9 @@ def _issuers(settings: Settings) -> set[str]:
     identity = settings.identity
     found = {item.issuer for item in identity.issuers} | {item.issuer for item in identity.initiators}
     found |= {LOCAL_ISSUER, zone_issuer(settings.credentials, settings.zone)}
-    account = identity.agent.service_account
+    account, svid = identity.agent.service_account, identity.agent.spiffe
+    if svid is not None:
+        found.add(f"spiffe://{svid.trust_domain}")
     return found if account is None else found | {account.issuer}
 
 
