@@ -102,6 +102,8 @@ class RunningIssuance:
         if not self._running.done():
             self._running.cancel()
             await asyncio.wait((self._running,))
+        if not self._running.cancelled():
+            self._running.exception()  # so that asyncio doesn't report it
         return await self._issuer.withdraw(self._request)
 
 

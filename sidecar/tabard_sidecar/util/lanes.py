@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from tabard_sidecar.util.bounded_http import until
 from tabard_sidecar.util.detached import Detached, StuckError
+from tabard_sidecar.util.wanted import GivenUpError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -55,20 +56,27 @@ class Lane:
         self._threads = Detached(name, places=places, often=True)
         self._turns = asyncio.Semaphore(places)
         self._waiting: dict[str, asyncio.Timeout] = {}
+        self._gone: set[str] = set()
 
     @asynccontextmanager
     async def turn(self, name: str) -> AsyncIterator[Turn]:
         """Wait for a place, for several requests one after another; :meth:`give_up` ends the wait for that ``name``.
 
         Raises:
-            Exception: of the kind that ``faults`` makes: the wait was given up, or took a minute.
+            Exception: of the kind that ``faults`` makes: the wait took a minute.
+            GivenUpError: the wait was given up, which tells nothing of the server.
         """
         waiting = asyncio.timeout(_MOST_WAITING_SECONDS)
         self._waiting[name] = waiting
         try:
             turn = await self._free_turn(waiting)
+        except Exception:
+            if name in self._gone:
+                raise GivenUpError from None
+            raise
         finally:
             del self._waiting[name]
+            self._gone.discard(name)
         try:
             yield turn
         finally:
@@ -77,6 +85,7 @@ class Lane:
     def give_up(self, name: str) -> None:
         """Let the wait for the turn of that name end now; does nothing if it has ended."""
         if name in self._waiting:
+            self._gone.add(name)
             with suppress(RuntimeError):  # its time is over at this moment
                 self._waiting[name].reschedule(asyncio.get_running_loop().time())
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 
 import pytest
 import tabard
 from tabard_sidecar.errors import NoDecision, Refused
+from tabard_sidecar.interfaces import Withdrawal
+from tabard_sidecar.pipeline.issuing import RunningIssuance
 from tabard_sidecar.records.sinks import SinkError
 
 from tests.support.policy import around_decide
@@ -195,3 +198,26 @@ async def test_a_credential_whose_record_is_not_written_is_thrown_away(zone, par
     if isinstance(failure, asyncio.CancelledError):
         last = records(zone)[-1]["result"]
         assert (last["reasons"][0]["code"], "charges" in last) == ("cancelled", False)
+
+
+async def test_the_error_of_a_credential_whose_caller_has_gone_is_not_reported_by_asyncio():
+    """The caller was the one who would have got it."""
+
+    class Issuer:
+        async def issue(self, _request):
+            raise NoDecision("UNAVAILABLE", "vault_unavailable", "x")
+
+        def give_up(self, _request):
+            """Nothing waits."""
+
+        async def withdraw(self, _request):
+            return Withdrawal.NOTHING_ISSUED
+
+    reported = []
+    asyncio.get_running_loop().set_exception_handler(lambda _loop, context: reported.append(context))
+    issuance = RunningIssuance(Issuer(), None)
+    assert await issuance.withdraw() is Withdrawal.NOTHING_ISSUED
+    del issuance
+    gc.collect()
+    await asyncio.sleep(0)
+    assert reported == []

@@ -128,12 +128,26 @@ class ExchangeEnding:
             problem = await _revoked(exchange.server, exchange.token)
             if problem:
                 return problem
+            await self._ended(exchange.token)
+        await self._forget(exchange)
+        return ""
+
+    async def _ended(self, token: str) -> None:
+        """Let a revoked token not be given any more to calls that got the same one."""
+        same = self._live.of_token(token)
+        for one in same:
+            one.revoked = True
+        if any(one.doomed is None for one in same):
+            self._issuer.held.drop(lambda one: one.revoked)
+        for one in same:
+            await self._forget(one)
+
+    async def _forget(self, exchange: Exchange) -> None:
         exchange.revoked = True
         if exchange.noted:
             await self._journal.leases.end_lease(exchange.kept.credential_id)
             exchange.noted = False
         self._live.end(exchange)
-        return ""
 
     async def _end_noted(self, lease: Lease) -> str:
         """Revoke a token of another process; return why it couldn't be, or the empty string.
@@ -157,7 +171,10 @@ class ExchangeEnding:
         if token is None:
             _log.warning("noted_token_unreadable", extra={"credential_id": lease.lease_id})
             return f"exchange.{server.name}: what the state store has of the token can't be opened: its key is gone, or it was changed"
-        return await _revoked(server, token)
+        problem = await _revoked(server, token)
+        if not problem:
+            await self._ended(token)
+        return problem
 
 
 async def _revoked(server: ExchangeServer, token: str) -> str:

@@ -22,6 +22,7 @@ from tabard_sidecar.model import CredentialRequest, IssuedCredential
 from tabard_sidecar.util.background import Background
 from tabard_sidecar.util.joined_problems import JoinedProblems
 from tabard_sidecar.util.lean import dataclass
+from tabard_sidecar.util.wanted import GivenUpError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
@@ -114,6 +115,9 @@ class ExchangeIssuer:
         try:
             async with target.server.turn(request) as turn:
                 exchange.issued = await self._exchanged(target, exchange, request, turn)
+        except GivenUpError:
+            # It tells nothing of the identity provider, so health doesn't hear of it.
+            raise unavailable("the caller has gone").decisive(target.server.name) from None
         except ExchangeFault as fault:
             error = fault.decisive(target.server.name)
             # What is denied to one person is no problem of the server's.
@@ -130,7 +134,12 @@ class ExchangeIssuer:
         config = exchange.server.config
         # An opaque one is kept to be known if it comes back for another person.
         self.live.give(request.credential_id, keep=config.opaque or config.revocation_endpoint is not None)
-        if self._target(request).config.reuse and not request.uses and exchange.doomed is None:
+        if (
+            self._target(request).config.reuse
+            and not request.uses
+            and exchange.doomed is None
+            and not exchange.revoked
+        ):
             self.held.keep(exchange.issued, exchange, Place.of(request), since=request.issued_at)
 
     def give_up(self, request: CredentialRequest) -> None:
@@ -144,6 +153,11 @@ class ExchangeIssuer:
         exchange = self.live.withdraw(request.credential_id)
         if exchange is None or not exchange.asked:
             return Withdrawal.NOTHING_ISSUED
+        if not exchange.revoked and exchange.token and self.live.of_token(exchange.token):
+            # It was issued for another call, too, which goes on with it.
+            if exchange.noted:
+                await self.forget(request.credential_id)
+            return Withdrawal.UNCLEAR
         if exchange.revoked or (exchange.token and await revoked(exchange.server, exchange.token)):
             if exchange.noted:
                 await self.forget(request.credential_id)
@@ -214,18 +228,20 @@ class ExchangeIssuer:
                 subject_token,
                 turn,
                 deadline,
-                lambda late: self._background.start(self._end(server, late)),
+                lambda late: self._late(server, late, subject_token),
             )
         except ExchangeFault as fault:
             exchange.asked = not fault.nothing_done
             raise
-        exchange.token = issued_token(reply) or ""
-        if exchange.token == subject_token:
+        token = issued_token(reply) or ""
+        if token == subject_token:
             # It isn't revoked: the person's session would end.
-            exchange.token = ""
             raise invalid(
                 "it sent the person's own token back, which opens everything that the person may use"
             )
+        if token and not self.live.own(exchange, token):
+            # It isn't revoked either, since it was given to that person's task.
+            raise invalid("it sent the token of another person")
         try:
             async with asyncio.timeout_at(deadline):
                 token, ends_at = await self._issued.accepted(reply, terms, actor, now=self._clock())
@@ -242,15 +258,17 @@ class ExchangeIssuer:
             expires_at=float(math.floor(min(ends_at, request.expires_at))),
             uses=request.uses,
         )
-        if not self.live.own(exchange, token):
-            exchange.token = ""
-            raise invalid("it sent the token of another person")
         if server.config.revocation_endpoint is not None:
             # Before the answer leaves, so that this sidecar's death leaves nothing that can't be revoked.
             exchange.issued, exchange.noted = issued, True
             await self.journal.note(exchange, request, now)
             exchange.check()
         return issued
+
+    def _late(self, server: ExchangeServer, token: str, subject_token: str) -> None:
+        """Revoke a token that came too late, unless it is in use."""
+        if token != subject_token and not self.live.of_token(token):
+            self._background.start(self._end(server, token))
 
     async def _end(self, server: ExchangeServer, token: str) -> None:
         if not await revoked(server, token):

@@ -81,7 +81,8 @@ class LiveExchanges:
         self._of_person: Counter[tuple[str, str]] = Counter()
         # By what ends them; revocations of a credential name its id.
         self._by_target: dict[LeaseTarget, set[Exchange]] = {}
-        self._owners: dict[str, Exchange] = {}
+        # An identity provider may issue the same token again.
+        self._by_token: dict[str, set[Exchange]] = {}
         self._recent: dict[LeaseTarget, tuple[float, Revocation]] = {}
 
     def __len__(self) -> int:
@@ -112,12 +113,16 @@ class LiveExchanges:
         return self._running.get(credential_id)
 
     def own(self, exchange: Exchange, token: str) -> bool:
-        """Note whose a token is; return False if it is known as another person's."""
-        owner = self._owners.setdefault(token, exchange)
-        if owner.kept.person != exchange.kept.person:
+        """Note the token of an exchange; return False, and note nothing, if it is known as another person's."""
+        if any(one.kept.person != exchange.kept.person for one in self.of_token(token)):
             return False
-        self._owners[token] = exchange
+        exchange.token = token
+        self._by_token.setdefault(token, set()).add(exchange)
         return True
+
+    def of_token(self, token: str) -> tuple[Exchange, ...]:
+        """Return every exchange that is known to have got a token."""
+        return tuple(self._by_token.get(token, ()))
 
     def withdraw(self, credential_id: str) -> Exchange | None:
         """Forget an exchange whose answer isn't given, and return it."""
@@ -181,8 +186,10 @@ class LiveExchanges:
         return [one for one in found if one is not None and one.kept.ended_by(revocation)]
 
     def _leave(self, exchange: Exchange) -> None:
-        if exchange.issued is not None and self._owners.get(exchange.issued.value) is exchange:
-            del self._owners[exchange.issued.value]
+        same_token = self._by_token.get(exchange.token, set())
+        same_token.discard(exchange)
+        if not same_token:
+            self._by_token.pop(exchange.token, None)
         self._of_person[exchange.kept.person] -= 1
         if self._of_person[exchange.kept.person] <= 0:
             del self._of_person[exchange.kept.person]

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from tabard_sidecar.credentials.held import HeldCredentials, Place
 from tabard_sidecar.credentials.kept import KeptRequest
 from tabard_sidecar.credentials.vault.conf import KIND
-from tabard_sidecar.credentials.vault.faults import VaultFault
+from tabard_sidecar.credentials.vault.faults import VaultFault, unavailable
 from tabard_sidecar.credentials.vault.live import LiveCredential, LiveCredentials
 from tabard_sidecar.credentials.vault.obtaining import Obtaining
 from tabard_sidecar.credentials.vault.server import VaultServer
@@ -23,6 +23,7 @@ from tabard_sidecar.model import CredentialRequest, IssuedCredential
 from tabard_sidecar.util.background import Background
 from tabard_sidecar.util.joined_problems import JoinedProblems
 from tabard_sidecar.util.lean import dataclass
+from tabard_sidecar.util.wanted import GivenUpError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -117,6 +118,9 @@ class VaultIssuer:
         try:
             async with role.server.turn(request) as turn:
                 live.issued = await self._issued(role, live, request, turn)
+        except GivenUpError:
+            # It tells nothing of the vault, so health doesn't hear of it.
+            raise unavailable("the caller has gone").decisive(role.server.name) from None
         except VaultFault as fault:
             error = fault.decisive(role.server.name)
             self._problems.tell(role.server.name, error.message)

@@ -6,7 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from tabard_sidecar.credentials.vault.engines import leases
-from tabard_sidecar.credentials.vault.faults import VaultFault, unavailable
+from tabard_sidecar.credentials.vault.faults import VaultFault
 from tabard_sidecar.credentials.vault.live import lease_of
 from tabard_sidecar.util.wanted import GivenUpError, require_wanted
 
@@ -64,6 +64,7 @@ class Obtaining:
             Refused: a revocation ends it.
             VaultFault: the vault can't be reached, refuses, or its reply isn't acceptable.
             NoDecision: the journal can't be written.
+            GivenUpError: the caller has gone, so the engine wasn't asked.
         """
         try:
             obtained = await self._ask(seconds, turn, now)
@@ -114,7 +115,7 @@ class Obtaining:
             self._check_wanted(token)
             live.check()
             if live.given_up:
-                raise unavailable("the caller has gone")
+                raise GivenUpError
         except BaseException:
             live.engaged = live.obtained = False
             raise

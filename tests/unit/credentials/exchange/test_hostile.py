@@ -1,17 +1,20 @@
 """An identity provider, or who answers in its place, sends anything: the agent gets nothing wider, and no other person's."""
 
+import asyncio
 import json
 import time
 
 import pytest
 from tabard_sidecar.errors import NoDecision, Refused
 from tabard_sidecar.interfaces import Withdrawal
+from tabard_sidecar.state import RevocationKind
 from tabard_sidecar.util.bounded_http import MAX_REPLY_BYTES
 
 from tests.support.fake_idp import REVOKE, TOKEN, Answer, fake_idp
 from tests.support.fake_vault import Step
 from tests.support.tls import Authority
 from tests.support.tokens import SigningKey, raw_token
+from tests.unit.credentials.exchange.test_ending import ended, revocation
 
 INVALID, UNAVAILABLE, REFUSED = "exchange_reply_invalid", "exchange_unavailable", "exchange_refused"
 DETAILS = [{"type": "orders", "actions": ["read"], "own": True}, {"type": "bills"}]
@@ -390,3 +393,57 @@ async def test_one_opaque_token_is_never_two_peoples(make_world, given, endpoint
     assert world.idp.revoked == []
     again = await world.request(scopes=("orders:read",), grant=await world.grant("alice"))
     assert (await world.issuer.issue(again)).value == "opaque-token"
+
+
+async def test_a_reply_with_the_token_of_another_persons_task_does_not_end_that_one(world):
+    other = await world.request(grant=await world.grant("bob"))
+    bobs = await world.given(other)
+    request = await world.request()
+    world.idp.answers[TOKEN] = lambda _: world.idp.reply(bobs.value)
+    assert (await world.fault(request)).code == INVALID
+    assert await world.issuer.withdraw(request) is Withdrawal.UNCLEAR
+    assert world.idp.revoked == []
+    again = world.issuer.compute(await world.request(grant=other.grant))
+    assert again is not None
+    await ended(world, revocation(world, RevocationKind.LINK, other.grant.root_id))
+    assert world.idp.revoked == [bobs.value]
+
+
+async def test_a_token_that_is_issued_twice_ends_for_both_and_is_not_given_any_more(world):
+    """One who caches has it for two tasks of a person; the one that goes on gets another one."""
+    one, two = await world.request(), await world.request()
+    cached = world.idp.exchange
+    first = await world.given(one)
+    world.idp.answers[TOKEN] = lambda _: world.idp.reply(first.value)
+    assert (await world.given(two)).value == first.value
+    withdrawn = await world.request("orders", ("orders:read",))
+    await world.issuer.issue(withdrawn)
+    assert await world.issuer.withdraw(withdrawn) is Withdrawal.UNCLEAR
+    assert world.idp.revoked == []
+    await ended(world, revocation(world, RevocationKind.LINK, one.grant.root_id))
+    assert world.idp.revoked == [first.value]
+    assert (await world.store.leases(now=world.clock())).leases == ()
+    again = await world.request(grant=two.grant)
+    assert world.issuer.compute(again) is None
+    world.idp.answers[TOKEN] = cached
+    assert (await world.given(again)).value != first.value
+    assert len(world.issuer.live) == 1
+
+
+async def test_the_persons_own_token_is_not_revoked_when_it_comes_late(make_world):
+    """Her session would end."""
+    world = make_world(timeout_seconds=0.5)
+    request, late = await world.request(), asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    def slowly(asked):
+        time.sleep(1.0)
+        loop.call_soon_threadsafe(late.set)
+        return world.idp.reply(asked.body["subject_token"])
+
+    world.idp.answers[TOKEN] = slowly
+    await world.fault(request)
+    await late.wait()
+    await asyncio.sleep(0.3)
+    await world.issuer.close()
+    assert world.idp.revoked == []

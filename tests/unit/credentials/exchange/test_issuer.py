@@ -266,5 +266,7 @@ async def test_the_call_and_its_arguments_are_not_kept_while_a_token_lasts(make_
     await world.given(request)
     assert request in kept_calls({"x": [request]})
     assert len(world.issuer.live) + len(world.issuer.held)
-    assert kept_calls(world.issuer.live._given, world.issuer.live._by_target, world.issuer.live._owners) == []
+    assert (
+        kept_calls(world.issuer.live._given, world.issuer.live._by_target, world.issuer.live._by_token) == []
+    )
     assert kept_calls(world.issuer.held) == []

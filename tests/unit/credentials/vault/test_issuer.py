@@ -700,3 +700,19 @@ async def test_nor_while_what_failed_may_last(vault, store, secret_id, path):
     await world.issuer.withdraw(request)
     assert kept_calls(world.issuer.live, world.issuer.held) == []
     await world.issuer.close()
+
+
+@pytest.mark.parametrize("healthy", [True, False])
+async def test_callers_that_go_away_are_no_problem_of_the_vault(vault, store, secret_id, healthy):
+    """Neither while they wait for their turn nor while the token is made. What the vault does wrong is told all the same."""
+    world = World(vault, store, secret_id, max_connections=4, timeout_seconds=1)
+    vault.answers[CREATE] = Answer(steps=[0.5 if healthy else 3.0, *Answer(body=auth()).sent()])
+    requests = [world.request() for _ in range(8)]
+    asking = [asyncio.create_task(world.issuer.issue(request)) for request in requests]
+    await eventually(lambda: vault.paths().count(CREATE) == 3)
+    for request in requests:
+        world.issuer.give_up(request)
+    failed = await asyncio.gather(*asking, return_exceptions=True)
+    assert {error.code for error in failed} == {"vault_unavailable"}
+    assert bool("".join(world.problems)) is not healthy
+    await world.issuer.close()
