@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+
 import pytest
 from tabard_sidecar.credentials.vault.conf import AuthConfig, VaultConfig
 from tabard_sidecar.credentials.vault.engines import needed
 from tabard_sidecar.credentials.vault.examining import examine
+from tabard_sidecar.credentials.vault.examining.commands import rights_added
 from tabard_sidecar.credentials.vault.examining.definitions import DEFINITIONS
 from tabard_sidecar.credentials.vault.server import VaultServer
 
@@ -513,3 +517,16 @@ def _check(found):
         text = one.message + one.next_step
         assert len(text) < 2000
         assert "\x1b" not in text
+
+
+@pytest.mark.parametrize(("reads", "written"), [("echo former", "former\nadded"), ("exit 2", "")])
+def test_a_right_is_added_to_a_policy_that_can_be_read_only(tmp_path, reads, written):
+    """Or the policy would lose all others."""
+    fake = tmp_path / "vault"
+    fake.write_text(f'#!/bin/sh\ncase "$2" in read) {reads};; write) cat > "{tmp_path}/policy";; esac\n')
+    fake.chmod(0o700)
+    command = rights_added("tabard", [("sys/x", "read")])
+    subprocess.run(["bash", "-c", command], env={"PATH": f"{tmp_path}:{os.environ['PATH']}"}, check=False)
+    found = (tmp_path / "policy").read_text() if (tmp_path / "policy").exists() else ""
+    added = 'path "sys/x" { capabilities = ["read"] }'
+    assert found.strip() == written.replace("added", added)

@@ -19,10 +19,11 @@ REAPER_POLICY = (
 
 
 def rights_added(policy: str, rights: Iterable[tuple[str, str]]) -> str:
-    """Return the command that adds rights, each a path with a capability, to a policy."""
+    """Return the command that adds rights, each a path with a capability, to a policy that can be read."""
     lines = [f'path "{path}" {{ capabilities = ["{right}"] }}' for path, right in sorted(set(rights))]
-    name, echoes = word(policy), "; ".join(f"echo {quote(line)}" for line in lines)
-    return f"(vault policy read {name}; {echoes}) | vault policy write {name} -"
+    name, added = word(policy), " ".join(map(quote, lines))
+    # Without the former text a policy would be written that has the new rights only.
+    return f"old=$(vault policy read {name}) && printf '%s\\n' \"$old\" {added} | vault policy write {name} -"
 
 
 def policies_of_login(auth: AuthConfig, policy: str) -> str:
