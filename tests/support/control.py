@@ -72,7 +72,7 @@ class FakeApiServer(FakeVault):
 
 
 class ControlZone(Zone):
-    """A zone whose sidecars have their keys from a service at ``url``, and no key directory."""
+    """A zone whose sidecars have their keys from a service at ``url``, and no key directory; it is a namespace's."""
 
     def __init__(
         self,
@@ -82,12 +82,19 @@ class ControlZone(Zone):
         workloads: tuple[str, ...] = ("orchestrator",),
         policy: Mapping[str, str] | None = None,
         overrides: Mapping[str, Any] | None = None,
+        name: str = ZONE,
         **control: Any,
     ) -> None:
-        super().__init__(cluster.folder / "z", workloads=workloads, policy=policy, overrides=overrides)
+        place = cluster.folder / ("z" if name == ZONE else name)
+        place.mkdir(exist_ok=True)
+        super().__init__(
+            place, workloads=workloads, policy=policy, overrides={"zone": name, **(overrides or {})}
+        )
+        token = cluster.folder / f"{name}-token"
+        token.write_text(pod_token(name))
         self._control = {
             "url": url,
-            "token_file": str(cluster.folder / "pod-token"),
+            "token_file": str(token),
             "ca_file": str(cluster.authority.certificate),
             "poll_seconds": 1,
             **control,
@@ -110,8 +117,6 @@ class Cluster:
         self.masters = folder / "masters"
         create(self.masters)
         (folder / "own-token").write_text("own")
-        (folder / "pod-token").write_text(pod_token(ZONE))
-        (folder / "z").mkdir()
 
     def settings(self, zones: Mapping[str, Any] | None = None, **cluster: Any) -> ControlSettings:
         return ControlSettings.model_validate(
@@ -142,6 +147,8 @@ class Cluster:
         server = settings.server.model_copy(update={"listen": listen})
         async with control_service(settings.model_copy(update={"server": server})) as running:
             yield running
+            # Connections that clients have just cut, some of them in a handshake, are noticed before the loop ends.
+            await asyncio.sleep(0.1)
 
     async def renew(self, **options: float) -> None:
         """Add a generation of the master key."""

@@ -229,7 +229,6 @@ async def test_the_token_goes_to_the_service_only(cluster, fake, tmp_path):
 @asynccontextmanager
 async def zone_of_again(cluster, url):
     (cluster.folder / "z").rename(cluster.folder / "y")
-    (cluster.folder / "z").mkdir()
     async with zone_of(cluster, url) as zone:
         yield zone
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import shutil
 from contextlib import asynccontextmanager
@@ -11,10 +12,12 @@ import pytest
 import tabard
 from tabard import Limits
 from tabard_sidecar.config import load
-from tabard_sidecar.keys import Keyring, jwks
+from tabard_sidecar.keys import SIGNING, Keyring, jwks
 from tabard_sidecar.util.problems import SourceError
 
 from testbed.world import ISSUER, PERSON, spiffe_id
+from tests.support.control import Cluster, ControlZone
+from tests.support.waiting import eventually
 from tests.support.zone import Zone
 
 HOME, AWAY = "support", "billing"
@@ -262,6 +265,40 @@ async def test_the_records_of_both_zones_name_the_other(folder):
     assert any(record.get("input", {}).get("request", {}).get("zone") == AWAY for record in delegated)
     assert '"handover":{"zone":"support","holder":"spiffe://shop.example/ns/support/sa/orchestrator"}' in away
     assert token.rpartition(".")[2] not in home + away
+
+
+async def test_two_namespaces_with_keys_of_one_control_service(folder):
+    """The zone that accepts reads the other's public keys there, and goes on doing so through a rotation."""
+    cluster = Cluster(folder)
+    try:
+        async with cluster.service() as service:
+            url = f"https://{service.address}"
+            trusted = {
+                "zone": HOME,
+                "jwks_url": f"{url}/zones/{HOME}/jwks.json",
+                "ca_file": str(cluster.authority.certificate),
+                "subject_issuers": [ISSUER],
+                "min_refetch_seconds": 1,
+            }
+            home = ControlZone(cluster, url, policy=sources(), overrides={"handover": {"to": [AWAY]}})
+            away = ControlZone(
+                cluster,
+                url,
+                name=AWAY,
+                workloads=("triage",),
+                policy=sources(),
+                overrides={"handover": {"accept": [trusted]}},
+            )
+            async with home, away:
+                both = Two(home, away)
+                task = await both.task()
+                assert (await (await both.accept(await handed(both, task))).authorize("send", {})).allowed
+                await cluster.renew(lead_seconds=1, overlap_seconds=600)
+                await eventually(lambda: home.parts().keyring.active(SIGNING).kid.startswith("signing-2-"))
+                await asyncio.sleep(1)
+                assert (await (await both.accept(await handed(both, task))).authorize("send", {})).allowed
+    finally:
+        cluster.api.close()
 
 
 @pytest.mark.parametrize(
