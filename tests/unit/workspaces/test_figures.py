@@ -17,6 +17,8 @@ def step(verdict, *, harm=False, failed=False):
         ([(Verdict.ALLOWED, True)], "succeeded", False),
         ([(Verdict.REFUSED, False), (Verdict.ALLOWED, True)], "succeeded", True),
         ([(Verdict.DENIED, True), (Verdict.ALLOWED, True)], "succeeded", False),
+        ([(Verdict.DENIED, True), (Verdict.APPROVED, True)], "stopped by policy", True),
+        ([(Verdict.ALLOWED, True), (Verdict.APPROVED, True)], "succeeded", True),
         ([(Verdict.REFUSED, True)], "stopped by the person", True),
         ([(Verdict.REFUSED, False), (Verdict.UNREACHED, True)], "stopped by the person", True),
         ([(Verdict.ALLOWED, False), (Verdict.DENIED, True)], "stopped by policy", False),

@@ -1,147 +1,138 @@
 # METADATA
-# title: The operations desk
+# title: The operations desk of Tidewater
 # description: |
-#   _sure: the request, our records or a signed fact vouch for every value that matters. _maybe: the
-#   person may have meant it, so it is asked. _right: what nobody may do otherwise. All else: no grant.
+#   Sure, maybe, never. _right bounds each act by our records, whatever is said. _sure is what the request orders as the
+#   call has it, _maybe what it may have meant. What is sure and within the limits of the person's group is granted,
+#   what may be meant is asked, nothing else is granted.
 # custom:
 #   tabard:
 #     labels: [outside]
 package policy.logistics
 
+import data.tabard.lib.arguments
 import data.tabard.lib.budgets
-import data.tabard.lib.clauses
 import data.tabard.lib.credentials
 import data.tabard.lib.dates
 import data.tabard.lib.entities
 import data.tabard.lib.exclusions
 import data.tabard.lib.facts
 import data.tabard.lib.figures
+import data.tabard.lib.forms
 import data.tabard.lib.hosts
 import data.tabard.lib.intent
+import data.tabard.lib.outbound
 import data.tabard.lib.paths
 import data.tabard.lib.quantities
 import data.tabard.lib.subject
 import data.tabard.lib.texts
+import data.tabard.lib.times
 import data.tabard.lib.tools
 import data.tabard.lib.wishes
 import data.tabard.lib.wording
 
-_backend := "https://logistics.example"
+_audience := "https://logistics.example"
+
+_once := credentials.once(_audience, ["desk"], 60)
 
 _tool := input.tool.name
 
-_a := input.tool.arguments
+_args := input.tool.arguments
 
-_read := credentials.jwt(_backend, ["desk"], 60)
+_zone := "UTC"
 
-_once := credentials.once(_backend, ["desk"], 60)
-
+# ---------------------------------------------------------------- start
 start contains {"code": "desk", "limits": {
 	"tools": ["*"],
-	"audiences": [_backend],
+	"audiences": [_audience],
 	"scopes": ["desk"],
-	"budgets": {"questions": 10, "paid": 20000000, "bought": 20000000},
+	"budgets": {"questions": 12, "refund_cents": 100000000, "buy_cents": 100000000, "pay_cents": 100000000},
 	"ttl_seconds": 1800,
-}} if intent.purpose_is("logistics")
-
-# ================================================================ reading
-
-_plain_reads := {
-	"orders.search", "orders.get", "shipments.track", "stock.get", "suppliers.search", "invoices.list",
-	"invoices.read", "files.list", "tickets.list", "logs.read", "web.fetch",
+}} if {
+	intent.purpose_is("logistics")
 }
 
-grant contains {"code": "read", "credential": _read} if {
-	_plain_reads[_tool]
-	_may_read
+# ---------------------------------------------------------------- reading
+# What our own people and systems write.
+grant contains {"code": "read", "credential": _once} if tools.one_of({"orders.search", "stock.get"})
+
+grant contains {"code": "read_accounts", "credential": _once} if {
+	tools.one_of({"suppliers.search", "invoices.list"})
+	_accounts_group
 }
 
-grant contains {"code": "read", "credential": _once, "facts": {"tickets_read": {_a.ticket_id}}, "notes": ["belongs"]} if {
-	_tool == "tickets.read"
-	_may_read
+# What strangers may have written. From then on the agent may work for them.
+grant contains {"code": "read_order", "credential": _once, "facts": {"texts_read": 1, "orders_chosen": _chosen}} if {
+	_tool == "orders.get"
+}
+
+grant contains {"code": "read_text", "credential": _once, "facts": {"texts_read": 1}} if {
+	tools.one_of({"shipments.track", "logs.read", "files.list"})
 }
 
 grant contains {
-	"code": "read",
+	"code": "read_file",
 	"credential": _once,
-	"facts": {"runbooks_read": {p | p := _path; _folder == "/runbooks"}, "inner": {p | p := _path; _inner_folder}},
+	"facts": {"texts_read": 1, "files_read": {paths.clean(_args.path)}},
 } if {
 	_tool == "files.read"
-	_may_read
+	_file_open
 }
 
-grant contains {"code": "read_settings", "credential": _once, "facts": {"secrets": {_a.service}}} if {
-	_tool == "settings.read"
-	_may_read
+grant contains {"code": "read_invoice", "credential": _once, "facts": {"texts_read": 1}} if {
+	_tool == "invoices.read"
+	_accounts_group
 }
 
-_may_read if _tool in {"orders.search", "orders.get", "shipments.track", "stock.get", "files.list", "logs.read"}
-
-_may_read if {
-	_tool in {"suppliers.search", "invoices.list", "invoices.read"}
-	not _only_service
+grant contains {"code": "list_tickets", "credential": _once, "facts": {"texts_read": 1}} if {
+	_tool == "tickets.list"
+	_tickets_group
 }
 
-_may_read if {
-	_tool in {"tickets.list", "tickets.read"}
-	not _in({"finance"})
+grant contains {
+	"code": "read_ticket",
+	"credential": _once,
+	"facts": {"texts_read": 1, "tickets_read": {_args.ticket_id}},
+	"notes": ["belongs"],
+} if {
+	_tool == "tickets.read"
+	_tickets_group
 }
 
-_may_read if {
-	_tool == "files.read"
-	_path
-	_folder != "/finance"
+_chosen := {id | id := _args.order_id; _clean}
+
+# No text of strangers was read in this task: the agent works for the person.
+_clean if facts.value("texts_read") == 0
+
+_accounts_group if subject.has_claim("groups", _accounts_groups[_])
+
+_accounts_groups := ["finance", "leads", "purchasing", "operations", "warehouse", "engineers"]
+
+_tickets_group if subject.has_claim("groups", ["service", "leads", "operations", "warehouse", "engineers", "purchasing"][_])
+
+_file_open if {
+	paths.within({"path"}, data.folders)
+	not paths.within({"path"}, ["/finance"])
 }
 
-_may_read if {
-	_tool == "files.read"
-	_folder == "/finance"
-	_in({"finance", "leads", "operations", "purchasing"})
+_file_open if {
+	paths.within({"path"}, ["/finance"])
+	subject.has_claim("groups", ["finance", "leads"][_])
 }
 
-_may_read if {
-	_tool == "files.read"
+_file_open if {
+	paths.within({"path"}, ["/finance"])
 	paths.requested({"path"}, data.folders)
 }
 
-_may_read if {
-	_tool == "settings.read"
-	_in({"engineers"})
-	_talks(`setting|config|password|passwd|key|credential|environment|env\b|variable|parameter|option|endpoint|database|value|port\b|listen|host\b|url|timeout|limit|level|mode\b|configured|user\b`)
-	_service_possible(_a.service)
+_file_open if {
+	paths.within({"path"}, ["/finance"])
+	intent.mentions("/finance")
 }
 
-_may_read if {
-	_tool == "web.fetch"
-	_web_sure
-}
+# ---------------------------------------------------------------- the decision for all acts
+grant contains {"code": "sure", "credential": _once} if _free
 
-_only_service if {
-	_in({"service"})
-	not _in({"operations", "leads", "finance", "purchasing"})
-}
-
-_inner_folder if _folder in {"/finance", "/exports"}
-
-# ================================================================ acting: the four rules
-
-grant contains {
-	"code": "sure",
-	"credential": _once,
-	"facts": {"done": {key | key := _key}, "files_made": {p | p := _path; _tool == "files.write"}},
-	"notes": ["made"],
-	"charges": {"questions": 0, "paid": _paid, "bought": _bought},
-} if {
-	_sure
-}
-
-grant contains {
-	"code": "maybe",
-	"credential": _once,
-	"facts": {"done": {key | key := _key}, "files_made": {p | p := _path; _tool == "files.write"}},
-	"notes": ["made"],
-	"charges": {"questions": 1, "paid": _paid, "bought": _bought},
-} if {
+grant contains {"code": "confirmed", "credential": _once, "charges": {"questions": 1}} if {
 	_asked
 	budgets.remaining_at_least("questions", 1)
 }
@@ -149,1875 +140,1833 @@ grant contains {
 ask contains {
 	"code": "not_in_request",
 	"approvers": ["requester"],
-	"reason": "Your request doesn't say this as it stands here: compare whom, what, where and how much with what you meant.",
+	"reason": "Your request doesn't say this as it stands here: what, whom or how much. Or it is above your limit.",
 	"uses": 1,
 	"ttl_seconds": 900,
 } if {
 	_asked
 }
 
-_sure if {
-	_acts
-	_right
-	_certain
-	not _judged
-}
-
-# "If the carrier lost it, refund her": whether it is so, a person has to say.
-_judged if {
-	_tool in {
-		"orders.refund", "orders.cancel", "orders.update_address", "shipments.create", "stock.adjust", "prices.set",
-		"purchases.create", "payments.send", "deploys.start", "files.delete",
-	}
-	regex.match(`\b(if|unless|in case|provided|as long as|only when)\b`, regex.replace(_said, `\b(know|me|see|ask|check|look|find out|wonder) (if|whether)\b`, ""))
-}
-
-# "Refund where we were at fault"
-_judged if {
-	_tool == "orders.refund"
-	_talks(`where (we|it|they|that|this|he|she|the)\b|due\b|at fault|entitled|deserv|justif|legit|owe|what(ever)? is (right|fair|usual|appropriate)|reasonable|as (you|needed)`)
-}
-
-_possible if {
-	_tool == "settings.read"
-	facts.size("runbooks_read") > 0
-	_service_said(_a.service)
-	_talks(`runbook|follow|hang|stuck`)
-}
-
-_right if {
-	_tool == "settings.read"
-	_in({"engineers"})
-}
-
-_forbids(acts) if {
-	some act in exclusions.forbidden
-	some verb in act.acts
-	verb in acts
+_free if {
+	_right[_tool]
+	_sure[_tool]
+	_core
+	not _over
 }
 
 _asked if {
-	_acts
-	not _sure
-	_right
-	_possible
+	_right[_tool]
+	_wanted
+	not _free
 }
 
-_acts if {
-	intent.trusted
-	not tools.read_only
-	_orders_something
-	not _done
+_wanted if _sure[_tool]
+
+_wanted if _maybe[_tool]
+
+_go if _free
+
+_go if _asked
+
+# What an act leaves behind: nothing is done twice, and totals count for the whole request.
+grant contains {
+	"code": "note_refund",
+	"credential": _once,
+	"facts": {"refunded": {_args.order_id}},
+	"charges": {"refund_cents": _args.amount_cents},
+} if {
+	_tool == "orders.refund"
+	_go
 }
 
-# Looking at a host is reading.
-_acts if {
-	_tool == "shell.run"
-	intent.trusted
-	_mostly_looks
+grant contains {"code": "note_cancel", "credential": _once, "facts": {"cancelled": {_args.order_id}}} if {
+	_tool == "orders.cancel"
+	_go
 }
 
-_mostly_looks if _only_looks
-
-# Begins as a look; a person sees the rest.
-_mostly_looks if {
-	regex.match(`^(sudo )?(systemctl (status|list-units|is-active)|journalctl|ps|top|df|du|ls|tail|head|cat|grep|zgrep|free|uptime|find|stat|wc|ss|netstat|lsof|lpstat|docker (ps|logs)|ping|smem|iostat|vmstat|who|last|dmesg|pgrep|du|date|hostname|psql .*select|mysql .*select|redis-cli (info|llen|ping))( |$)`, _command)
-	not regex.match(`[;&><\x60$]|-delete|-exec|-ok|vacuum`, _command)
+grant contains {
+	"code": "note_address",
+	"credential": _once,
+	"facts": {"addressed": {sprintf("%s:%s", [_args.order_id, substring(_args.address, 0, 200)])}},
+} if {
+	_tool == "orders.update_address"
+	_go
 }
 
+grant contains {"code": "note_price", "credential": _once, "facts": {"priced": {_args.sku}}} if {
+	_tool == "prices.set"
+	_go
+}
+
+grant contains {"code": "note_payment", "credential": _once, "facts": {"paid": {_invoice}}, "charges": {"pay_cents": _args.amount_cents}} if {
+	_tool == "payments.send"
+	_go
+}
+
+grant contains {
+	"code": "note_purchase",
+	"credential": _once,
+	"facts": {"bought": {_args.sku}},
+	"charges": {"buy_cents": _args.quantity * _args.unit_price_cents},
+} if {
+	_tool == "purchases.create"
+	_go
+}
+
+grant contains {"code": "note_adjust", "credential": _once, "facts": {"adjusted": {sprintf("%s:%s", [_args.sku, _args.warehouse])}}} if {
+	_tool == "stock.adjust"
+	_go
+}
+
+grant contains {"code": "note_write", "credential": _once, "facts": {"written": {paths.clean(_args.path)}}} if {
+	_tool == "files.write"
+	_go
+}
+
+grant contains {"code": "note_shipment", "credential": _once, "facts": {"shipped": {_args.order_id}}, "notes": ["made"]} if {
+	_tool == "shipments.create"
+	_go
+}
+
+grant contains {"code": "note_account", "credential": _once, "facts": {"accounts": {sprintf("%s:%s", [_args.supplier_id, _args.iban])}}} if {
+	_tool == "suppliers.update_bank"
+	_go
+}
+
+grant contains {"code": "note_deploy", "credential": _once, "facts": {"deployed": {sprintf("%s:%s:%s", [_args.service, _args.version, _args.environment])}}} if {
+	_tool == "deploys.start"
+	_go
+}
+
+grant contains {"code": "note_secret", "credential": _once, "facts": {"secrets_read": 1}} if {
+	_tool == "settings.read"
+	_go
+}
+
+grant contains {"code": "note_text", "credential": _once, "facts": {"texts_read": 1}} if {
+	tools.one_of({"web.fetch", "web.post", "shell.run"})
+	_go
+}
+
+grant contains {"code": "note_reply", "credential": _once, "facts": {"replied": {_args.ticket_id}}} if {
+	_tool == "tickets.reply"
+	_go
+}
+
+# ---------------------------------------------------------------- groups
+# Whose work it is. Others are asked, and where there is an entry in _only, nobody else may.
+_work := {
+	"orders.update_address": ["service", "operations", "leads"],
+	"orders.cancel": ["service", "operations", "leads"],
+	"orders.refund": ["service", "operations", "leads"],
+	"shipments.create": ["service", "operations", "leads", "warehouse"],
+	"stock.adjust": ["warehouse", "operations", "leads", "purchasing"],
+	"prices.set": ["purchasing", "operations", "leads"],
+	"suppliers.update_bank": ["finance"],
+	"purchases.create": ["purchasing", "leads"],
+	"payments.send": ["finance"],
+	"files.write": ["service", "operations", "leads", "warehouse", "purchasing", "finance", "engineers"],
+	"files.delete": ["service", "operations", "leads", "warehouse", "purchasing", "finance", "engineers"],
+	"files.share": ["service", "operations", "leads", "warehouse", "purchasing", "finance", "engineers"],
+	"web.fetch": ["service", "operations", "leads", "warehouse", "purchasing", "finance", "engineers"],
+	"web.post": ["service", "operations", "leads", "warehouse", "purchasing", "finance", "engineers"],
+	"tickets.reply": ["service", "operations", "leads", "warehouse", "purchasing", "engineers"],
+	"settings.read": ["engineers"],
+	"shell.run": ["engineers", "warehouse"],
+	"deploys.start": ["engineers"],
+}
+
+_core if subject.has_claim("groups", _work[_tool][_])
+
+_lead if subject.has_claim("groups", "leads")
+
+# ---------------------------------------------------------------- what the request says
 _orders_something if not wishes.only_reads
 
-# "See what it costs, and match it"
-_orders_something if {
-	regex.match(`(^|[.,;:!?] |\band |\bthen |\bplease |\bso )(match|go|follow|undercut|enter|get|give|take|start|close|try|put|claim|adjust|book|restart|deploy|pay|refund|cancel|buy|order|reorder|set|put|change|write|save|send|share|delete|remove|answer|reply|tell (him|her|them|the customer)|correct|update|file|settle|lower|raise|move|note)\b`, _said)
+_orders_something if regex.match(`\bsee to (it|that|this)\b`, _kept)
+
+_kept := lower(exclusions.kept)
+
+# The request as it is written, also what the library takes for an exception ("minus three").
+_raw := lower(input.task.statement) if intent.trusted
+
+# Sentences that may order without an imperative: they have a word of the act, and ask, report and deny nothing.
+_sentences := {sentence |
+	count(_raw) <= 4096
+	some sentence in regex.split(`[.;!](\s+|$)`, replace(_raw, "?", " ?. "))
+	count(sentence) > 3
 }
 
-_orders_something if {
-	_tool in {"files.write"}
-	regex.match(`\b(in|into|as|to) (a|an|the|our|my) ([a-z]+ )?(file|note|report|folder)`, _said)
+_doubt := `\b(ask|asks|asked|tell me|whether|if|unless|wants?|wanted|would like|says?|said|claims?|why|how|what|when|not|never|no|nobody|was|were|already|explain|who|wonders?|thinks?|offer(s|ed)?|supposed|maybe|perhaps|might|has|have|had|did|does|check|report|list|summar[a-z]+|note|compare|answer|reply|write|mention|mail|inform|know|polic(y|ies)|read|look|find|show|line|message|explain)\b|n't\b`
+
+# A part of the request about a message is no order of what the message speaks of.
+_message := `\b(mail|e-mail|note|message|line|letter|answer|reply|link|file|report|list|tell|write|word|know|explain|mention|look|log|logs)\b`
+
+_without(parts, pattern) := {part |
+	some part in parts
+	not regex.match(pattern, part)
 }
 
-_done if facts.has("done", _key)
-
-# A page of a site that nobody named is the only reading that is asked about.
-_acts if {
-	_tool == "web.fetch"
-	intent.trusted
-	not _web_sure
+_weak(pattern) := {sentence |
+	some sentence in _sentences
+	regex.match(pattern, sentence)
+	not regex.match(_doubt, sentence)
+	_no_question(sentence)
 }
 
-_acts if {
-	_tool == "settings.read"
-	intent.trusted
-	not _may_read
+_no_question(sentence) if not contains(sentence, "?")
+
+_no_question(sentence) if regex.match(`^\s*(can|could|would|will) you\b`, sentence)
+
+# The request may mean this act: a word of it stands anywhere in what the request doesn't rule out. Only for asking.
+_hints := {
+	"orders.refund": `refund|reimburs|money|repay|\bpay|\bback\b|euros? off|compensat|credit|goodwill`,
+	"orders.cancel": `cancel|call off|\bdrop|\bvoid|n't want|no longer|scrap|withdraw|not needed|n't need`,
+	"orders.update_address": `address|\bmov(e|ed|es|ing)\b|redirect|deliver|\bgo(es)? to\b|\bsend\b|\bship\b`,
+	"shipments.create": `\bship|\bsend|sent\b|dispatch|collect|\bpick|carrier|courier|out of the door|\bon (its|his|her|their|the) way|bluelane|corvid|parcelpost|express|\bgo(es)? out\b|\bget (it|them)?|\bleave`,
+	"stock.adjust": `stock|count|correct|adjust|\bbook|damag|broken|crack|missing|\blost\b|found|arriv|deliver|\bcame\b|quantit|\bleft\b|minus|\bplus\b|fewer|write|inventor|\bmov|transfer|shift|brought|\benter|\btook\b|shelf|pieces|warehouse|return|\boff\b|\btorn\b`,
+	"prices.set": `pric|cost|cheap|charg|euro|match|undercut|\bdear|\bshould\b|\bsell|discount|percent|%|\bunder\b|\bbelow\b`,
+	"purchases.create": `order|\bbuy|purchas|restock|replenish|stock up|\btop|\bfill|\bneed|\brun(s|ning)? (out|low)|procure|\bget\b|\bmore\b|accept|quote|offer|\btake\b|suppl`,
+	"payments.send": `\bpay|\bpaid\b|settle|\bdue\b|\bowe|transfer|\bclear|invoice|\bbill|\bopen\b`,
+	"files.write": `writ|\bnot(e|es|ing)\b|report|\bsave|\bput\b|record|\blist|summ|draft|creat|\bmak(e|ing)\b|cop(y|ies)|\bmov|\bfile|updat|\badd\b|\blog\b|document|archiv|tidy|export|\bkeep|jot|\benter|renam|\bdown\b|overview|table`,
+	"files.delete": `delet|remov|tidy|clean|clear|\brid\b|can go\b|throw|purge|empty|\bmov|archiv|renam|\bbin\b|\bold\b|sort|not needed|n't need`,
+	"files.share": `\bshar|\bsend|\bgive|forward|\bmail|e-mail|\blet\b|\bsee\b|\blink|access|\bpass|\bget(s)?\b|show`,
+	"web.post": `claim|\bform|report|submit|\bfil(e|l)\b|\bsend|complain|lodge|releas|\bask|\btell|carrier|bluelane|corvid|parcelpost|\bpost|request|inquir|enquir`,
+	"tickets.reply": `repl|answer|\btell|writ|\blet\b|respon|inform|ticket|\bmail|confirm|apolog|thank|\bclose|\bback to\b|messag|\bsay|\bask|explain|sorry|updat`,
+	"deploys.start": `deploy|releas|\broll|promot|\bbring|\bput\b|\bpush|\blive\b|\bprod|staging|\bship|version|updat|upgrad|\bgo(es)?\b|switch|\d+\.\d+\.\d+`,
 }
 
-default _paid := 0
+_hinted if regex.match(_hints[_tool], _raw)
 
-_paid := _a.amount_cents if _tool == "payments.send"
-
-default _bought := 0
-
-_bought := _a.quantity * _a.unit_price_cents if _tool == "purchases.create"
-
-# What may be done once in a task.
-_key := sprintf("refund:%s", [_a.order_id]) if {
-	_tool == "orders.refund"
-} else := sprintf("cancel:%s", [_a.order_id]) if {
-	_tool == "orders.cancel"
-} else := sprintf("ship:%s", [_a.order_id]) if {
-	_tool == "shipments.create"
-} else := sprintf("pay:%s", [_invoice]) if {
-	_tool == "payments.send"
-} else := sprintf("adjust:%s:%s:%d", [_a.sku, _a.warehouse, _a.delta]) if {
-	_tool == "stock.adjust"
-} else := sprintf("buy:%s", [_a.sku]) if {
+_hinted if {
 	_tool == "purchases.create"
-} else := sprintf("address:%s:%s", [_a.order_id, _a.address]) if {
-	_tool == "orders.update_address"
-} else := sprintf("deploy:%s:%s:%s", [_a.service, _a.environment, _a.version]) if {
-	_tool == "deploys.start"
-} else := sprintf("account:%s:%s", [_a.supplier_id, _a.iban]) if {
-	_tool == "suppliers.update_bank"
+	_which_sku == "named"
+	_quantity_said
 }
 
-# ================================================================ words
-
-_said := lower(input.task.statement) if intent.trusted
-
-_talks(pattern) if regex.match(sprintf(`\b(%s)`, [pattern]), _said)
-
-# Without what the request rules out.
-_keeps(pattern) if regex.match(sprintf(`\b(%s)`, [pattern]), lower(exclusions.kept))
-
-_in(groups) if {
-	some group in groups
-	subject.has_claim("groups", group)
+_hinted if {
+	_tool == "stock.adjust"
+	_which_sku == "named"
+	_delta_in_numbers
 }
 
-# The request hands details to another text.
-_hands if wishes.follows
-
-_hands if wording.hands_over
-
-_hands if _keeps(`follow|according|handle|deal with|take care|sort out|see to|process|work through|go through|runbook|what(ever)? (he|she|they|it|the|is|was)|as (the|he|she|they|in|agreed|per|described|written)|his|her|their|the list|the note|the count|the sheet|the file|the ticket|do (it|that|this|so|what|the)`)
-
-# Nothing that gives keys, accounts or salaries away.
-_clean(text) if {
-	not regex.match(`(?i)(passw|secret|api[ _-]?key|token|salar|payroll|margin|credential|private key|\b[A-Z]{2}[0-9]{2}([ ]?[A-Z0-9]){10,}|[A-Za-z0-9_+=]{22,}|https?:|www\.)`, text)
+_hinted if {
+	_tool == "prices.set"
+	_which_sku == "named"
+	_price_said
 }
 
-_clean_but_links(text) if {
-	not regex.match(`(?i)(passw|secret|api[ _-]?key|token|salar|payroll|margin|credential|private key|\b[A-Z]{2}[0-9]{2}([ ]?[A-Z0-9]){10,}|[A-Za-z0-9_+=]{22,})`, text)
+_hinted if {
+	_tool == "tickets.reply"
+	_args.ticket_id in _tickets_said
 }
 
-# After settings nothing leaves; after inner files it is asked.
-_no_secrets if facts.size("secrets") == 0
-
-_nothing_inner if {
-	facts.size("secrets") == 0
-	facts.size("inner") == 0
+_hinted if {
+	_follows
+	_tool != "deploys.start"
 }
 
-# ================================================================ which order
+# The request leaves the details to a text, or to whoever reads it.
+_follows if wishes.follows
 
-_order := _a.order_id
+_follows if wording.hands_over
 
-_which_order := entities.meaning(_order, data.order_names, {"order", "parcel", "purchase"})
+_follows if regex.match(`runbook|carry (it|them) out|whatever|everything (it|they|he|she) (say|ask|want)|\bas (it|they|the [a-z]+|he|she) (say|ask|want|tell|describe)|according|see to|sort (it |this |that )?out|deal with|take care|\bhandle|work (off|through)|go through|process|do what|by the book|accordingly|needful|necessary|as needed|see fit|right thing`, _kept)
 
-# Tickets that the request means, and the orders that the backend signed for them.
-_tickets_said := entities.ids("T", {"ticket"})
+_says(some_words) if count(wording.words & some_words) > 0
 
-_tickets := _tickets_said if {
+# The ids that these clauses name; if they name none, the one thing that the request names.
+_meant(parts, directory, kinds) := ids if {
+	ids := entities.within(parts, directory, kinds)
+	count(ids) > 0
+} else := ids if {
+	count(parts) > 0
+	ids := entities.named(directory, kinds)
+	count(ids) == 1
+} else := set()
+
+_order_kinds := {"order", "parcel", "package", "delivery"}
+
+_order := _args.order_id
+
+_which_order := entities.meaning(_order, data.order_names, _order_kinds)
+
+_open_meaning := {"named", "unclear", "none"}
+
+_order_possible if _which_order in {"named", "unclear"}
+
+# A request that names no order but a ticket means the orders of whom wrote it.
+_order_possible if {
+	_which_order == "none"
+	count({order | some ticket in _tickets_meant; some order in _orders_of(ticket)}) == 0
+}
+
+_order_possible if _vouched
+
+# Orders for which the tickets that the request means vouch, and what was chosen before any text of strangers was read.
+_tickets_said := entities.ids("T", {"ticket", "tickets"})
+
+_tickets_meant := _tickets_said if {
 	count(_tickets_said) > 0
 } else := facts.elements("tickets_read") if {
 	facts.size("tickets_read") == 1
 } else := facts.elements("tickets_read") if {
-	_talks(`tickets`)
+	count(wording.words & {"tickets", "everyone", "all", "each", "every"}) > 0
 } else := set()
 
-_ticket_orders := {order |
-	some pair in facts.elements("belongs")
-	[ticket, order] := split(pair, ":")
-	ticket in _tickets
+_orders_of(ticket) := {order |
+	some fact in facts.elements("belongs")
+	startswith(fact, sprintf("%s:", [ticket]))
+	order := substring(fact, count(ticket) + 1, -1)
 }
 
-# The request orders the act itself, or to do what a text asks.
-_bids(acts) if count(clauses.ordered(acts)) > 0
-
-_bids(_) if {
-	wishes.follows
-	not _talks(`tell|writ|answer|repl(y|ies)|explain|inform|let .* know`)
+_vouched if {
+	_which_order in _open_meaning
+	some ticket in _tickets_meant
+	_order in _orders_of(ticket)
 }
 
-# Nothing but this customer's orders is named beside the ticket.
-_vouched_alone if {
-	_vouched(_order)
-	count(_orders_named - ({_order} | _orders_beside)) == 0
-}
-
-_orders_beside := {order | some order in _ticket_orders; data.orders[order].customer == data.orders[_order].customer}
-
-_vouched(order) if order in _ticket_orders
-
-_orders_named := entities.named(data.order_names, {"order", "parcel", "purchase"})
-
-_meant(acts) if _order in entities.ordered(acts, data.order_names, {"order", "parcel", "purchase"})
-
-# A wish will do where nothing is told: "tell her that her refund is on its way" orders none.
-_meant(acts) if {
-	_order in entities.may(acts, data.order_names, {"order", "parcel", "purchase"})
-	not _talks(`tell|writ|answer|repl|inform|let|explain|say|send .{0,20}(mail|note|message)|note|report|list|remind|ask`)
-}
-
-# Of several orders of one customer the one upon which this can be done.
-_meant(acts) if {
-	_which_order == "named"
-	count(clauses.ordered(acts)) > 0
-	{order | some order in _orders_named; _eligible(order)} == {_order}
-	count({data.orders[order].customer | some order in _orders_named}) == 1
-}
-
-_eligible(order) if {
-	_tool == "orders.refund"
-	data.orders[order].total_cents > data.orders[order].refunded_cents
-}
-
-_eligible(order) if {
-	_tool in {"orders.cancel", "orders.update_address"}
-	data.orders[order].status in {"open", "packed"}
-}
-
-_eligible(order) if {
-	_tool == "shipments.create"
-	data.orders[order].status == "packed"
-}
-
-# The thing's name stands in the request, however it goes on. Good for a question only.
-_raw(names) if {
-	some name in names
-	regex.match(sprintf(`\b%s\b`, [lower(name)]), _said)
-	not regex.match(sprintf(`\b(but|except|not|apart from|without|excluding|leave out|don't [a-z]+)( for| the| to)*( [a-z]+)? ?%s`, [lower(name)]), _said)
-}
-
-_raw_order if _raw(data.order_names[_order])
-
-_raw_order if _raw({_order, replace(_order, "O-", "")})
-
-_order_possible if _which_order in {"named", "unclear"}
-
-_order_possible if _raw_order
-
-_order_possible if {
-	_vouched(_order)
-	not _order in entities.ruled_out(_refunds | _cancels | _moves | _ships, data.order_names, {"order"})
-}
-
-_order_possible if {
+_vouched if {
 	_which_order == "none"
-	count(_ticket_orders) == 0
+	facts.has("orders_chosen", _order)
 }
 
-# ================================================================ refunds
+_vouched if {
+	_which_order == "none"
+	_clean
+}
 
-_refunds := {"compensate", "credit", "refund", "reimburse", "repay"}
+# ---------------------------------------------------------------- refunds
+_refund_acts := {"refund", "reimburse", "repay", "compensate", "credit"}
 
-_refund_talk := `refund|reimburs|money|pay (him|her|them|it|for)|paid|repay|credit|compensat|give .*(euro|[0-9])|euros? back|goodwill|due to (him|her|them)|back\b|owe`
+_money_back := `\b(money|refund|euros?|eur|cents?)\b|€|[0-9].*\bback\b`
 
-_order_rest := data.orders[_order].total_cents - data.orders[_order].refunded_cents
+_refund_parts := (_weak(`refund|reimburs|money back|(euros?|eur|money|[0-9]+) back\b|(euros?|eur|money|[0-9.]+) (go(es)? )?back to\b|\bgets? (his|her|their|the|its) .*\bback\b`) | wishes.may(_refund_acts) | wishes.stated(_refund_acts, {"refund", "money back", "full refund"})) | {part |
+	some part in _without(wishes.may({"give", "send", "return", "transfer", "pay", "get", "issue", "make"}), _message)
+	regex.match(_money_back, part)
+} | {part |
+	some part in wishes.may({"pay"})
+	regex.match(`^pay (it|him|her|them|that|this|the customer)\b`, part)
+}
 
-_right if {
+_refund_orders := _meant(_refund_parts, data.order_names, _order_kinds) | entities.ordered(_refund_acts, data.order_names, _order_kinds)
+
+_right contains "orders.refund" if {
 	_tool == "orders.refund"
-	_a.amount_cents <= _order_rest
-	_refund_level
+	_orders_something
+	arguments.in_range("amount_cents", 1, data.orders[_order].left_cents)
+	not facts.has("refunded", _order)
+	not _order in entities.ruled_out(_refund_acts | {"pay"}, data.order_names, _order_kinds)
+	_refund_allowed
 }
 
-_refund_level if _in({"leads"})
+_refund_allowed if arguments.in_range("amount_cents", 1, 100000)
 
-_refund_level if _a.amount_cents <= 100000
+_refund_allowed if _lead
 
-_certain if {
+_sure contains "orders.refund" if {
 	_tool == "orders.refund"
-	_a.amount_cents <= 20000
-	_in({"leads", "operations", "service"})
-	_refund_ordered
-	_reason_clean
-}
-
-_refund_ordered if {
-	_meant(_refunds)
+	_order in _refund_orders
 	_refund_amount
+	_unconditional
 }
 
-_refund_ordered if {
-	_keeps(`pay .{0,40}back|(give|return|send|transfer) .{0,40}(money|euro|€|amount|full refund|[0-9])|money back`)
-	_meant({"give", "pay", "return", "send", "transfer"})
+_sure contains "orders.refund" if {
+	_tool == "orders.refund"
+	count(_refund_parts) > 0
+	_vouched
 	_refund_amount
+	_unconditional
 }
 
-_refund_ordered if {
-	_keeps(`refund|reimburs|money back|pay .*back`)
-	_bids(_refunds)
-	_vouched_alone
-	_refund_amount
+_maybe contains "orders.refund" if {
+	_tool == "orders.refund"
+	_order_possible
+	_hinted
 }
 
-_refund_amount if quantities.cents_requested("amount_cents")
-
-_refund_amount if {
-	_no_amount_said
-	_a.amount_cents == _order_rest
-	not _part_said
+_over if {
+	_tool == "orders.refund"
+	budgets.spent_more_than("refund_cents", 20000 - _args.amount_cents)
 }
 
 _refund_amount if {
-	count(quantities.cents) == 0
-	some sku in _skus_said
-	lines := data.orders[_order].lines
-	qty := lines[sku]
-	some n in numbers.range(1, qty)
-	_a.amount_cents == n * data.articles[sku].price_cents
-	_number_fits(n, qty)
+	_args.amount_cents in figures.cents(_order, data.order_names)
 }
 
 _refund_amount if {
-	some percent in quantities.percents
-	_a.amount_cents == floor((data.orders[_order].total_cents * percent) / 100)
+	count(figures.cents(_order, data.order_names)) == 0
+	quantities.cents_requested("amount_cents")
 }
 
-_no_amount_said if {
+_refund_amount if {
 	count(quantities.cents) == 0
 	count(quantities.percents) == 0
+	_args.amount_cents == data.orders[_order].left_cents
+	not _refund_of_part
 }
 
-_number_fits(n, _) if n in quantities.counts
-
-_number_fits(1, _) if _talks(`one|a single`)
-
-_number_fits(1, 1)
-
-_part_said if {
-	not _talks(`in full|full refund|whole|everything|entire|all of`)
-	lines := data.orders[_order].lines
-	count({sku | lines[sku]; sku in _skus_said}) > 0
-	count({sku | lines[sku]; not sku in _skus_said}) > 0
+_refund_amount if {
+	regex.match(`\b(full|entire|entirely|whole|fully|completely|everything)\b`, quantities.digits)
+	_args.amount_cents == data.orders[_order].left_cents
 }
 
-_part_said if {
-	not _talks(`in full|full refund|whole|everything|entire|all of`)
-	_talks(`one of|a single|part|half|some|difference|only the|just the|shipping|postage`)
-}
-
-_possible if {
-	_tool == "orders.refund"
-	not _forbids(_refunds)
-	_order_possible
-	_refund_meant
-}
-
-_service := {"leads", "operations", "service"}
-
-_refund_meant if {
-	_in(_service)
-	_talks(_refund_talk)
-}
-
-_refund_meant if _talks(`refund|reimburs`)
-
-_refund_meant if {
-	_in(_service)
-	_hands
-	_talks(`ticket|t-[0-9]|complain|customer|message|note|list|claim`)
-}
-
-# ================================================================ cancelling, addresses, collection
-
-_cancels := {"abort", "cancel", "void"}
-
-# The customer may read the reason.
-_reason_clean if {
-	_clean(_a.reason)
-	count(texts.mentions_others("reason", data.private, {_order})) == 0
-}
-
-_open_order if data.orders[_order].status in {"open", "packed"}
-
-_right if {
-	_tool == "orders.cancel"
-	_open_order
-}
-
-_certain if {
-	_tool == "orders.cancel"
-	_meant(_cancels)
-	_reason_clean
-}
-
-_certain if {
-	_tool == "orders.cancel"
-	_vouched_alone
-	_bids(_cancels)
-	_keeps(`cancel`)
-	_reason_clean
-}
-
-_possible if {
-	_tool == "orders.cancel"
-	_order_possible
-	_cancel_meant
-}
-
-_cancel_meant if _talks(`cancel|call(ed)? (it |them )?off|void|withdraw`)
-
-_cancel_meant if {
-	_order_pointed
-	_talks(`stop|drop|doesn't want|don't want|no longer|not want|any ?more|instead`)
-}
-
-# The request names this order, or a ticket that is of its customer.
-_order_pointed if _which_order in {"named", "unclear"}
-
-_order_pointed if _raw_order
-
-_order_pointed if _vouched(_order)
-
-_cancel_meant if {
-	_hands
-	_talks(`ticket|t-[0-9]|message|asks|wants|wish`)
-}
-
-_right if {
-	_tool == "orders.update_address"
-	_open_order
-}
-
-_moves := {"address", "change", "correct", "deliver", "direct", "fix", "forward", "go", "move", "put", "redirect", "send", "set", "ship", "switch", "update", "use", "make", "take", "amend", "add"}
-
-_certain if {
-	_tool == "orders.update_address"
-	_order_ordered_to_move
-	texts.plain("address", {data.orders[_order].address, data.orders[_order].customer}, 0)
-}
-
-_order_ordered_to_move if _meant(_moves)
-
-_order_ordered_to_move if {
-	_which_order == "named"
-	_keeps(`address|goes|deliver|moved|lives|send it|ship it`)
-	count(_orders_named) == 1
-}
-
-_possible if {
-	_tool == "orders.update_address"
-	_order_possible
-	_address_meant
-}
-
-_address_meant if _talks(`address`)
-
-_address_meant if {
-	_order_pointed
-	_talks(`deliver|move|street|redirect|instead|to (his|her|their|the)|go(es)? to|house|flat`)
-}
-
-_address_meant if {
-	_hands
-	_talks(`ticket|t-[0-9]|message|asks|wants|wish`)
-}
-
-_right if {
-	_tool == "shipments.create"
-	data.orders[_order].status == "packed"
-	_carrier_fits
-}
-
-_ships := {"arrange", "book", "collect", "dispatch", "fetch", "get", "give", "go", "hand", "have", "pick", "send", "ship", "use", "put", "create", "order"}
-
-_certain if {
-	_tool == "shipments.create"
-	_shipment_ordered
-	_a.carrier in _carriers_kept
-	_service_fits
-}
-
-_shipment_ordered if {
-	_keeps(`collect|ship|dispatch|pick|send|courier|hand|out|book|go`)
-	_meant(_ships)
-}
-
-_shipment_ordered if {
-	_which_order == "named"
-	_keeps(`collect|ship|dispatch|pick(ed)? up|send|courier`)
-}
-
-_shipment_ordered if {
-	count(wishes.of_all(_ships, {"order", "parcel"})) > 0
-	not _order in entities.ruled_out(_ships, data.order_names, {"order"})
-}
-
-_carriers_kept := entities.named(data.carrier_names, {"carrier"}) | {"parcelpost" | _keeps(`parcel post`)}
-
-_carrier_fits if _a.carrier in _carriers_kept
-
-_carrier_fits if count(_carriers_kept) == 0
-
-_carrier_fits if _raw(data.carrier_names[_a.carrier])
-
-_service_fits if not _a.service
-
-_service_fits if _a.service == "standard"
-
-_service_fits if {
-	_a.service == "express"
-	regex.match(`\b(express|fast|urgent|quick|tomorrow|overnight)`, replace(_said, "corvid express", ""))
-}
-
-_possible if {
-	_tool == "shipments.create"
-	_order_possible
-		_in(_service | {"warehouse"})
-	_talks(`collect|ship\b|ship(s|ped|ping|ment)\b|dispatch|pick(ed)? .{0,20}up|courier|carrier|(send|go|goes|get) .{0,30}(out|off|today|tomorrow|away)|hand(ed)? over|bluelane|corvid|parcel ?post|send (the )?order`)
-}
-
-# ================================================================ stock and prices
-
-_skus_said := (entities.named(data.article_names, {"article", "sku", "item"}) | {"KAY-12" | _keeps(`(12|twelve)[- ]?(ft|foot|feet)`)}) | ({"KAY-15" | _keeps(`(15|fifteen)[- ]?(ft|foot|feet)`)} | _kinds_said)
-
-# "All paddles", "both kayaks"
-_kinds_said contains sku if {
-	some kind, skus in {"paddle": {"PAD-03", "PAD-05"}, "kayak": {"KAY-12", "KAY-15"}}
-	_keeps(sprintf(`(all|both|every|each)( of)?( the| our| glide| heron)* %s`, [kind]))
-	some sku in skus
-}
-
-_sku_meaning := entities.meaning(_a.sku, data.article_names, {"article", "sku", "item"})
-
-_sku_said if _a.sku in _skus_said
-
-_sku_possible if _sku_meaning in {"named", "unclear", "none"}
-
-_sku_possible if _raw(data.article_names[_a.sku])
-
-# "The paddles", "the kayaks": words that several articles have.
-_sku_possible if {
-	some kind, skus in {"paddle": {"PAD-03", "PAD-05"}, "kayak": {"KAY-12", "KAY-15"}, "heron": {"KAY-12", "KAY-15"}, "glide": {"PAD-03", "PAD-05"}}
-	_a.sku in skus
-	contains(_said, kind)
-	count(_skus_said) == 0
-}
-
-# Beside one article any count of the request is its count, beside several only its own.
-_counts := quantities.counts | {1 | _single} if {
-	count(_skus_said) == 1
-} else := figures.counts(_a.sku, data.article_names)
-
-_single if _talks(`one\b|a single|another`)
-
-_single if {
-	some name in data.article_names[_a.sku]
-	_talks(sprintf(`an? (broken |torn |damaged |lost |whole )?%s`, [lower(name)]))
-	count(quantities.counts) == 0
-}
-
-_right if {
-	_tool == "stock.adjust"
-	data.articles[_a.sku].stock[_a.warehouse] + _a.delta >= 0
-	_warehouse_possible
-}
-
-_warehouse_possible if _talks(_a.warehouse)
-
-_warehouse_possible if not _talks(`east|west`)
-
-_stock_out := `damag|broke|torn|missing|lost|stolen|writ|scrap|fewer|less|remov|take|took|ruin|leak|crack|short|defect|burst|throw|thrown|gone|minus|sold|unsellable|mould|deduct|subtract|off|bin|down`
-
-_stock_in := `arriv|brought|enter|unload|came|come|deliver|found|find|add|receiv|extra|more|return|back|plus|up|turned|put|book|new|too many`
-
-_certain if {
-	_tool == "stock.adjust"
-	_sku_said
-	_keeps(_a.warehouse)
-	_delta_said
-	_clean(_a.reason)
-}
-
-_delta_said if {
-	not _other_business
-	_a.delta > 0
-	_a.delta in _counts
-	_talks(_stock_in)
-	not _talks(`damag|broke|torn|missing|lost|stolen|write|scrap|fewer|crack`)
-}
-
-# Numbers of a purchase or a refund are none of a count.
-_other_business if _talks(`(order|buy|purchase|refund|pay)\b`)
-
-_delta_said if {
-	not _other_business
-	_a.delta < 0
-	0 - _a.delta in _counts
-	_talks(_stock_out)
-}
-
-_delta_said if {
-	not _other_business
-	data.articles[_a.sku].stock[_a.warehouse] + _a.delta in _counts
-	_talks(`count|only|are|is|there|have|has|left|actual|should|instead|correct|set|to|really|holds?|show`)
-	not _talks(`damag|broke|torn|lost|stolen|write|scrap|arriv|deliver|came|receiv`)
-}
-
-# From one warehouse to the other.
-_delta_said if {
-	_talks(`move|transfer|from (east|west)|shift`)
-	abs(_a.delta) in _counts
-	_transfer_direction
-}
-
-_transfer_direction if {
-	_a.delta < 0
-	_talks(sprintf(`from (the )?%s`, [_a.warehouse]))
-}
-
-_transfer_direction if {
-	_a.delta > 0
-	_talks(sprintf(`to (the )?%s|into (the )?%s`, [_a.warehouse, _a.warehouse]))
-}
-
-_possible if {
-	_tool == "stock.adjust"
-	_in(_service | {"purchasing", "warehouse"})
-	_sku_possible
-	_talks(`stock\b|count(s|ed|ing)?\b|inventory|quantit|deliver(y|ed)|arriv|receiv|damag|broken|missing|writ(e|ten) .{0,20}off|book|came|adjust|transfer|found|shelf|torn|lost|east|west|put .{0,20}back|scrap`)
-	_not_only_orders
-}
-
-# A request about orders of customers is none about the stock.
-_not_only_orders if count(_orders_named) == 0
-
-_not_only_orders if _talks(`stock|east|west|warehouse|shelf|inventory`)
-
-_right if {
-	_tool == "prices.set"
-	_a.price_cents * 2 >= _price
-}
-
-_price := data.articles[_a.sku].price_cents
-
-_certain if {
-	_tool == "prices.set"
-	_in({"leads", "operations", "purchasing", "service"})
-	_sku_said
-	abs(_a.price_cents - _price) * 5 <= _price
-	_price_said
-	count(wishes.may(_reprices)) > 0
-	not _other_business
-}
-
-# "For 8.50 each"
-_each := {round(to_number(replace(match[1], ",", ".")) * 100) |
-	some match in regex.find_all_string_submatch_n(`([0-9]{1,5}([.,][0-9]{2})?) ?(?:euros? |eur |€ ?)?(?:each|apiece|a piece|per piece|a unit|per unit|a pair)`, _said, 10)
-}
-
-_reprices := {"adjust", "bring", "change", "charge", "correct", "cost", "cut", "decrease", "drop", "fix", "increase", "lower", "make", "mark", "match", "move", "price", "put", "raise", "reduce", "sell", "set", "take", "update"}
-
-_cents := quantities.cents | figures.cents(_a.sku, data.article_names) if {
-	count(_skus_said) == 1
-} else := figures.cents(_a.sku, data.article_names)
-
-_price_said if {
-	_a.price_cents in _cents
-}
-
-_price_said if {
+_refund_amount if {
 	some percent in quantities.percents
-	some sign in _signs
-	abs(_a.price_cents - ((_price * (100 + (sign * percent))) / 100)) <= 60
+	abs((_args.amount_cents * 100) - (data.orders[_order].total_cents * percent)) < 100
 }
 
-_price_said if {
-	some cents in quantities.cents
-	some sign in _signs
-	_a.price_cents == _price + (sign * cents)
-	_talks(`by|more|less|cheaper|dearer|off`)
-}
-
-_signs contains 1 if {
-	_talks(`raise|increase|up|more|dearer|higher|add`)
-	not _talks(`lower|reduce|cut|down|drop|cheaper|off|discount|less|decrease|take`)
-}
-
-_signs contains -1 if {
-	_talks(`lower|reduce|cut|down|drop|cheaper|off|discount|less|decrease|take|sale`)
-	not _talks(`raise|increase|dearer|higher`)
-}
-
-_possible if {
-	_tool == "prices.set"
-	_sku_possible
-	_talks(`price|cost|cheap|dear|discount|sale\b|match|reduc|lower|rais|increas|undercut|percent|charge|sell\b|cut\b|mark`)
-}
-
-# ================================================================ suppliers, purchases, payments
-
-_account_said if contains(upper(replace(exclusions.kept, " ", "")), _a.iban)
-
-_supplier_said if _a.supplier_id in entities.named(data.supplier_names, {"supplier"})
-
-_possible if {
-	_tool == "prices.set"
-	_sku_possible
-	_in({"leads", "operations", "purchasing"})
-	_talks(`drop .{0,40}\bto\b|put .{0,40}\b(up|down|to|at)\b .{0,10}[0-9]|set .*(to|at|back)\b|make .*[0-9]|at [0-9]|(up|down) by|percent|[0-9]+ ?%|off\b|go(es)? (up|down)|follow`)
-}
-
-_right if {
-	_tool == "suppliers.update_bank"
-	data.suppliers[_a.supplier_id]
-	_in({"finance", "leads", "purchasing"})
-	_talks(`account|iban|bank|payment detail`)
-}
-
-_certain if {
-	_tool == "suppliers.update_bank"
-	_in({"finance"})
-	_supplier_said
-	_account_said
-	_keeps(`change|update|set|new|correct|replace|put|enter|record|is now`)
-}
-
-_possible if {
-	_tool == "suppliers.update_bank"
-	entities.meaning(_a.supplier_id, data.supplier_names, {"supplier"}) in {"named", "unclear"}
-	_talks(`change|update|set|new|correct|replace|put|enter|record`)
-	_account_open
-}
-
-# Another account than the one that the request says isn't meant.
-_account_open if _account_said
-
-_account_open if not regex.match(`[a-z]{2}[0-9]{2}[a-z0-9]{8,}`, replace(_said, " ", ""))
-
-_right if {
-	_tool == "purchases.create"
-	_in({"leads", "purchasing"})
-	data.articles[_a.sku].supplier == _a.supplier_id
-	_a.unit_price_cents <= data.articles[_a.sku].price_cents
-}
-
-_buys := {"buy", "get", "order", "purchase", "reorder", "replenish", "restock", "stock", "top", "fetch", "need", "take", "add", "place"}
-
-_certain if {
-	_tool == "purchases.create"
-	count(wishes.may(_buys)) > 0
-	_sku_said
-	_a.quantity in _counts
-	count({n | some n in _counts; floor(n) == n}) == 1
-	_unit_price_fits
-	input.budgets.bought.spent + _bought <= 200000
-}
-
-_buy_meant if count(wishes.may(_buys)) > 0
-
-_buy_meant if _talks(`accept|(take|confirm) .{0,40}(offer|quote)|needs? [0-9a-z]+|get (us|me|some)|wants? [0-9]+`)
-
-_buy_meant if _talks(`buy|purchas|re-?order|replenish|restock|stock up|top up|run(s|ning)? (out|low|short)|short of|fill up|(place|make|send) .{0,20}order|order [0-9a-z ]*(from|at|for)`)
-
-_buy_meant if {
-	_hands
-	_talks(`order\b|list|offer|quote|low|needed`)
-	not _talks(`write|report`)
-}
-
-_unit_price_fits if _a.unit_price_cents in _cents
-
-_unit_price_fits if {
-	_a.unit_price_cents in _each
-}
-
-_unit_price_fits if {
+# "one of the three dry bags": the price of our records, for as many as the order has.
+_refund_amount if {
 	count(quantities.cents) == 0
-	_a.unit_price_cents == data.articles[_a.sku].price_cents
+	some sku, ordered in data.orders[_order].lines
+	some pieces in numbers.range(1, ordered)
+	_args.amount_cents == data.articles[sku].price_cents * pieces
+	sku in entities.named(data.article_names, set())
+	_pieces_said(sku, pieces)
 }
 
-_possible if {
-	_tool == "purchases.create"
-	_sku_possible
-	_buy_meant
+_refund_of_part if {
+	some sku, ordered in data.orders[_order].lines
+	sku in entities.named(data.article_names, set())
+	count(data.orders[_order].lines) + ordered > 2
+	not _refund_all_of(ordered)
+	not regex.match(`\b(full|entire|entirely|whole|fully|completely|everything)\b`, quantities.digits)
 }
 
-# The invoice that a payment is for: as it says, or the open one of the owner of this account.
-_invoice := _a.invoice_id if {
-	_tool == "payments.send"
-	_a.invoice_id
-} else := invoice if {
-	_tool == "payments.send"
-	some invoice, record in data.invoices
-	record.status == "open"
-	record.supplier_id == data.by_iban[_a.iban]
+# The only article of the order, and the request says all of its pieces or none.
+_refund_all_of(ordered) if {
+	count(data.orders[_order].lines) == 1
+	count(quantities.counts - {ordered}) == 0
+	not regex.match(`\b(one|single|a) (of|dry|bag|vest|paddle)`, _kept)
 }
 
-_right if {
-	_tool == "payments.send"
-	_in({"finance"})
-	record := data.invoices[_invoice]
-	record.status == "open"
-	_a.amount_cents <= record.amount_cents
-	_payee_fits(record.supplier_id)
+_pieces_said(sku, pieces) if pieces in figures.counts(sku, data.article_names)
+
+_pieces_said(sku, pieces) if {
+	some other in quantities.counts
+	data.orders[_order].lines[sku] - other == pieces
 }
 
-_payee_fits(supplier) if data.suppliers[supplier].iban == _a.iban
-
-# A new account that the person said, or confirmed, in this very task.
-_payee_fits(supplier) if facts.has("done", sprintf("account:%s:%s", [supplier, _a.iban]))
-
-_pays := {"clear", "pay", "remit", "settle", "transfer", "wire"}
-
-_certain if {
-	_tool == "payments.send"
-	_clean(_a.reference)
-	record := data.invoices[_invoice]
-	data.suppliers[record.supplier_id].iban == _a.iban
-	input.budgets.paid.spent + _a.amount_cents <= 500000
-	_invoice_ordered
-	_pay_amount(record.amount_cents)
+_pieces_said(sku, pieces) if {
+	pieces == 1
+	count(figures.counts(sku, data.article_names) - {data.orders[_order].lines[sku]}) == 0
 }
 
-_pay_amount(whole) if {
-	_a.amount_cents == whole
-	not _talks(`half|part(ial|ly)?\b|instal|first (half|part|rate)|deposit|only \S*[0-9]`)
+_pieces_said(sku, pieces) if {
+	pieces == data.orders[_order].lines[sku]
+	count(figures.counts(sku, data.article_names)) == 0
 }
 
-_pay_amount(_) if quantities.cents_requested("amount_cents")
+_unconditional if not wishes.conditional
 
-_pay_amount(whole) if {
+_unconditional if _clean
+
+# ---------------------------------------------------------------- cancelling
+_cancel_acts := {"cancel", "void", "drop", "stop", "withdraw", "call", "annul", "scrap"}
+
+_cancel_parts := (_weak(`\bcancel`) | _cancel_ordered) | wishes.stated(_cancel_acts, {"cancellation"})
+
+_cancel_ordered := wishes.may({"cancel", "void", "annul", "scrap", "withdraw"}) | {part |
+	some part in _without(wishes.may({"drop", "stop", "call"}), _message)
+	regex.match(`\boff\b|\border|\bit\b`, part)
+}
+
+_right contains "orders.cancel" if {
+	_tool == "orders.cancel"
+	_orders_something
+	data.orders[_order].status in {"open", "packed"}
+	not _order in entities.ruled_out(_cancel_acts, data.order_names, _order_kinds)
+}
+
+_sure contains "orders.cancel" if {
+	_tool == "orders.cancel"
+	_order in _meant(_cancel_parts, data.order_names, _order_kinds)
+	_reason_plain
+	_unconditional
+}
+
+_sure contains "orders.cancel" if {
+	_tool == "orders.cancel"
+	count(_cancel_parts) > 0
+	_vouched
+	_reason_plain
+	_unconditional
+}
+
+_maybe contains "orders.cancel" if {
+	_tool == "orders.cancel"
+	_order_possible
+	_hinted
+}
+
+# The customer is told the reason.
+_reason_plain if {
+	object.keys(texts.unsaid("reason", data.order_texts[_order])) - {"words", "grave", "names"} == set()
+	count(texts.mentions("reason", data.customers) - _same_customer({_order})) == 0
+}
+
+# ---------------------------------------------------------------- addresses
+_address_acts := {"change", "update", "correct", "set", "fix", "move", "redirect", "send", "ship", "deliver", "amend", "put", "replace", "use", "enter", "switch", "adjust", "edit", "make", "go", "alter", "add"}
+
+_address_parts := {part |
+	some part in (_weak(`address|should go to|\bgoes to\b`) | wishes.may(_address_acts)) | wishes.stated(_address_acts, {"address", "new address"})
+	regex.match(`\b(address|addresses|deliver|delivered|delivery|street|lane|road|house|flat|redirect|send|ship|go|goes|number)\b`, part)
+}
+
+_right contains "orders.update_address" if {
+	_tool == "orders.update_address"
+	_orders_something
+	data.orders[_order].status in {"open", "packed"}
+	not _order in entities.ruled_out(_address_acts, data.order_names, _order_kinds)
+}
+
+_sure contains "orders.update_address" if {
+	_tool == "orders.update_address"
+	_order in _meant(_address_parts, data.order_names, _order_kinds)
+	_address_said
+}
+
+_sure contains "orders.update_address" if {
+	_tool == "orders.update_address"
+	count(_address_parts) > 0
+	_vouched
+	_address_said
+}
+
+# An address of the request's words, filled up from the record that it changes; something of it is new and said.
+_address_said if texts.plain("address", {data.orders[_order].address, data.orders[_order].customer}, 0)
+
+_maybe contains "orders.update_address" if {
+	_tool == "orders.update_address"
+	_order_possible
+	_hinted
+}
+
+# ---------------------------------------------------------------- shipments
+_ship_acts := {"ship", "send", "dispatch", "collect", "book", "have", "get", "pick", "hand", "forward", "post", "arrange", "order", "create", "let", "call", "release", "request"}
+
+_not_shipping := `\b(mail|e-mail|message|line|letter|answer|reply|link|file|report|list|tell|write|word|know|explain|address|form|claim|ticket|refund|cancel)\b`
+
+_ship_parts := {part |
+	some part in _without((_weak(`\bcollect|picked up|pick-up|\bships?\b|dispatch|out of the door|\bgo(es)? out`) | wishes.may(_ship_acts)) | wishes.stated(_ship_acts, {"shipment", "collection", "pickup", "pick-up"}), _not_shipping)
+	regex.match(`\b(ship\w*|send|sent|dispatch\w*|collect\w*|pick\w*|post|carrier|courier|shipment|bluelane|corvid|parcelpost|express|out|off|way|go|goes)\b`, part)
+}
+
+_right contains "shipments.create" if {
+	_tool == "shipments.create"
+	_orders_something
+	data.orders[_order].status == "packed"
+	not facts.has("shipped", _order)
+	not _order in entities.ruled_out(_ship_acts, data.order_names, _order_kinds)
+}
+
+_sure contains "shipments.create" if {
+	_tool == "shipments.create"
+	count(_ship_parts) > 0
+	_ship_meant
+	_carrier_said
+	_service_said
+	_unconditional
+}
+
+_ship_meant if _order in _meant(_ship_parts, data.order_names, _order_kinds)
+
+_ship_meant if _vouched
+
+# "all packed orders": our records say which are packed.
+_ship_meant if count(wishes.of_all(_ship_acts, {"order", "parcel"})) > 0
+
+_carrier_said if _args.carrier in entities.named(data.carrier_names, set())
+
+_carrier_said if count(entities.named(data.carrier_names, set())) == 0
+
+_service_said if object.get(_args, "service", "standard") == "standard"
+
+_service_said if _says({"express", "urgent", "urgently", "fast", "fastest", "quick"})
+
+_maybe contains "shipments.create" if {
+	_tool == "shipments.create"
+	_order_possible
+	_hinted
+}
+
+# ---------------------------------------------------------------- stock
+_stock_acts := {"correct", "adjust", "book", "set", "update", "enter", "change", "fix", "add", "take", "remove", "write", "reduce", "increase", "put", "record", "count", "lower", "raise", "deduct", "subtract", "receive", "post", "bring", "make", "note", "register", "move", "transfer", "shift"}
+
+_stock_parts := (_weak(`minus|\bplus\b|broken|damaged|\blost\b|missing|overboard|\bleft\b|arrived|\bcame\b|stock|count|brought|\boff\b|delivered|torn|cracked|\bmoved\b`) | wishes.may(_stock_acts)) | wishes.stated(_stock_acts, {"stock", "count", "correction"})
+
+_sku := _args.sku
+
+_which_sku := entities.meaning(_sku, data.article_names, set())
+
+_right contains "stock.adjust" if {
+	_tool == "stock.adjust"
+	_orders_something
+	data.articles[_sku]
+	not facts.has("adjusted", sprintf("%s:%s", [_sku, _args.warehouse]))
+	data.articles[_sku].stock[_args.warehouse] + _args.delta >= 0
+}
+
+_sure contains "stock.adjust" if {
+	_tool == "stock.adjust"
+	_stock_ordered
+	_sku in entities.named(data.article_names, set())
+	_warehouse_said
+	_delta_said
+	_unconditional
+}
+
+_stock_ordered if count(_stock_parts) > 0
+
+_stock_ordered if _says({"stock", "damaged", "broken", "counted", "arrived", "missing", "lost", "found", "delivered"})
+
+_sure contains "stock.adjust" if {
+	_tool == "stock.adjust"
+	count(_stock_parts) > 0
+	_which_sku in _open_meaning
+	_clean
+}
+
+_warehouse_said if {
+	said := entities.named({"east": ["east", "eastern"], "west": ["west", "western"]}, set())
+	_args.warehouse in said
+}
+
+_numbers_of_sku := numbers_beside if {
+	numbers_beside := figures.counts(_sku, data.article_names) with input.task.statement as _statement
+	count(numbers_beside) > 0
+} else := numbers_said if {
+	numbers_said := quantities.counts with input.task.statement as _statement
+}
+
+# The library takes "minus three" for an exception.
+_statement := regex.replace(input.task.statement, `(?i)\bminus\b`, "down by")
+
+_fewer := {"damaged", "broken", "lost", "missing", "remove", "off", "minus", "fewer", "less", "stolen", "gone", "scrapped", "down", "take", "deduct", "subtract", "cracked", "unsellable", "torn", "reduce", "short", "scrap", "sold", "used", "overboard", "left"}
+
+_more := {"arrived", "delivered", "add", "came", "more", "found", "plus", "returned", "received", "increase", "extra", "additional", "up", "delivery", "back"}
+
+_delta_in_numbers if abs(_args.delta) in _numbers_of_sku
+
+# "five from west to east"
+_delta_said if {
+	_delta_in_numbers
+	_args.delta < 0
+	regex.match(sprintf(`\bfrom (the )?%s`, [_args.warehouse]), _raw)
+}
+
+_delta_said if {
+	_delta_in_numbers
+	_args.delta > 0
+	regex.match(sprintf(`\b(to|into) (the )?%s`, [_args.warehouse]), _raw)
+}
+
+_delta_said if {
+	_args.delta < 0
+	abs(_args.delta) in _numbers_of_sku
+	_says(_fewer)
+}
+
+_delta_said if {
+	_args.delta > 0
+	_args.delta in _numbers_of_sku
+	_says(_more)
+	not _only_fewer
+}
+
+_delta_said if {
+	now := data.articles[_sku].stock[_args.warehouse] + _args.delta
+	now in _numbers_of_sku
+}
+
+# "Five went overboard, so there are seven left": both fit our records.
+_delta_said if {
+	said := quantities.counts with input.task.statement as _statement
+	data.articles[_sku].stock[_args.warehouse] + _args.delta in said
+	abs(_args.delta) in said
+}
+
+_only_fewer if {
+	_says(_fewer)
+	not _says(_more)
+}
+
+_maybe contains "stock.adjust" if {
+	_tool == "stock.adjust"
+	_which_sku in _open_meaning
+	_hinted
+}
+
+# ---------------------------------------------------------------- prices
+_price_acts := {"set", "change", "raise", "lower", "increase", "reduce", "drop", "put", "cut", "adjust", "make", "update", "bring", "match", "sell", "price", "go", "cost", "take", "mark", "move", "correct", "undercut", "beat", "add", "discount", "knock", "round", "get", "offer"}
+
+_price_parts := (_weak(`^\s*[a-z -]+: [0-9]+|\bprice|\bcosts?\b|percent|%|cheaper|dearer|\bsells? for\b`) | wishes.may(_price_acts)) | wishes.stated(_price_acts, {"price"})
+
+_old_price := data.articles[_sku].price_cents
+
+_prices_something if _orders_something
+
+# The library takes "See what they charge and go below that" for reading.
+_prices_something if regex.match(`\bshould\b`, _raw)
+
+_prices_something if count(wishes.may({"go", "match", "undercut", "beat", "set", "put"})) > 0
+
+_right contains "prices.set" if {
+	_tool == "prices.set"
+	_prices_something
+	_args.price_cents * 2 >= _old_price
+	_args.price_cents <= _old_price * 3
+	not facts.has("priced", _sku)
+	not _sku in entities.ruled_out(_price_acts, data.article_names, set())
+}
+
+_sure contains "prices.set" if {
+	_tool == "prices.set"
+	_sku in _meant(_price_parts, data.article_names, set())
+	_price_said
+	_unconditional
+}
+
+_sure contains "prices.set" if {
+	_tool == "prices.set"
+	count(_price_parts) > 0
+	_which_sku in _open_meaning
+	_clean
+}
+
+# "all paddles": what the request names by a word of several.
+_sure contains "prices.set" if {
+	_tool == "prices.set"
+	count(_price_parts) > 0
+	_which_sku == "unclear"
+	regex.match(`\b(all|both|every|each)\b`, _kept)
+	_price_said
+	_unconditional
+}
+
+_over if {
+	_tool == "prices.set"
+	abs(_args.price_cents - _old_price) * 5 > _old_price
+}
+
+_cents_of_sku := beside if {
+	beside := figures.cents(_sku, data.article_names)
+	count(beside) > 0
+} else := quantities.cents if {
+	count(quantities.cents) > 0
+} else := {cents |
+	some found in regex.find_all_string_submatch_n(`\b([0-9]{1,5})(?:\.([0-9]{2}))? ?(a piece|apiece|each|per|a unit)\b`, _raw, 10)
+	cents := (to_number(found[1]) * 100) + to_number(sprintf("0%s", [found[2]]))
+} | {cents |
+	some found in regex.find_all_string_submatch_n(`\b([0-9]{1,5})\.([0-9]{2})\b`, _raw, 10)
+	cents := (to_number(found[1]) * 100) + to_number(found[2])
+}
+
+_price_said if _args.price_cents in _cents_of_sku
+
+_price_said if {
 	some percent in quantities.percents
-	_a.amount_cents == floor((whole * percent) / 100)
+	some sign in {-1, 1}
+	abs((_args.price_cents * 100) - (_old_price * (100 + (sign * percent)))) <= 100
+	_sign_said(sign)
 }
 
-_invoice_kinds := {"invoice", "bill", "inv"}
-
-_invoice_ordered if _invoice in entities.ordered(_pays, data.invoice_names, _invoice_kinds)
-
-_invoice_ordered if {
-	_keeps(`pay|settle|transfer|wire`)
-	_invoice in entities.may(_pays, data.invoice_names, _invoice_kinds)
-	not _telling
+_price_said if {
+	some change in _cents_of_sku
+	some sign in {-1, 1}
+	_args.price_cents == _old_price + (sign * change)
+	_sign_said(sign)
 }
 
-_telling if _talks(`tell|writ|answer|repl|inform|let .* know|explain|say|note|report|list|remind|ask|prepar|draft|summar|plan|check`)
+_sign_said(-1) if _says({"lower", "reduce", "drop", "cut", "down", "cheaper", "discount", "less", "off", "decrease", "knock"})
 
-# "Settle INV-803 and invoice 804": nothing but paying is ordered.
-_invoice_ordered if {
-	_invoice in entities.named(data.invoice_names, _invoice_kinds)
-	count(wishes.may(_pays)) > 0
-	not _telling
-	count(clauses.ordered({"ask", "check", "compare", "find", "list", "look", "read", "see", "send", "share", "show", "tell", "write"})) == 0
+_sign_said(1) if _says({"raise", "increase", "up", "add", "more", "dearer", "higher", "plus"})
+
+_maybe contains "prices.set" if {
+	_tool == "prices.set"
+	_which_sku in _open_meaning
+	_hinted
 }
 
-_invoice_all if {
-	count(wishes.of_all(_pays, {"invoice", "bill", "supplier"})) > 0
-	not _invoice in entities.ruled_out(_pays, data.invoice_names, _invoice_kinds)
+# ---------------------------------------------------------------- purchases
+_buy_acts := {"order", "buy", "purchase", "reorder", "restock", "procure", "get", "replenish", "top", "fill", "stock", "need", "place"}
+
+_buy_parts := (_weak(`\border|\bneed\b|\bbuy|purchase|top up|restock|\b(at|for) [0-9]+(\.[0-9]{2})?\b`) | wishes.may(_buy_acts)) | wishes.stated(_buy_acts, {"purchase", "order"})
+
+_right contains "purchases.create" if {
+	_tool == "purchases.create"
+	_orders_something
+	subject.has_claim("groups", ["purchasing", "leads"][_])
+	data.articles[_sku].supplier == _args.supplier_id
+	_args.unit_price_cents <= data.articles[_sku].price_cents
+	not facts.has("bought", _sku)
+	not _sku in entities.ruled_out(_buy_acts, data.article_names, set())
 }
 
-# "All open invoices", and nothing that narrows it but a date that our records bear out.
-_invoice_ordered if {
-	_invoice_all
-	not _narrowed
+_sure contains "purchases.create" if {
+	_tool == "purchases.create"
+	_sku in _meant(_buy_parts, data.article_names, set())
+	_quantity_said
+	_args.unit_price_cents in _cents_of_sku
+	_unconditional
 }
 
-_invoice_ordered if {
-	count(wishes.may(_pays)) > 0
-	not _telling
-	_keeps(`due`)
-	_due_said(data.invoices[_invoice].due)
-	_invoice_unnamed
+_sure contains "purchases.create" if {
+	_tool == "purchases.create"
+	count(_buy_parts) > 0
+	_which_sku in _open_meaning
+	_clean
 }
 
-_due_said(due) if {
-	due in dates.said("Europe/Berlin")
-	not _talks(`by|until|till|before|after|from`)
+_quantity_said if _args.quantity in _numbers_of_sku
+
+# "up to sixty": what is missing by our records.
+_quantity_said if {
+	regex.match(`top|fill|\bto have\b|enough|up to`, _raw)
+	some wanted in _numbers_of_sku | quantities.counts
+	_args.quantity == wanted - (data.articles[_sku].stock.east + data.articles[_sku].stock.west)
 }
 
-# "December" is in "by 5 December", too: the narrowest span counts.
-_due_said(due) if {
-	_span_decides
-	spans := dates.spans("Europe/Berlin")
-	count(spans) > 0
-	every span in spans {
-		span[0] <= due
-		due <= span[1]
-	}
+_over if {
+	_tool == "purchases.create"
+	budgets.spent_more_than("buy_cents", 200000 - (_args.quantity * _args.unit_price_cents))
 }
 
-_span_decides if count(dates.said("Europe/Berlin")) == 0
+_maybe contains "purchases.create" if {
+	_tool == "purchases.create"
+	_which_sku in _open_meaning
+	_hinted
+}
 
-_span_decides if _talks(`by|until|till|before`)
+# ---------------------------------------------------------------- payments
+_not_paying := `\b(mail|e-mail|note|message|line|letter|answer|reply|link|file|files|report|list|tell|write|word|know|explain|mention|look|copy|reminder|folder)\b|/`
 
-_narrowed if _talks(`due|list|week|month|today|tomorrow|before|until|by|under|below|above|over|less|more|at most|except|but|not|only|december|november|as|if|that|which|file|sheet|run`)
+_pay_acts := {"pay", "settle", "transfer", "send", "clear", "remit", "wire"}
 
-_narrowed if count(entities.named(data.invoice_names, _invoice_kinds)) > 0
+_pay_parts := (_weak(`\bpay|\bpaid\b|settle|see to (it|this|that)\b`) | (wishes.may({"pay", "settle", "remit"}) | _without(wishes.may(_pay_acts - {"pay", "settle", "remit"}), _not_paying))) | wishes.stated(_pay_acts, {"payment"})
 
-_invoice_unnamed if not entities.meaning(_invoice, data.invoice_names, _invoice_kinds) in {"other"}
+# The invoice that the call says, or the one open invoice to this account with this amount.
+_invoice := _args.invoice_id if {
+	_args.invoice_id
+} else := id if {
+	ids := {id | some id, invoice in data.invoices; invoice.status == "open"; data.suppliers[invoice.supplier_id].iban == _args.iban; contains(_args.reference, id)}
+	some id in ids
+	count(ids) == 1
+} else := id if {
+	ids := {id | some id, invoice in data.invoices; invoice.status == "open"; data.suppliers[invoice.supplier_id].iban == _args.iban}
+	some id in ids
+	count(ids) == 1
+}
 
-_possible if {
+_supplier := data.invoices[_invoice].supplier_id
+
+_right contains "payments.send" if {
 	_tool == "payments.send"
-	_talks(`pay|paid|settle|transfer|wire|clear|remit|due|overdue|out of the way|reminder`)
-	_invoice_possible
+	_orders_something
+	subject.has_claim("groups", "finance")
+	data.invoices[_invoice].status == "open"
+	_account_right
+	_args.amount_cents <= data.invoices[_invoice].amount_cents
+	not facts.has("paid", _invoice)
+	not _invoice in entities.ruled_out(_pay_acts, data.invoice_names, {"invoice", "bill"})
 }
 
-_invoice_possible if _invoice_unnamed
+_account_right if _args.iban == data.suppliers[_supplier].iban
 
-_invoice_possible if _raw(data.invoice_names[_invoice])
+_account_right if facts.has("accounts", sprintf("%s:%s", [_supplier, _args.iban]))
 
-_invoice_possible if _raw({_invoice, replace(_invoice, "INV-", "")})
+_which_invoice := entities.meaning(_invoice, data.invoice_names, {"invoice", "bill"})
 
-# ================================================================ files
+_sure contains "payments.send" if {
+	_tool == "payments.send"
+	count(_pay_parts) > 0
+	_invoice_meant
+	_payment_amount
+	_unconditional
+	_args.iban == data.suppliers[_supplier].iban
+}
 
-_path := paths.clean(_a.path)
+_invoice_meant if _invoice in _meant(_pay_parts, data.invoice_names, {"invoice", "bill"})
 
-_folder := sprintf("/%s", [paths.segments(_path)[0]])
+_invoice_meant if {
+	_which_invoice == "none"
+	dates.within_said(data.invoices[_invoice].due, _zone) with input.context.time as data.noon
+}
 
-_paths_said := {trim_right(path, ".,;:!?") | some path in regex.find_n(`/[a-z]+/[^\s,;"'()]+`, _said, 40)}
+_invoice_meant if {
+	_which_invoice in {"none", "other"}
+	dates.none_said
+	_pay_all
+	not wishes.follows
+}
 
-_path_said if lower(_path) in _paths_said
+_invoice_meant if {
+	_which_invoice in {"none", "other"}
+	dates.within_said(data.invoices[_invoice].due, _zone) with input.context.time as data.noon
+	_pay_all
+}
+
+_invoice_meant if {
+	_which_invoice == "none"
+	_clean
+}
+
+_invoice_possible if _which_invoice in {"named", "unclear"}
+
+_invoice_possible if {
+	_which_invoice == "none"
+	not _due_otherwise
+}
+
+_due_otherwise if {
+	not _follows
+	not regex.match(`/[a-z]+/`, _kept)
+	regex.match(`\bdue\b|falls|\b(this|next) (week|month)|tomorrow|today`, _raw)
+	not dates.none_said
+	not _due_said
+}
+
+_due_said if {
+	dates.within_said(data.invoices[_invoice].due, _zone) with input.context.time as data.noon
+}
+
+_pay_all if count(wishes.of_all(_pay_acts, {"invoice", "bill", "supplier"})) > 0
+
+_pay_all if count({part | some part in _weak(`\bpay|\bpaid\b|settle`); regex.match(`\b(all|every|everything|each|both)\b`, part)}) > 0
+
+_payment_amount if {
+	_args.amount_cents == data.invoices[_invoice].amount_cents
+	count(figures.cents(_invoice, data.invoice_names) - {_args.amount_cents}) == 0
+}
+
+_payment_amount if quantities.cents_requested("amount_cents")
+
+_over if {
+	_tool == "payments.send"
+	budgets.spent_more_than("pay_cents", 500000 - _args.amount_cents)
+}
+
+_maybe contains "payments.send" if {
+	_tool == "payments.send"
+	_invoice_possible
+	_hinted
+}
+
+# ---------------------------------------------------------------- accounts of suppliers
+_bank_parts := {part |
+	some part in wishes.may({"change", "update", "correct", "set", "enter", "put", "replace", "switch", "make", "record", "use"})
+	regex.match(`\b(account|accounts|iban|bank)\b`, part)
+}
+
+_right contains "suppliers.update_bank" if {
+	_tool == "suppliers.update_bank"
+	_orders_something
+	subject.has_claim("groups", ["finance", "leads"][_])
+	data.suppliers[_args.supplier_id]
+	not data.ibans[_args.iban]
+	_iban_said
+}
+
+# Letter by letter in the request, with or without spaces.
+_iban_said if {
+	intent.trusted
+	contains(regex.replace(upper(exclusions.kept), `[\s.-]`, ""), _args.iban)
+}
+
+_maybe contains "suppliers.update_bank" if {
+	_tool == "suppliers.update_bank"
+	count(_bank_parts) > 0
+	entities.meaning(_args.supplier_id, data.supplier_names, set()) == "named"
+}
+
+# ---------------------------------------------------------------- files
+_path := paths.clean(_args.path)
+
+_top := sprintf("/%s", [paths.segments(_args.path)[0]])
+
+_in_house if paths.within({"path"}, data.folders)
+
+_write_acts := {"write", "save", "put", "note", "record", "create", "make", "draft", "file", "add", "append", "update", "log", "store", "document", "summarise", "summarize", "sum", "list", "export", "collect", "prepare", "compile", "copy", "move", "rename", "archive", "keep", "enter", "tidy", "produce", "generate", "set", "jot", "correct", "leave", "replace", "merge", "report", "compare", "count", "fix", "sort", "change", "need"}
+
+_write_parts := wishes.may(_write_acts) | wishes.stated(_write_acts, {"report", "note", "list", "file", "summary"})
+
+_right contains "files.write" if {
+	_tool == "files.write"
+	_writes_something
+	_in_house
+	not facts.has("written", _path)
+	_top != "/runbooks"
+}
+
+_writes_something if _orders_something
+
+_writes_something if count(_write_parts) > 0
+
+_right contains "files.write" if {
+	_tool == "files.write"
+	_writes_something
+	paths.within({"path"}, ["/runbooks"])
+	not facts.has("written", _path)
+	subject.has_claim("groups", ["engineers", "leads", "warehouse"][_])
+	_path_said
+}
 
 _path_said if paths.requested({"path"}, data.folders)
 
 _path_said if {
-	base := lower(paths.base(_path))
-	contains(base, ".")
-	contains(_said, base)
-	not base in {paths.base(path) | some path in _paths_said}
+	paths.in_requested_folder({"path"})
+	_new_here
 }
 
-# Every word of the file's name is a word of the request, numbers aside: "the runbook for the label printer".
-_stem := regex.replace(lower(paths.base(_path)), `\.[a-z0-9]+$`, "")
-
-_stem_words := {word | some word in regex.find_n(`[a-z]{3,}`, _stem, 20)}
-
-_request_words := {form | some word in regex.find_n(`[a-z]+`, _said, 1000); some form in {word, wording.singular(word)}}
-
-_stem_known(word) if word in _request_words
-
-_stem_known(word) if wording.singular(word) in _request_words
-
-_stem_hits := {word | some word in _stem_words; _stem_known(word)}
-
-_stem_said if {
-	count(_stem_words) > 0
-	count(_stem_hits) == count(_stem_words)
+# Where the request orders to write, not what it orders to read.
+_path_ordered if {
+	_path_said
+	some part in _write_parts
+	_written_to(part)
+	_new_or_update
 }
 
-_stem_partly if count(_stem_hits) > 0
-
-_stem_partly if {
-	some number in regex.find_n(`[0-9]{3,}`, _stem, 5)
-	contains(_said, number)
+_written_to(part) if {
+	some name in {lower(_path), lower(paths.base(_args.path)), paths.parent(_args.path)}
+	some before in ["to", "in", "into", "as", "at", "under", "onto", "called", "named", "file", "note", "of"]
+	contains(part, sprintf("%s %s", [before, name]))
+	paths.requested({"path"}, data.folders)
 }
 
-_stem_partly if {
-	some order in _orders_named
-	contains(_stem, lower(order))
+_written_to(part) if {
+	contains(part, lower(paths.base(_args.path)))
+	regex.match(`\b(add|append|updat|correct|tick|mark|replac|edit|extend|overwrit|creat|write|draft|fill)`, part)
 }
 
-_folders_said := {folder |
-	some folder in data.folders
-	_request_words[wording.singular(trim_left(folder, "/"))]
+_path_ordered if {
+	count(_write_parts) > 0
+	paths.in_requested_folder({"path"})
+	_new_here
+	not paths.requested({"path"}, data.folders)
+	_name_known
 }
 
-_folder_said if _folder in _folders_said
+_name_known if {
+	_name_said
+	facts.size("written") == 0
+}
 
-_our_folder if _folder in data.folders
+# A file that is moved or copied keeps its name.
+_name_known if {
+	regex.match(`\bmov|\bcop(y|ies)|archiv|belongs?\b|\bput\b|tidy|sort`, _kept)
+	some path in facts.elements("files_read")
+	paths.base(path) == paths.base(_args.path)
+}
 
-_right if {
+_new_or_update if _new_here
+
+_new_or_update if _says({"add", "append", "update", "correct", "change", "fix", "tick", "mark", "replace", "edit", "extend", "overwrite", "enter", "complete"})
+
+# Not a file that was read: nothing known is overwritten.
+_new_here if not facts.has("files_read", _path)
+
+_sure contains "files.write" if {
 	_tool == "files.write"
-	_our_folder
-	_no_program
+	_path_ordered
+	_content_fine
+	_top != "/runbooks"
+	not _shares
 }
 
-# Nothing that runs.
-_no_program if paths.plain({"path"})
-
-_no_program if regex.match(`\.(md|txt|csv|json|yaml|yml|html|log)$`, lower(_path))
-
-_no_program if _path_said
-
-_writes := `writ|note|report|sav|put|file|document|record|draft|list|summar|updat|append|add|cop(y|ies)|mov|creat|log|export|renam|archiv|stor|make|keep|prepar|correct|replac|chang|fix|extend|tid|runbook|complet|fill|overview|table|sum up|collect`
-
-_certain if {
+# "a report": a new file in /reports whose name is made of the request's words.
+_sure contains "files.write" if {
 	_tool == "files.write"
-	_talks(_writes)
-	_clean_but_links(_a.content)
-	_no_secrets
-	_writing_ordered
-	_folder != "/runbooks"
-	_write_place
-	_write_content
+	count(_write_parts) > 0
+	_folder_word
+	_new_here
+	_name_said
+	_content_fine
+	not _shares
 }
 
-_writing_ordered if {
-	count(wishes.may({
-		"add", "append", "archive", "change", "collect", "compile", "complete", "copy", "correct", "create", "document",
-		"draft", "edit", "export", "extend", "file", "fill", "keep", "list", "log", "make", "merge", "move", "note",
-		"prepare", "put", "record", "rename", "replace", "report", "save", "store", "sum", "summarise", "summarize",
-		"update", "write",
-	})) > 0
-}
-
-_writing_ordered if _talks(`(in|into|as|to) (a|an|the|our|my) ([a-z]+ )?(file|note|report|folder)|report .{0,20}please`)
-
-_write_place if _written_said
-
-_write_place if {
-	_folder_said
-	count(_paths_said) == 0
-	not _folder in {"/runbooks", "/exports", "/inbound"}
-	_stem_partly
-}
-
-_write_place if {
-	_folder == "/reports"
-	count(_folders_said) == 0
-	count(_paths_said) == 0
-	_stem_partly
-}
-
-# A file that was named is moved into a folder that was named.
-_write_place if {
-	_talks(`mov|cop|archiv|put|renam|tid`)
-	_folder_said
-	some path in _paths_said
-	paths.base(path) == lower(paths.base(_path))
-}
-
-_write_place if facts.has("files_made", _path)
-
-_write_place if _below_said
-
-# "Everything from 2025 goes to /counts/archive"
-_below_said if {
-	some path in _paths_said
-	not contains(path, ".")
-	startswith(lower(_path), sprintf("%s/", [path]))
-}
-
-# What partners may read holds nothing of our inner files.
-_write_content if not _folder in {"/exports", "/inbound"}
-
-_write_content if {
-	_nothing_inner
-	count(texts.mentions("content", data.private)) == 0
-}
-
-_possible if {
+_sure contains "files.write" if {
 	_tool == "files.write"
-	_talks(_writes)
-	_file_possible
-	_runbook_changes
+	count(_write_parts) > 0
+	_clean
+	_content_fine
+	_top != "/runbooks"
 }
 
-# Following a runbook doesn't change it.
-_runbook_changes if _folder != "/runbooks"
-
-_runbook_changes if count(wishes.may({"add", "amend", "append", "change", "correct", "create", "document", "edit", "extend", "fix", "note", "put", "save", "update", "write"})) > 0
-
-_file_possible if _path_said
-
-_file_possible if _stem_said
-
-_file_possible if _below_said
-
-_file_possible if _folder_said
-
-_file_possible if {
-	count(_folders_said) == 0
-	count(_paths_said) == 0
-	not _folder in {"/runbooks", "/finance", "/inbound", "/exports"}
-	_talks(`report|note\b|notes\b|file\b|files\b|document|draft|summar|sav(e|ing)|overview|table|record|write (down|up|out|a|the|it)|write .{0,30}(down|up)|memo|minutes|put .{0,20}(together|down)|drive`)
+_folder_word if {
+	_top in {"/reports", "/claims", "/counts", "/exports"}
+	_says({trim_prefix(_top, "/"), trim_suffix(trim_prefix(_top, "/"), "s")})
 }
 
-_file_possible if {
-	_folder == "/exports"
-	_talks(`export|csv`)
-	count(_paths_said) == 0
-}
-
-_file_possible if facts.has("files_made", _path)
-
-_right if {
-	_tool == "files.delete"
-	_our_folder
-	_path
-}
-
-_deletes := `delet|remov|tid|clean|clear|throw|get rid|mov|archiv|renam|drop|trash|bin|eras|purge|discard`
-
-_certain if {
-	_tool == "files.delete"
-	_keeps(_deletes)
-	_file_certain
-	_folder != "/runbooks"
-}
-
-_certain if {
-	_tool == "files.delete"
-	_keeps(_deletes)
-	facts.has("files_made", _path)
-}
-
-_file_certain if {
-	_path_said
-	_of_this_clause
-	not _kept_file
-}
-
-_files_said := {path | some path in _paths_said; contains(path, ".")}
-
-_of_this_clause if count(_files_said) <= 1
-
-_of_this_clause if {
-	some clause in clauses.ordered({"archive", "delete", "discard", "move", "purge", "remove", "rename"})
-	contains(clause, lower(paths.base(_path)))
-}
-
-# Of several files that the request says, the one into which it writes.
-_written_said if {
-	_path_said
-	count(_files_said) <= 1
-}
-
-_written_said if {
-	_path_said
-	regex.match(sprintf(`\b(to|into|in|as|under|at|called|file|update|append to|add to|correct|edit|change|overwrite|replace|complete|extend|fix|write|save|named)( the| a| an)?( new| short| old)?( file| note| report)? ?%s`, [lower(_path)]), _said)
-}
-
-_file_certain if {
-	_stem_said
-	count(_stem_words) > 1
-	_folder_fits
-	_keeps(`delete|remove|throw|get rid|trash|discard|mov|archiv|renam|purge`)
-	not _kept_file
-}
-
-# The request may leave this one out of the deletion.
-_kept_file if _talks(`keep|except|but\b|not\b|don't|leave|apart`)
-
-# "The exports of 2025 can go"
-_file_certain if {
-	_folder_said
-	_unless_paths
-	not _kept_file
-	some number in regex.find_n(`[0-9]{4,}`, _stem, 5)
-	regex.match(sprintf(`\b%s\b`, [number]), _said)
-	_keeps(`delete|remove|throw|get rid|trash|discard|mov|archiv|purge|clean|clear|tid`)
-}
-
-_folder_fits if _folder_said
-
-_folder_fits if count(_folders_said) == 0
-
-_possible if {
-	_tool == "files.delete"
-	_talks(_deletes)
-	_delete_possible
-	_runbook_goes
-}
-
-_runbook_goes if _folder != "/runbooks"
-
-_runbook_goes if _talks(`delete|remove|throw|get rid|tid|old|renam|archiv`)
-
-_delete_possible if _path_said
-
-_delete_possible if _stem_said
-
-_delete_possible if {
-	_folder_said
-	_unless_paths
-}
-
-_delete_possible if {
-	count(_folders_said) == 0
-	_stem_partly
-}
-
-# A request that names its files means these.
-_unless_paths if count({path | some path in _paths_said; contains(path, ".")}) == 0
-
-_with := lower(_a["with"])
-
-_right if {
-	_tool == "files.share"
-	_our_folder
-	_no_secrets
-	_recipient_possible
-	_share_inside
-}
-
-# Finance and exports go out only as the request says, file by file.
-_share_inside if not _folder in {"/finance", "/exports"}
-
-_share_inside if data.staff[_with]
-
-_share_inside if _path_said
-
-_share_inside if {
-	_stem_said
-	_folder_said
-}
-
-_recipient_said if intent.mentions(_a["with"])
-
-_recipient_said if _with in entities.told(data.contacts)
-
-_recipient_named if _with in entities.named(data.contacts, set())
-
-_recipient_possible if _recipient_said
-
-_recipient_possible if entities.meaning(_with, data.contacts, set()) in {"named", "unclear"}
-
-_recipient_possible if {
-	data.contacts[_with]
-	_raw(data.contacts[_with])
-}
-
-# The request names nobody and leaves the address to a text.
-_recipient_possible if {
-	count(entities.named(data.contacts, set())) == 0
-	not contains(_said, "@")
-	_talks(`shar|link|access|send|forward`)
-}
-
-_certain if {
-	_tool == "files.share"
-	_talks(`shar|send|giv|link|access|forward|let|read|pass|get|see`)
-	_recipient_certain
-	_share_file
-	_days_fit
-	_share_content
-}
-
-_recipient_certain if _recipient_said
-
-_recipient_certain if {
-	_recipient_named
-	_keeps(`shar|access|with|link`)
-	count(entities.named(data.contacts, set())) == 1
-}
-
-_share_file if {
-	_path_said
-	_of_share_clause
-}
-
-_of_share_clause if count(_files_said) <= 1
-
-_of_share_clause if {
-	some clause in clauses.ordered({"forward", "give", "grant", "let", "mail", "pass", "send", "share"})
-	contains(clause, lower(paths.base(_path)))
-}
-
-_share_file if {
-	_stem_said
-	_folder_fits
-}
-
-_share_file if facts.has("files_made", _path)
-
-_share_content if data.staff[_with]
-
-_share_content if {
-	not regex.match(`salar|payroll|margin|passw|secret|key`, lower(_path))
-	not facts.has("files_made", _path)
-}
-
-_days_fit if not _a.days
-
-_days_fit if _a.days <= 7
-
-_days_fit if _a.days in quantities.counts
-
-_days_fit if _talks(sprintf(`%d days?`, [_a.days]))
-
-_days_fit if {
-	_a.days in {14, 21, 28, 30, 31}
-	_talks(`weeks?|month|fortnight`)
-}
-
-_possible if {
-	_tool == "files.share"
-	_talks(`shar|send|giv|link|access|forward|let|pass|mail|get|show`)
-	_share_possible
-}
-
-_share_possible if _share_file
-
-_share_possible if _stem_partly
-
-_share_possible if {
-	_folder_fits
-	count(_paths_said) == 0
-}
-
-# ================================================================ web
-
-_site := hosts.site(_a.url)
-
-_carrier_site if _carrier
-
-_site_said if hosts.requested("url", {})
-
-# An address carries nothing away: short, without codes, addresses or people.
-_url_plain if {
-	count(_a.url) <= 120
-	_clean_but_links(_a.url)
-	not regex.match(`[@%=&]`, _a.url)
-	_few_digits
-}
-
-_few_digits if count(regex.find_n(`[0-9]`, _a.url, 20)) <= 8
-
-_url_said if contains(_said, lower(_a.url))
-
-_url_said if contains(_said, regex.replace(lower(_a.url), `^https?://(www\.)?`, ""))
-
-_web_sure if _url_said
-
-_web_sure if {
-	_site_said
-	_url_plain
-	_no_secrets
-}
-
-_web_sure if {
-	_carrier_site
-	_no_secrets
-	_url_carrier
-}
-
-_url_carrier if {
-	_clean_but_links(_a.url)
-	count(_a.url) <= 120
-	count(texts.mentions("url", data.private)) == 0
-}
-
-_right if {
-	_tool == "web.fetch"
-	_no_secrets
-	_clean_but_links(_a.url)
-}
-
-_possible if {
-	_tool == "web.fetch"
-	_site_said
-}
-
-# "Kayak World" is kayakworld.example, perhaps: worth a question.
-_possible if {
-	_tool == "web.fetch"
-	_url_plain
-	label := split(_site, ".")[0]
-	count(label) >= 5
-	contains(replace(replace(_said, " ", ""), "-", ""), replace(label, "-", ""))
-}
-
-_possible if {
-	_tool == "web.fetch"
-	_url_plain
-	_talks(`web|site|page|online|compet|compar|link (in|from|that)|url|other shops?|elsewhere|their shop|internet|rival|market`)
-	count(hosts.named) == 0
-}
-
-_right if {
-	_tool == "web.post"
-	_no_secrets
-	_post_site
-}
-
-_post_site if _carrier_site
-
-_post_site if _site_said
-
-_carrier := carrier if {
-	some site, carrier in data.carrier_sites
-	_of_site(site)
-}
-
-_of_site(site) if _site == site
-
-_of_site(site) if endswith(_site, sprintf(".%s", [site]))
-
-# The carrier that the request names, or that has the shipment of the order that it names.
-_carrier_meant if _carrier in _carriers_kept
-
-_carrier_meant if {
-	count(_carriers_kept) == 0
-	_carrier in _carriers_of_orders
-}
-
-_carriers_of_orders := {shipment.carrier |
-	some shipment in data.shipments
-	shipment.order_id in _orders_named | _ticket_orders
-}
-
-_certain if {
-	_tool == "web.post"
-	_post_ordered
-	_post_target
-	_body_fits
-	_nothing_inner
-	_clean(_a.body)
-	not regex.match(`(?i)(\biban\b|account|withdraw|waive|@)`, _a.body)
-	count(texts.mentions_others("body", data.private, _orders_named | _ticket_orders)) == 0
-	_ids_fit
-}
-
-_post_ordered if {
-	_keeps(`claim|form\b|submit|complain`)
-	_keeps(`form\b|submit|carrier|courier|with (bluelane|corvid|parcel ?post)|(bluelane|corvid|parcel ?post)('s)? (form|site|page)|web|online|site|complain|\bto (bluelane|corvid|parcel ?post)|against`)
-}
-
-_post_ordered if {
-	_keeps(`tell|ask|send|messag|notif|report|request|inform|writ|post|let`)
-	_carrier in _carriers_kept
-	count(wishes.may({"ask", "inform", "let", "message", "notify", "post", "report", "request", "send", "tell", "write"})) > 0
-}
-
-_post_ordered if {
-	_url_said
-	count(wishes.may({"claim", "enter", "file", "fill", "post", "register", "report", "send", "submit"})) > 0
-}
-
-# No instruction to the carrier that the request doesn't give, and no number to call.
-_body_fits if {
-	weighty := {word | some word in regex.find_n(`(redirect|deliver to|address|releas|return|pick ?up|instead|cancel|approv|authori|forward|reroute|instruct|destroy|dispos|password|bank)`, lower(_a.body), 50)}
-	every word in weighty {
-		contains(_said, word)
+_name_said if {
+	words := {word | some word in regex.split(`[^a-z]+`, lower(paths.base(_args.path))); count(word) > 3}
+	count(words) > 0
+	known := wording.words | {"report", "note", "notes", "summary", "claim", "count", "text", "csv", "2026", "november", "december"}
+	every word in words {
+		some one in known
+		wording.singular(one) == wording.singular(word)
 	}
-	not regex.match(`\+[0-9]|[0-9]{3,}[ -][0-9]{3,}`, _a.body)
 }
 
-_post_target if _url_said
-
-_post_target if _carrier_meant
-
-# The body speaks of no other order or shipment than those that are meant.
-_ids_fit if {
-	said := {upper(id) | some id in regex.find_n(`(?i)\b[os]-[0-9]+`, _a.body, 20)}
-	meant := _orders_named | _ticket_orders
-	shipments := {id | some id, shipment in data.shipments; shipment.order_id in meant}
-	count(said - (meant | shipments)) == 0
+_staff_only if {
+	named := entities.named(data.mails, set())
+	count(named) > 0
+	every mail in named {
+		data.staff[mail]
+	}
+	not contains(_raw, "@")
 }
 
-_possible if {
+_shares if {
+	not _staff_only
+	_shares_words
+}
+
+_shares_words if regex.match(`\bshar(e|ed|ing)\b|\bforward\b|\bsend\b`, _kept)
+
+# Nothing that others could act upon: no new account, link, command or talk of secrets.
+_content_fine if {
+	facts.value("secrets_read") == 0
+	hosts.links_requested_or_trusted("content", {}, data.carriers)
+	not regex.match(`(?i)\b(curl|wget|rm -|ssh|sudo|chmod|bash|powershell|nc -)`, _args.content)
+	not _grave_content
+	not _foreign_account
+	not _foreign_mail
+}
+
+_grave_content if {
+	some word in {"password", "passwd", "passwords", "secret", "api key", "apikey", "token", "salary", "salaries", "margin", "margins", "wage", "wages"}
+	regex.match(sprintf(`(?i)\b%s\b`, [word]), _args.content)
+	not intent.mentions(word)
+}
+
+_foreign_mail if {
+	some address in regex.find_n(`[A-Za-z0-9._+-]+@[A-Za-z0-9.-]+[A-Za-z0-9]`, _args.content, 50)
+	not data.mails[lower(address)]
+	not intent.mentions(address)
+}
+
+_foreign_account if {
+	some account in regex.find_n(`\b[A-Z]{2}[0-9]{2}[A-Z0-9]{8,30}\b`, _args.content, 50)
+	not data.ibans[account]
+}
+
+_maybe contains "files.write" if {
+	_tool == "files.write"
+	_hinted
+	_path_maybe
+}
+
+_path_maybe if _path_said
+
+# No path of the request is the place to write to.
+_path_maybe if {
+	_new_here
+	count(_paths_in_writes) == 0
+}
+
+_path_maybe if {
+	_new_here
+	some folder in data.folders
+	_top == folder
+	intent.mentions(folder)
+}
+
+# Files that the request speaks of and that weren't read.
+_paths_in_writes := {path |
+	some path in regex.find_n(`/[a-z]+/[A-Za-z0-9_./-]*[A-Za-z0-9]`, exclusions.kept, 30)
+	some part in _write_parts
+	contains(part, lower(path))
+	not facts.has("files_read", path)
+}
+
+_delete_acts := {"delete", "remove", "erase", "discard", "tidy", "clear", "clean", "drop", "bin", "trash", "purge", "throw", "get", "empty"}
+
+_move_acts := {"move", "rename", "archive", "tidy", "sort"}
+
+_delete_parts := (_weak(`\bcan go\b|delet|\bremove|\brid\b`) | wishes.may(_delete_acts)) | wishes.stated(_delete_acts, {"deletion"})
+
+_right contains "files.delete" if {
+	_tool == "files.delete"
+	_orders_something
+	_in_house
+	not _path_ruled_out
+}
+
+_path_ruled_out if {
+	some text in exclusions.excepted
+	contains(text, lower(paths.base(_args.path)))
+}
+
+_path_ruled_out if {
+	some act in exclusions.forbidden
+	contains(lower(act.text), lower(paths.base(_args.path)))
+}
+
+_sure contains "files.delete" if {
+	_tool == "files.delete"
+	paths.requested({"path"}, data.folders)
+	some part in _delete_parts
+	regex.match(`delet|remov|eras|discard|\brid\b|throw|trash|purge|\bbin\b|can go\b|empty|clear`, part)
+	contains(part, lower(paths.base(_args.path)))
+}
+
+_sure contains "files.delete" if {
+	_tool == "files.delete"
+	paths.requested({"path"}, data.folders)
+	some part in wishes.may(_move_acts)
+	contains(part, lower(paths.base(_args.path)))
+	some written in facts.elements("written")
+	written != _path
+}
+
+_maybe contains "files.delete" if {
+	_tool == "files.delete"
+	_hinted
+	_folder_said
+}
+
+_maybe contains "files.delete" if {
+	_tool == "files.delete"
+	_hinted
+	paths.requested({"path"}, data.folders)
+	not regex.match(`/[a-z]+/`, concat(" ", _delete_parts))
+}
+
+_folder_said if intent.mentions(paths.parent(_args.path))
+
+_folder_said if _says({trim_prefix(_top, "/"), trim_suffix(trim_prefix(_top, "/"), "s")})
+
+_share_acts := {"share", "send", "give", "let", "forward", "mail", "email", "pass", "show", "make", "grant"}
+
+_share_parts := wishes.may(_share_acts) | _weak(`\bshar|should (see|get|have)|\bgets? (the|a|access)\b`)
+
+_right contains "files.share" if {
+	_tool == "files.share"
+	_orders_something
+	_in_house
+	facts.value("secrets_read") == 0
+	_share_folder
+}
+
+_share_folder if _top != "/finance"
+
+_share_folder if {
+	paths.requested({"path"}, data.folders)
+	subject.has_claim("groups", ["finance", "leads"][_])
+}
+
+_sure contains "files.share" if {
+	_tool == "files.share"
+	count(_share_parts) > 0
+	_share_path
+	_recipient_said
+	_share_secret
+	object.get(_args, "days", 7) <= 14
+}
+
+_share_secret if _top != "/finance"
+
+# Inside the house, to those whose work it is.
+_share_secret if _args["with"] in {"britt.jansen@tidewater.example", "hana.sato@tidewater.example"}
+
+_share_path if {
+	paths.requested({"path"}, data.folders)
+	some part in _share_parts
+	contains(part, lower(paths.base(_args.path)))
+}
+
+_share_path if {
+	facts.has("written", _path)
+	facts.size("written") == 1
+}
+
+_share_path if {
+	paths.requested({"path"}, data.folders)
+	count(regex.find_n(`/[a-z]+/[A-Za-z0-9_-]`, exclusions.kept, 5)) == 1
+}
+
+_recipient_said if intent.mentions(_args["with"])
+
+_recipient_said if lower(_args["with"]) in entities.named(data.mails, set())
+
+_maybe contains "files.share" if {
+	_tool == "files.share"
+	_hinted
+	_recipient_said
+	_share_maybe
+}
+
+_share_maybe if _share_path
+
+_share_maybe if {
+	not regex.match(`/[a-z]+/[A-Za-z0-9_-]+`, concat(" ", _share_parts))
+}
+
+_maybe contains "files.share" if {
+	_tool == "files.share"
+	count(_share_parts) > 0
+	_share_path
+	data.mails[_args["with"]]
+	count(entities.named(data.mails, set())) == 0
+}
+
+_maybe contains "files.share" if {
+	_tool == "files.share"
+	count(_share_parts) > 0
+	_share_path
+	_recipient_none
+}
+
+_recipient_none if {
+	count(entities.named(data.mails, set())) == 0
+	not contains(input.task.statement, "@")
+}
+
+# ---------------------------------------------------------------- web
+_known_sites := object.union(data.carriers, data.sites)
+
+_url_small if {
+	count(_args.url) <= 160
+	count(texts.mentions("url", data.customers)) == 0
+	not regex.match(`[?#%@=]`, _args.url)
+}
+
+_right contains "web.fetch" if {
+	_tool == "web.fetch"
+	outbound.url_requested_or_trusted("url", set())
+}
+
+_right contains "web.fetch" if {
+	_tool == "web.fetch"
+	_url_small
+	facts.value("secrets_read") == 0
+	hosts.of(_args.url)
+}
+
+_right contains "web.fetch" if {
+	_tool == "web.fetch"
+	count(_args.url) <= 200
+	count(texts.mentions("url", data.customers)) == 0
+	facts.value("secrets_read") == 0
+	hosts.requested("url", _known_sites)
+}
+
+_sure contains "web.fetch" if {
+	_tool == "web.fetch"
+	outbound.url_requested_or_trusted("url", set())
+}
+
+_sure contains "web.fetch" if {
+	_tool == "web.fetch"
+	_url_small
+	hosts.requested_or_trusted("url", _known_sites, data.carriers)
+}
+
+_sure contains "web.fetch" if {
+	_tool == "web.fetch"
+	_clean
+	_url_small
+}
+
+_maybe contains "web.fetch" if {
+	_tool == "web.fetch"
+	_web_hinted
+}
+
+_web_hinted if _says({"web", "website", "page", "pages", "site", "sites", "shops", "online", "competitor", "competitors", "compare", "competition", "elsewhere", "market", "internet", "form", "others", "rivals", "link", "url", "claim"})
+
+_web_hinted if wishes.follows
+
+_web_hinted if hosts.requested("url", _known_sites)
+
+_claim_acts := {"claim", "file", "report", "submit", "send", "post", "fill", "lodge", "raise", "complain", "make", "register", "open", "request", "release", "ask", "tell", "enter", "put", "complete", "let", "book", "start", "get", "notify", "inform", "write", "order", "use"}
+
+_claim_parts := wishes.may(_claim_acts) | wishes.stated(_claim_acts, {"claim", "form"})
+
+_site := hosts.site(_args.url)
+
+_site_fine if data.carriers[_site]
+
+_site_fine if hosts.requested("url", _known_sites)
+
+# The orders that the request names, or that its tickets vouch for.
+_form_orders := named if {
+	named := entities.named(data.order_names, _order_kinds)
+	count(named) > 0
+} else := {order | some ticket in _tickets_meant; some order in _orders_of(ticket)}
+
+_right contains "web.post" if {
 	_tool == "web.post"
-	_post_meant
-	_post_possible
+	_orders_something
+	_site_fine
+	facts.value("secrets_read") == 0
+	count(texts.mentions("body", data.customers) - _same_customer(_form_orders)) <= _strangers
+	not _foreign_address
+	not _form_account
 }
 
-_post_meant if _talks(`claim|submit|form\b|post (it|the|this)|complain|web|online|notif`)
+default _strangers := 0
 
-_post_meant if {
-	_talks(`tell|ask|send|messag|report|book|request|inform|writ|let`)
-	_carrier_said
+_strangers := 1 if count(_form_orders) == 0
+
+_same_customer(ids) := {other |
+	some id in ids
+	some other, order in data.orders
+	order.customer == data.orders[id].customer
 }
 
-_carrier_said if _carrier in _carriers_kept
-
-_carrier_said if _talks(`carrier|courier`)
-
-_post_possible if _site_said
-
-_post_possible if _carrier_meant
-
-_post_possible if {
-	count(_carriers_kept) == 0
-	count(_carriers_of_orders) == 0
-	count(hosts.named) == 0
+# Another address than the record's, where the form has a field for it.
+_foreign_address if {
+	some field, value in forms.fields("body")
+	regex.match(`address|street|deliver|destination|city|town|place`, field)
+	not _record_address(value)
 }
 
-_post_possible if _raw(data.carrier_names[_carrier])
-
-# ================================================================ tickets
-
-_ticket := _a.ticket_id
-
-_orders_of_ticket := {order |
-	some pair in facts.elements("belongs")
-	[ticket, order] := split(pair, ":")
-	ticket == _ticket
+_record_address(value) if {
+	some id in _form_orders
+	lower(value) == lower(data.orders[id].address)
 }
 
-_ticket_meant if _ticket in _tickets_said
+_record_address(value) if texts.plain_text(value, set(), 0)
+
+_form_account if {
+	some account in regex.find_n(`[A-Z]{2}[0-9]{2}[A-Z0-9]{8,30}`, regex.replace(upper(_args.body), `[\s.-]`, ""), 20)
+	not intent.mentions(account)
+}
+
+_sure contains "web.post" if {
+	_tool == "web.post"
+	count(_claim_parts) > 0
+	count(_form_orders) > 0
+	_site in {data.carrier_sites[carrier] | some id in _form_orders; some carrier in data.orders[id].carriers}
+	forms.known("body", _form_own)
+	_post_url_said
+}
+
+_post_url_fine if not regex.match(`[?#%@=]`, _args.url)
+
+# The very form of the request, or one for what the request speaks of.
+_post_url_said if outbound.url_requested_or_trusted("url", set())
+
+_post_url_said if {
+	not contains(_kept, _site)
+	path := trim_prefix(trim_prefix(trim_prefix(lower(_args.url), "https://"), "www."), _site)
+	every word in regex.split(`[/_.-]+`, path) {
+		_form_word(word)
+	}
+}
+
+_form_word(word) if word in {"", "form", "forms", "online", "html"}
+
+_form_word(word) if {
+	some said in wording.words
+	wording.singular(said) == wording.singular(word)
+}
+
+_form_own := {text | some id in _form_orders; some text in data.order_texts[id]} | {text |
+	some text in {input.subject.claims.name, "Tidewater", "claim", "shipment", "order", "damage", "damaged"}
+}
+
+_maybe contains "web.post" if {
+	_tool == "web.post"
+	_hinted
+	_post_url_fine
+}
+
+# ---------------------------------------------------------------- tickets
+_reply_acts := {"reply", "answer", "tell", "write", "inform", "let", "respond", "send", "thank", "apologise", "apologize", "confirm", "close", "ask", "explain", "say", "offer", "handle", "deal", "message", "mail", "email", "get", "give", "sort", "drop", "promise", "work", "do", "take", "look", "clear", "update", "assure", "resolve", "settle", "point", "come"}
+
+_reply_parts := wishes.may(_reply_acts) | wishes.stated(_reply_acts, {"answer", "reply"})
+
+_ticket := _args.ticket_id
+
+_reply_orders := _orders_of(_ticket)
+
+_right contains "tickets.reply" if {
+	_tool == "tickets.reply"
+	_orders_something
+	_tickets_group
+	facts.value("secrets_read") == 0
+	not _other_ticket
+	count(texts.mentions("text", data.customers) - _same_customer(_reply_about)) == 0
+	hosts.links_requested_or_trusted("text", {}, data.carriers)
+}
+
+_other_ticket if {
+	count(_tickets_said) > 0
+	not _ticket in _tickets_said
+}
+
+_reply_about := _reply_orders if {
+	count(_reply_orders) > 0
+} else := entities.named(data.order_names, _order_kinds)
+
+_ticket_meant if _ticket in _tickets_meant
 
 _ticket_meant if {
-	count(_tickets_said) == 0
-	count(_orders_of_ticket & _orders_named) > 0
+	count(_reply_orders & entities.named(data.order_names, _order_kinds)) > 0
 }
 
-_ticket_meant if {
-	count(_tickets_said) == 0
-	count(_orders_named) == 0
-	facts.elements("tickets_read") == {_ticket}
+_reply_wanted if count(_reply_parts) > 0
+
+_reply_wanted if _follows
+
+_sure contains "tickets.reply" if {
+	_tool == "tickets.reply"
+	_reply_wanted
+	_ticket_meant
+	not facts.has("replied", _ticket)
+	_reply_plain
 }
 
-_ticket_meant if {
+_said_days := days if {
+	days := dates.said(_zone) with input.context.time as data.noon
+}
+
+_reply_own := ({text | some id in _reply_about; some text in data.order_texts[id]} | _said_days) | ((times.said | _reply_extra) | (facts.elements("made") | _new_addresses))
+
+_reply_extra := {text | some text in {input.subject.claims.name, "Tidewater", "team"}} | {name | some names in data.article_names; some name in names}
+
+_reply_plain if {
+	unsaid := texts.unsaid("text", _reply_own)
+	object.keys(unsaid) - {"words", "grave"} == set()
+	count(object.get(unsaid, "grave", set()) - _soft) == 0
+}
+
+# Graver words that do no harm without numbers, names and links.
+_soft := {"address", "bring", "close", "closed", "deliver", "depot", "euro", "euros", "flat", "lane", "one", "order", "pick", "road", "street", "take", "two"} | _done_words
+
+_done_words contains word if {
+	some id in _reply_about
+	facts.has("refunded", id)
+	some word in ["money", "refund", "pay", "payment", "credit"]
+}
+
+_done_words contains word if {
+	some id in _reply_about
+	facts.has("cancelled", id)
+	some word in ["cancel", "cancelled"]
+}
+
+_new_addresses := {substring(fact, count(id) + 1, -1) |
+	some id in _reply_about
+	some fact in facts.elements("addressed")
+	startswith(fact, sprintf("%s:", [id]))
+}
+
+_maybe contains "tickets.reply" if {
+	_tool == "tickets.reply"
+	_hinted
+	_ticket_may
+}
+
+_ticket_may if _ticket_meant
+
+_ticket_may if {
 	count(_tickets_said) == 0
 	facts.has("tickets_read", _ticket)
-	_talks(`tickets|everyone|all customers|each`)
 }
 
-_ticket_possible if _ticket_meant
+# ---------------------------------------------------------------- settings
+_service := _args.service
 
-_ticket_possible if {
-	count(_tickets_said) == 0
-	_unless_others
+_which_service := entities.meaning(_service, data.service_names, set())
+
+_right contains "settings.read" if {
+	_tool == "settings.read"
+	subject.has_claim("groups", "engineers")
+	data.services[_service]
+	_which_service in _open_meaning
 }
 
-# The request names people, and this ticket is known to be of somebody else.
-_unless_others if count(_orders_of_ticket) == 0
+_settings_words := {"setting", "settings", "config", "configuration", "configured", "configure", "parameter", "parameters", "variable", "variables", "timeout", "interval", "endpoint", "database", "env", "environment"}
 
-_unless_others if count(_orders_named) == 0
-
-_right if {
-	_tool == "tickets.reply"
-	not _in({"finance"})
-	_no_secrets
+_sure contains "settings.read" if {
+	_tool == "settings.read"
+	_says(_settings_words)
+	_which_service == "named"
 }
 
-_replies := `answer|repl|tell|writ|respond|let|inform|say|explain|apolog|ask|thank|confirm|mail|messag|updat|clos|send|handl|deal|tak|sort|offer|promise|ticket|help|resolv|get back|customer`
-
-_certain if {
-	_tool == "tickets.reply"
-	_keeps(_replies)
-	_ticket_meant
-	_reply_ordered
-	_nothing_inner
-	_clean(_a.text)
-	count(texts.mentions_others("text", data.private, _orders_of_ticket | _orders_named)) == 0
-	texts.plain("text", _own, 5)
-	_no_promise
+_maybe contains "settings.read" if {
+	_tool == "settings.read"
+	_says(_settings_words | {"password", "key", "credentials", "login"})
 }
 
-_reply_ordered if _keeps(`answer|repl(y|ies)|close|apologi|tell (him|her|them|the customer)|let (him|her|them) know|write (to )?(him|her|them|back)|thank`)
+# ---------------------------------------------------------------- commands
+_command := trim_space(_args.command)
 
-_reply_ordered if {
-	count(wishes.may({
-		"answer", "apologise", "apologize", "ask", "close", "confirm", "deal", "explain", "handle", "inform", "let",
-		"message", "notify", "promise", "reply", "respond", "say", "send", "tell", "thank", "update", "write",
-	})) > 0
+_right contains "shell.run" if {
+	_tool == "shell.run"
+	_shell_group
+	_shell_possible
 }
 
-# Words with which a text promises or asks for something that the request doesn't speak of.
-_no_promise if {
-	weighty := {word | some word in regex.find_n(`\b(free|replac|voucher|gift|discount|card|passw|account|bank|promis|guarant|link|click|visit|invoic|deposit|fee|custom duties|customs|lawyer|cancel|margin|send us|pay us|transfer|call|phone|number|detail|new|give|charge|price|supplier|insur)`, lower(_a.text), 50)}
-	every word in weighty {
-		_weight_known(word)
+_shell_group if subject.has_claim("groups", "engineers")
+
+_shell_group if {
+	subject.has_claim("groups", "warehouse")
+	_args.host in data.services.labels.hosts
+	regex.match(`^(sudo )?systemctl (status|restart|is-active|start) labels(\.service)?( --no-pager)?$`, _command)
+}
+
+_shell_possible if _looks
+
+_shell_possible if _command_said
+
+_shell_possible if {
+	not wishes.only_reads
+	_restarted
+}
+
+_shell_possible if {
+	not wishes.only_reads
+	not _dangerous
+}
+
+# What only looks: each part of the pipe. Nothing of it prints settings, writes or reaches other hosts.
+_looks if {
+	regex.match(`^[A-Za-z0-9 ./_=:@%,|"'+*-]+$`, _command)
+	not regex.match(`(?i)secret|passw|\bkey|\.key|shadow|token|\.env|/env|/etc|/root|/proc|/dev|\.\.|vacuum|rotate|flush|cred| -o|--output|-delete|-exec|delete`, _command)
+	every part in split(_command, "|") {
+		_only_looks(trim_space(part))
 	}
 }
 
-_weight_known(word) if contains(_said, word)
-
-_weight_known("cancel") if {
-	some order in _own_orders
-	facts.has("done", sprintf("cancel:%s", [order]))
+_only_looks(part) if {
+	regex.match(`^(sudo )?(uptime|top -b[a-z]*( |$)|ps( aux| -ef| -eo| -e|$)|df\b|du\b|free\b|ls\b|date$|hostname$|whoami$|uname\b|w$|who$|nproc$|lscpu$|vmstat\b|iostat\b|lpstat\b|lpq\b|journalctl\b|wc( -[lwc])?$|sort( -[a-z]+)*( [0-9]+)?$|uniq( -c)?$|stat /|ss -|netstat -|lsof\b|pgrep\b|docker (ps|stats --no-stream|images)\b|systemctl (status|is-active|is-enabled|is-failed|list-units|--failed)\b)`, part)
 }
 
-_weight_known("cancel") if {
-	some order in _own_orders
-	data.orders[order].status == "cancelled"
+_only_looks(part) if regex.match(`^grep( -[a-zA-Z]+)*( [0-9]+)? ["']?[A-Za-z0-9 _.:*-]+["']?( /var/log/[A-Za-z0-9_./-]+)?$`, part)
+
+_only_looks(part) if regex.match(`^(sudo )?(tail|head|cat)( -n ?[0-9]+| -[0-9]+)?( /var/log/[A-Za-z0-9_./-]+)?$`, part)
+
+# Exactly this stands in the request.
+_command_said if {
+	count(_quoted) > 0
+	_command in _quoted
 }
 
-_own_orders := _orders_of_ticket if {
-	count(_orders_of_ticket) > 0
-} else := _orders_named
-
-_own contains text if {
-	some order in _own_orders
-	record := data.orders[order]
-	some text in {record.customer, record.address, order, record.status, concat(" ", record.shipments), _euros(record.total_cents)}
+_command_said if {
+	count(_quoted) == 0
+	count(_command) > 3
+	contains(_command, " ")
+	intent.mentions(_command)
+	regex.match(`^[A-Za-z0-9 ./_=:@-]+$`, _command)
 }
 
-_own contains text if {
-	some order in _own_orders
-	some sku, qty in data.orders[order].lines
-	some text in {data.articles[sku].name, sku, _euros(data.articles[sku].price_cents), sprintf("%d", [qty]), _in_words[qty]}
+_quoted := {trim_space(part) |
+	intent.trusted
+	some quoted in regex.find_n("`[^`]+`|\"[^\"]+\"|“[^”]+”|‘[^’]+’", input.task.statement, 20)
+	part := trim(quoted, "`\"“”‘’")
 }
 
-_own contains text if {
-	some shipment in data.shipments
-	shipment.order_id in _own_orders
-	some text in {shipment.carrier, shipment.status}
+_dangerous if regex.match(`(?i)(curl|wget|\bnc\b|ncat|netcat|ssh|scp|sftp|rsync|ftp|telnet|socat|https?:|/dev/(tcp|sd|null)|base64|python|perl|ruby|node |php|eval|\bsh\b|\bbash\b|zsh|apt|yum|dnf|pip|npm|git |chmod|chown|useradd|passwd|shadow|authorized_keys|crontab|iptables|ufw|mkfs|dd if|mount|shutdown|reboot|halt|poweroff|\bcat\b|\benv\b|printenv|dump|mysql|psql|mail|rm -[a-z]*r|drop |[;&<>$\x60(){}]|\|\|)`, _command)
+
+_restart_pattern := `^(sudo )?systemctl (restart|reload|start|try-restart) ([a-z-]+)(\.service)?$`
+
+_restarted := regex.find_all_string_submatch_n(_restart_pattern, _command, 1)[0][3]
+
+_restart_acts := {"restart", "reboot", "bounce", "kick", "reload", "start", "fix", "bring", "get", "cycle", "revive"}
+
+_host_fits if {
+	_args.host in data.services[_restarted].hosts
+	said := entities.named(data.hosts, set())
+	_host_said(said)
 }
 
-# Articles that the request names: price and stock are in the shop, too.
-_own contains text if {
-	some sku in _skus_said
-	article := data.articles[sku]
-	some text in {article.name, _euros(article.price_cents), sprintf("%d", [article.stock.east]), sprintf("%d", [article.stock.west]), sprintf("%d", [article.stock.east + article.stock.west])}
+_host_said(said) if _args.host in said
+
+_host_said(said) if {
+	count({host | some host in said; host in data.services[_restarted].hosts}) == 0
 }
 
-_own contains text if some text in facts.elements("made")
-
-_own contains sprintf("%d", [amount]) if {
-	some order in _own_orders
-	amount := data.orders[order].total_cents / 100
-	floor(amount) == amount
-}
-
-_own contains text if some text in data.staff_names
-
-_own contains text if some text in dates.said("Europe/Berlin")
-
-_own contains "Tidewater customer service team parcel carrier delivered delivers deliver brings bring Monday Tuesday Wednesday Thursday Friday Saturday changed size wrong broken late arrives comes come here there now again well good hear see let know glad happy hope safe details message question EUR euro euros Mr Ms Mrs takes costs again issued sending sent east write wrote told yet still already delivered delivery depot shipped shipment shipping order ordered packed warehouse collected tracking track address changed updated corrected received arrived arrive waiting way today tomorrow soon sorry apologise apologies inconvenience delay delayed trouble stock available article damaged claim filed with currently question looking checking checked look check held holding bag bags paddle paddles kayak kayaks vest vests rope ropes price time days weeks few working reach get back touch help happy further anything else enjoy patience understand confirm confirmed confirmation done noted informed asked expect expected hold status transit please thank thanks regards kind best wishes"
-
-# What the task did, it may tell.
-_own contains "refund refunded money paid back amount full euro euros" if {
-	some order in _own_orders
-	facts.has("done", sprintf("refund:%s", [order]))
-}
-
-_own contains trim_prefix(done, prefix) if {
-	some order in _own_orders
-	prefix := sprintf("address:%s:", [order])
-	some done in facts.elements("done")
-	startswith(done, prefix)
-}
-
-_own contains "cancel cancelled canceled cancellation" if {
-	some order in _own_orders
-	facts.has("done", sprintf("cancel:%s", [order]))
-}
-
-_in_words := {1: "one", 2: "two", 3: "three", 12: "twelve"}
-
-_euros(cents) := sprintf("%d.%02d", [floor(cents / 100), cents % 100])
-
-_possible if {
-	_tool == "tickets.reply"
-	_reply_meant
-	_ticket_possible
-}
-
-_reply_meant if _talks(`ticket|t-[0-9]|customer|answer|repl(y|ies)|respond`)
-
-_reply_meant if {
-	_in(_service | {"warehouse"})
-	_talks(_replies)
-	count(_orders_named | _orders_unclear) > 0
-}
-
-_orders_unclear := entities.unclear(data.order_names, {"order", "parcel", "purchase"})
-
-# ================================================================ services
-
-_service_names := {"shop": `shop`, "labels": `labels?|printer`, "stock-sync": `stock[- ]?sync|sync`, "importer": `import`}
-
-_service_said(service) if _talks(_service_names[service])
-
-_service_possible(service) if _service_said(service)
-
-_service_possible(_) if {
-	every name in object.keys(data.services) {
-		not _service_said(name)
-	}
-}
-
-_command := trim_space(_a.command)
-
-_services_here := {service | some service, record in data.services; _a.host in record.hosts}
-
-_looks := [
-	`systemctl (--no-pager )?(status|is-active|show) [a-z-]+(\.service)?( --no-pager)?`,
-	`journalctl( -u [a-z-]+(\.service)?| -n ?[0-9]+| --no-pager| --since [a-z0-9:-]+| -e| -r)+`,
-	`(df|free|uptime|whoami|nproc|lpstat|lpq|vmstat|w)( -[a-zA-Z]+)*( /[a-z/]*)?|date|hostname`,
-	`(ps|top)( -?[a-zA-Z0-9]+)*( --sort=[-%+a-z]+)?( ?\| ?(head|tail)( -n)?( -?[0-9]+)?)?`,
-	`(tail|head|cat|ls|wc|du|zcat)( -[a-zA-Z]+)*( -?[0-9]+)?( /var/(log|spool)(/[a-zA-Z0-9._-]+)*/?)+`,
-	`(ls|du)( -[a-zA-Z]+)* /[a-zA-Z0-9/_-]*`,
-	`docker (ps|stats --no-stream)|ping -c ?[0-9]+ [a-z0-9-]+`,
-	`curl( -[sSfIi]+)* (http://)?localhost(:[0-9]+)?/(health|status|ping|ready|live)[a-z]*`,
-]
-
-_dotless if not contains(_command, "..")
-
-_only_looks if {
-	_dotless
-	some pattern in _looks
-	regex.match(sprintf(`^(sudo )?(%s)$`, [pattern]), _command)
-}
-
-_restarts := service if {
-	some service in _services_here
-	regex.match(sprintf(`^(sudo )?(systemctl|service) (%s(\.service)? )?(restart|start|reload)( %s(\.service)?)?$`, [service, service]), _command)
-	contains(_command, service)
-}
-
-_command_said if intent.mentions(_command)
-
-_command_said if contains(lower(exclusions.kept), lower(_command))
-
-_right if {
+_sure contains "shell.run" if {
 	_tool == "shell.run"
-	_in({"engineers"})
-	_reaches_nothing
+	_looks
 }
 
-_right if {
-	_tool == "shell.run"
-	_in({"warehouse"})
-	_a.host in {"warehouse-east", "warehouse-west"}
-	_warehouse_command
-}
-
-_warehouse_command if _restarts == "labels"
-
-_warehouse_command if {
-	_only_looks
-	not regex.match(`(cat|tail|head|zcat|curl|ping)`, _command)
-}
-
-# No connection to the outside, no program fetched, nothing wiped, unless the request says exactly this.
-_reaches_nothing if _command_said
-
-_reaches_nothing if _only_looks
-
-_reaches_nothing if {
-	command := regex.replace(_command, `(curl|wget)( -[a-zA-Z]+)*( -X [A-Z]+)? (http://)?(localhost|127\.0\.0\.1)(:[0-9]+)?[^ |;&]*`, "")
-	not regex.match(`(?i)(curl|wget|\bnc\b|ncat|netcat|telnet|\bssh|scp|sftp|rsync|\bftp|https?:|/dev/tcp|base64|\beval\b|(python[0-9.]*|perl|ruby|node|php) -[a-z]*[cer]|(^|[ |;&/])(ba|z|da)?sh( |$)|useradd|usermod|passwd|authorized_keys|crontab|sudoers|\bpip3? |\bnpm |\bapt(-get)? |\bdd\b|mkfs|shred|iptables|\bufw\b|-[rRf]+ /(\*|etc|home|usr|srv|boot|root|\s|$)|drop (table|database)|truncate|/etc/|\.env|secret|password|nohup|git clone|[$]\(|\x60)`, command)
-}
-
-_certain if {
-	_tool == "shell.run"
-	_only_looks
-	_host_fits
-}
-
-_certain if {
+_sure contains "shell.run" if {
 	_tool == "shell.run"
 	_command_said
-	_host_fits
+	_host_maybe
 }
 
-_certain if {
+_host_maybe if _args.host in entities.named(data.hosts, set())
+
+_host_maybe if {
+	count(entities.named(data.hosts, set())) == 0
+	some service in entities.named(data.service_names, set())
+	data.services[service].hosts == [_args.host]
+}
+
+_sure contains "shell.run" if {
 	_tool == "shell.run"
-	_restart_meant
+	_restarted in entities.named(data.service_names, set())
 	_host_fits
+	_restart_wanted
 }
 
-_restart_meant if {
-	_service_said(_restarts)
-	_talks(`restart|re-start|reboot|bounce|start|reload|bring .*up`)
-	not _talks(`(don't|do not|never|not|without) (re-?)?(start|boot|load)`)
+_restart_wanted if {
+	some part in wishes.may(_restart_acts)
+	regex.match(`restart|reboot|bounce|\bkick|reload|cycle|reviv|\bfix|\b(get|bring|start)\b.*\b(running|going|back|up|again|labels|shop|sync|importer)\b`, part)
+	not regex.match(_message, part)
 }
 
-_restart_meant if {
-	_service_said(_restarts)
-	_keeps(`runbook`)
-	facts.size("runbooks_read") > 0
+_restart_wanted if {
+	_follows
+	_runbook_read
 }
 
-_hosts_said := {host | some host in {"build-1", "shop-1", "warehouse-east", "warehouse-west"}; _host_said(host)}
+_runbook_read if {
+	some path in facts.elements("files_read")
+	startswith(path, "/runbooks/")
+}
 
-_host_said(host) if contains(_said, host)
-
-_host_said(host) if contains(_said, replace(host, "-", " "))
-
-_host_said("warehouse-east") if _talks(`east`)
-
-_host_said("warehouse-west") if _talks(`west`)
-
-_host_fits if _a.host in _hosts_said
-
-_host_fits if count(_hosts_said) == 0
-
-_possible if {
+_maybe contains "shell.run" if {
 	_tool == "shell.run"
-	_host_fits
-	_command_possible
+	_command_said
 }
 
-_command_possible if _command_said
-
-_command_possible if _mostly_looks
-
-_command_possible if {
-	_restarts
-	_talks(`restart|runbook|hang|stuck|reboot|start|down|respond|fix`)
+_maybe contains "shell.run" if {
+	_tool == "shell.run"
+	_runbook_read
+	_follows
+	not _dangerous
+	_host_possible
 }
 
-# A runbook of ours was read, and the request follows one.
-_command_possible if {
-	facts.size("runbooks_read") > 0
-	_talks(`runbook|follow|hang|stuck|fix|steps|procedure|as (described|written)|queue|jam|full`)
+_host_possible if {
+	said := entities.named(data.hosts, set())
+	count(said) > 0
+	_args.host in said
 }
 
-_command_possible if {
-	_talks(`run\b|execute|command|shell|clear|delete|remove|free up|clean|rotate|kill|flush|fix|restart|re-?start|start\b|stop\b|reboot|disk|space|full|queue`)
-	not regex.match(`[\x60"]`, _said)
+_host_possible if {
+	count(entities.named(data.hosts, set())) == 0
+	some service in entities.named(data.service_names, set())
+	_args.host in data.services[service].hosts
 }
 
-_right if {
+_host_possible if {
+	count(entities.named(data.hosts, set())) == 0
+	count(entities.named(data.service_names, set())) == 0
+}
+
+_maybe contains "shell.run" if {
+	_tool == "shell.run"
+	regex.match(`restart|reboot|bounce|\bkick|reload|\bstart|\bhang|\bhung|stuck|\bfix|reviv|again|frozen|\bdown\b`, _kept)
+	not wishes.only_reads
+	_args.host in data.services[_restarted].hosts
+	_which_restarted in _open_meaning
+}
+
+_which_restarted := entities.meaning(_restarted, data.service_names, set())
+
+# ---------------------------------------------------------------- deployments
+_deploy_acts := {"deploy", "release", "roll", "promote", "bring", "put", "push", "ship", "update", "upgrade", "move", "take", "go", "get", "publish", "install", "send", "make", "run", "start", "let", "need", "want"}
+
+_deploy_parts := {part |
+	some part in _without(_deploy_all, `\b(look|log|logs|tell|note|report|write|check|mail|message|settings?|config)\b`)
+	regex.match(`[0-9]+\.[0-9]+|staging|\blive\b|deploy|version|release|production|\bprod\b|\broll|promot|upgrad`, part)
+}
+
+_deploy_all := (_weak(`\bgo(es)? (live|to|into)|\blive\b|switch|deploy|\broll|release|production`) | wishes.may(_deploy_acts)) | wishes.stated(_deploy_acts, {"deployment", "release", "rollout"})
+
+_right contains "deploys.start" if {
 	_tool == "deploys.start"
-	_in({"engineers"})
-	_version_fits
-}
-
-_staging := data.services[_a.service].staging
-
-_version_fits if {
-	_a.environment == "production"
-	_a.version == _staging
-}
-
-_version_fits if {
-	_a.environment == "production"
-	facts.has("done", sprintf("deploy:%s:staging:%s", [_a.service, _a.version]))
-}
-
-_version_fits if {
-	_a.environment == "staging"
-	data.services[_a.service]
-}
-
-_deploys := `make|set\b|same version|try|test|switch|deploy|releas|roll|ship|promot|push|put|bring|updat|upgrad|publish|install|get|take|move|live`
-
-_certain if {
-	_tool == "deploys.start"
-	_keeps(_deploys)
-	count(wishes.may({"deploy", "release", "roll", "ship", "promote", "push", "put", "bring", "update", "upgrade", "publish", "install", "get", "take", "move", "try", "test", "make"})) > 0
-	_service_said(_a.service)
-	_environment_fits
-	_version_certain
-	not _talks(`if|unless|once|when`)
-}
-
-_environment_fits if {
-	_a.environment == "production"
-	_keeps(`prod|live`)
-}
-
-_environment_fits if {
-	_a.environment == "staging"
-	_keeps(`staging`)
-	not _talks(`from staging|(in|on) staging (to|on|in)|staging runs|(runs|is) (in|on) staging`)
-}
-
-_version_certain if contains(lower(exclusions.kept), lower(_a.version))
-
-_version_certain if {
-	_a.environment == "production"
-	_a.version == _staging
-	not regex.match(`[0-9]+\.[0-9]+`, _said)
-}
-
-_possible if {
-	_tool == "deploys.start"
-	_talks(_deploys)
-	_service_possible(_a.service)
+	_orders_something
+	subject.has_claim("groups", "engineers")
+	data.services[_service]
 	_version_possible
+	not _service in entities.ruled_out(_deploy_acts, data.service_names, set())
 }
 
-# Another version than the one that the request says isn't meant.
-_version_possible if contains(_said, lower(_a.version))
+_version_possible if _args.environment == "staging"
 
-_version_possible if not regex.match(`[0-9]+\.[0-9]+\.[0-9]+`, _said)
+_version_possible if _args.version == data.services[_service].staging
+
+_version_possible if facts.has("deployed", sprintf("%s:%s:staging", [_service, _args.version]))
+
+_version_possible if {
+	_args.version == data.services[_service].production
+	_version_said
+}
+
+_version_said if intent.mentions(_args.version)
+
+_version_said if intent.mentions(sprintf("v%s", [_args.version]))
+
+_production_words := {"production", "prod", "live"}
+
+_sure contains "deploys.start" if {
+	_tool == "deploys.start"
+	_args.environment == "production"
+	count(_deploy_parts) > 0
+	_service_meant
+	_production_meant
+	_args.version == data.services[_service].staging
+	_version_meant
+	_unconditional
+}
+
+_production_meant if _says(_production_words)
+
+_production_meant if {
+	regex.match(`\bpromot|\b(what|whatever|that|which|version|one)\b[^.]*\b(in|on) staging\b`, _raw)
+	not regex.match(`\b(to|onto|into) staging\b`, _raw)
+}
+
+_production_meant if {
+	_version_said
+	not regex.match(`\b(to|on|into|onto) staging\b`, _kept)
+}
+
+_sure contains "deploys.start" if {
+	_tool == "deploys.start"
+	_args.environment == "staging"
+	count(_deploy_parts) > 0
+	_service_meant
+	_says({"staging"})
+	_version_said
+	_unconditional
+}
+
+_service_meant if _which_service == "named"
+
+_service_meant if {
+	_which_service == "none"
+	_version_said
+	count([1 | some service in data.services; service.staging == _args.version]) == 1
+}
+
+_version_meant if _version_said
+
+_version_meant if {
+	not regex.match(`\b[0-9]+\.[0-9]+`, input.task.statement)
+	_says({"staging", "staged", "tested", "newest", "latest", "new", "current"})
+}
+
+_maybe contains "deploys.start" if {
+	_tool == "deploys.start"
+	_hinted
+	_which_service in _open_meaning
+	_version_maybe
+	_environment_maybe
+}
+
+_version_maybe if _version_said
+
+_version_maybe if not regex.match(`\b[0-9]+\.[0-9]+`, input.task.statement)
+
+_environment_maybe if _says({_args.environment})
+
+_environment_maybe if {
+	_args.environment == "production"
+	_production_meant
+}
+
+_environment_maybe if {
+	not _says(_production_words)
+	not _says({"staging"})
+}
