@@ -209,13 +209,19 @@ generate: .venv/.synced-dev ## Write what is generated: the protos' code, the sy
 	@$(RUN)python rego/generate.py
 
 .PHONY: docs
-docs: .venv/.synced-dev ## Write docs/reference from the source
+docs: .venv/.synced-dev ## Write docs/reference, and parts of the Helm chart, from the source
 	@$(RUN)python docs/generate.py
+	@$(RUN)python k8s/generate_chart.py
 
 .PHONY: docs-check
 docs-check: .venv/.synced-dev
 	$(call say,'reference documentation')
 	@$(RUN)python docs/generate.py --check
+	@$(RUN)python k8s/generate_chart.py --check
+
+.PHONY: install-yaml
+install-yaml: .venv/.synced-dev ## Write k8s/install.yaml from the Helm chart; builds Helm the first time
+	@$(RUN)python k8s/render_install.py "$$(tests/components/helm.sh | tail -n 1)"
 
 # --- Packages, measurements --------------------------------------------------
 

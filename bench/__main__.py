@@ -6,7 +6,7 @@ import argparse
 import importlib
 import sys
 
-BENCHMARKS = ("engine", "authorize", "state", "health", "credentials")
+BENCHMARKS = ("engine", "authorize", "state", "health", "credentials", "kubernetes")
 
 
 def main() -> int:

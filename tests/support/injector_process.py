@@ -41,8 +41,10 @@ class InjectorProcess:
         self.renew("first")
         files = {"tls_certificate_file": "tls.crt", "tls_key_file": "tls.key"}
         source = files if managed is None else {"managed": dict(managed)}
+        # Behind a balancer, what is asked during the end of one replica has to be answered.
+        drain = 0 if managed is None else 2
         document = {
-            "webhook": {"listen": f"127.0.0.1:{self.port}", "drain_seconds": 0, **source},
+            "webhook": {"listen": f"127.0.0.1:{self.port}", "drain_seconds": drain, **source},
             "http": {"listen": f"127.0.0.1:{self._http}"},
             "sidecar": {"image": "registry.example.org/tabard-sidecar:0.1.0"},
         }

@@ -1,4 +1,4 @@
-"""Injectors that keep their certificates by themselves, behind a real API server, with the rights of k8s/injector.yaml."""
+"""Injectors that keep their certificates by themselves, behind a real API server, with the rights of k8s/install.yaml."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tests.support.waiting import eventually_blocking
 
 NAMESPACE, SECRET = "tabard-system", "tabard-injector-certificates"
 OURS = ["tabard-prepare", "tabard"]
-MANIFEST = Path(__file__).resolve().parents[3] / "k8s" / "injector.yaml"
+MANIFEST = Path(__file__).resolve().parents[3] / "k8s" / "install.yaml"
 
 
 class Place:

@@ -19,6 +19,7 @@ from tabard_sidecar.injector.patching import inject
 from tests.support.injecting import container, pod
 from tests.support.injector_process import InjectorProcess, apply
 from tests.support.kube_server import Kubectl, kube_server, kubectl_of
+from tests.support.pod_stream import PodStream
 from tests.support.tls import Authority
 from tests.support.waiting import eventually_blocking
 
@@ -34,24 +35,29 @@ RESTRICTED = {
 
 
 @pytest.fixture(scope="module")
-def kubectl() -> Iterator[Kubectl]:
-    """Runs kubectl on a server with four namespaces; a namespace's objects that controllers make are made here."""
+def cluster() -> Iterator[Path]:
     with kube_server() as folder:
-        kubectl = kubectl_of(folder)
-        for name, labels in (
-            ("support", [f"{LABEL}=enabled", "pod-security.kubernetes.io/enforce=restricted"]),
-            ("plain", []),
-            ("limited", [f"{LABEL}=enabled"]),
-            ("tabard-system", [f"{LABEL}=enabled"]),
-        ):
-            kubectl("create", "namespace", name)
-            for label in labels:
-                kubectl("label", "namespace", name, label)
-        for name in ("support", "plain", "limited", "tabard-system", "kube-system"):
-            kubectl("create", "serviceaccount", "default", "--namespace", name)
-        # Even a label doesn't bring in what is exempt.
-        kubectl("label", "namespace", "kube-system", f"{LABEL}=enabled")
-        yield kubectl
+        yield folder
+
+
+@pytest.fixture(scope="module")
+def kubectl(cluster: Path) -> Kubectl:
+    """Runs kubectl on a server with four namespaces; a namespace's objects that controllers make are made here."""
+    kubectl = kubectl_of(cluster)
+    for name, labels in (
+        ("support", [f"{LABEL}=enabled", "pod-security.kubernetes.io/enforce=restricted"]),
+        ("plain", []),
+        ("limited", [f"{LABEL}=enabled"]),
+        ("tabard-system", [f"{LABEL}=enabled"]),
+    ):
+        kubectl("create", "namespace", name)
+        for label in labels:
+            kubectl("label", "namespace", name, label)
+    for name in ("support", "plain", "limited", "tabard-system", "kube-system"):
+        kubectl("create", "serviceaccount", "default", "--namespace", name)
+    # Even a label doesn't bring in what is exempt.
+    kubectl("label", "namespace", "kube-system", f"{LABEL}=enabled")
+    return kubectl
 
 
 @pytest.fixture(scope="module")
@@ -269,9 +275,10 @@ def test_an_injector_that_is_gone_lets_no_pod_through_and_stops_no_other(
     assert inits(created(kubectl, named("gone", pod(agent())))) == OURS
 
 
-def test_a_hundred_pods_while_the_certificate_is_renewed(injector: InjectorProcess, kubectl: Kubectl):
+def test_five_hundred_pods_in_a_row_while_the_certificate_is_renewed(
+    injector: InjectorProcess, kubectl: Kubectl, cluster: Path
+):
     """None fails, and each has its sidecar."""
-    pods = [named(f"many-{index}", pod(agent())) for index in range(100)]
     stop = threading.Event()
 
     def renew() -> None:
@@ -280,15 +287,16 @@ def test_a_hundred_pods_while_the_certificate_is_renewed(injector: InjectorProce
             count += 1
             injector.renew(f"renewed-{count}")
 
+    stream = PodStream(kubectl, (cluster / "token").read_text().strip(), "support", "many")
     renewing = threading.Thread(target=renew)
     renewing.start()
     try:
-        apply(kubectl, {"apiVersion": "v1", "kind": "List", "items": pods}, "--namespace", "support")
+        for _ in range(500):
+            stream.create(pod(agent()), str(cluster / "apiserver.crt"))
     finally:
         stop.set()
         renewing.join()
-    items = json.loads(kubectl("get", "pods", "--namespace", "support", "--output", "json"))["items"]
-    many = [one for one in items if one["metadata"]["name"].startswith("many-")]
-    assert len(many) == 100
-    assert all(inits(one) == OURS for one in many)
+    assert stream.failures == []
+    assert len(stream.pods) == 500
+    assert all(inits(one) == OURS for one in stream.pods)
     assert "certificate read" in injector.log()

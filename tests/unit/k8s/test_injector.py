@@ -1,4 +1,4 @@
-"""The injector's manifest is valid, its configuration is accepted, and it can't lock itself out."""
+"""install.yaml is valid, its configuration is accepted, and it can't lock itself out."""
 
 from __future__ import annotations
 
@@ -10,12 +10,14 @@ import yaml
 from tabard_sidecar.injector.loading import load_injector
 
 DOCUMENTS = list(
-    yaml.safe_load_all((Path(__file__).parents[3] / "k8s" / "injector.yaml").read_text(encoding="utf-8"))
+    yaml.safe_load_all((Path(__file__).parents[3] / "k8s" / "install.yaml").read_text(encoding="utf-8"))
 )
 BY_KIND = {document["kind"]: document for document in DOCUMENTS}
 
 
-@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda document: document["kind"])
+@pytest.mark.parametrize(
+    "document", DOCUMENTS, ids=lambda document: f"{document['kind']}-{document['metadata']['name']}"
+)
 @pytest.mark.parametrize("version", ["1.33", "1.36"])
 def test_the_manifest_fits_the_schema_of_kubernetes(document, version):
     kubernetes_validate.validate(document, version, strict=True)

@@ -1,0 +1,214 @@
+"""The chart with real Helm, against a real API server and its own schemas."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from tabard_sidecar.control.loading import load_control
+from tabard_sidecar.injector.admission_policy import admission_policies
+from tabard_sidecar.injector.loading import load_injector
+from tabard_sidecar.injector.registration import webhook_configuration
+
+from tests.support.helm import CHART, NAMESPACE, Helm, conform, schemas
+from tests.support.kube_server import Kubectl, kube_server, kubectl_of
+
+BACKEND = {"to": [{"ipBlock": {"cidr": "10.1.0.0/16"}}], "ports": [{"port": 8080}]}
+AGENTS = {"agentNamespaces": ["support"], "apiServer": {"cidrs": ["10.0.0.1/32"]}, "backends": [BACKEND]}
+SETTINGS: dict[str, dict[str, Any]] = {
+    "defaults": {},
+    "everything": {
+        "image": "registry.example.org/t@sha256:" + "a" * 64,
+        "imagePullSecrets": [{"name": "pull"}],
+        "injector": {
+            "replicas": 3,
+            "config": {
+                "exempt_namespaces": ["monitoring"],
+                "sidecar": {"keys_secret": "ring", "memory_limit": "512Mi"},
+                "cluster": {"audience": "tabard-x"},
+                "control": {"audience": "control-x"},
+            },
+            "tolerations": [{"operator": "Exists"}],
+            "nodeSelector": {"a": "b"},
+            "podAnnotations": {"c": "d"},
+        },
+        "control": {"enabled": True, "config": {"cluster": {"audience": "control-x"}}},
+        "networkPolicy": AGENTS,
+        "serviceMonitor": {"enabled": True, "labels": {"release": "prometheus"}},
+    },
+    "little": {
+        "injector": {"replicas": 1},
+        **{
+            name: {"enabled": False}
+            for name in ("admissionPolicies", "networkPolicy", "podDisruptionBudget", "topologySpread")
+        },
+    },
+}
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[Path]:
+    with kube_server() as folder:
+        yield folder
+
+
+@pytest.fixture(scope="module")
+def kubectl(cluster: Path) -> Kubectl:
+    return kubectl_of(cluster)
+
+
+@pytest.fixture
+def helm(cluster: Path, tmp_path: Path) -> Helm:
+    return Helm(tmp_path, cluster / "kubeconfig")
+
+
+def _one(documents: list[dict[str, Any]], kind: str, name: str) -> dict[str, Any]:
+    (found,) = [one for one in documents if (one["kind"], one["metadata"]["name"]) == (kind, name)]
+    return found
+
+
+@pytest.mark.parametrize("case", SETTINGS)
+def test_what_it_makes_fits_the_servers_schemas(helm: Helm, kubectl: Kubectl, tmp_path: Path, case: str):
+    location = schemas(kubectl("get", "--raw", "/openapi/v2"), tmp_path)
+    documents = helm.template(SETTINGS[case])
+    # Its kind is the Prometheus operator's.
+    conform(location, [one for one in documents if one["kind"] != "ServiceMonitor"])
+    assert any(one["kind"] == "ServiceMonitor" for one in documents) == (case == "everything")
+
+
+@pytest.mark.parametrize("case", SETTINGS)
+def test_it_says_what_the_injectors_commands_say(helm: Helm, tmp_path: Path, case: str):
+    """The webhook and the admission policies are those of its own injector.yaml."""
+    documents = helm.template(SETTINGS[case])
+    file = tmp_path / "injector.yaml"
+    file.write_text(_one(documents, "ConfigMap", "tabard-injector")["data"]["injector.yaml"])
+    settings = load_injector(file)
+    service = {"name": "tabard-injector", "namespace": NAMESPACE, "path": "/inject", "port": 443}
+    webhook = webhook_configuration(settings, {"service": service})
+    assert _one(documents, "MutatingWebhookConfiguration", "tabard-injector") == json.loads(
+        json.dumps(webhook)
+    )
+    wanted = json.loads(json.dumps(admission_policies(settings))) if case != "little" else []
+    assert [one for one in documents if one["kind"].startswith("ValidatingAdmissionPolicy")] == sorted(
+        wanted, key=lambda one: one["kind"]
+    ) or all(one in documents for one in wanted)
+    assert NAMESPACE in settings.exempt_namespaces
+    assert (
+        settings.sidecar.image
+        == _one(documents, "Deployment", "tabard-injector")["spec"]["template"]["spec"]["containers"][0][
+            "image"
+        ]
+    )
+
+
+def test_the_control_services_configuration_is_accepted_and_sidecars_use_it(helm: Helm, tmp_path: Path):
+    documents = helm.template(SETTINGS["everything"])
+    for name, load in (("control", load_control), ("injector", load_injector)):
+        file = tmp_path / f"{name}.yaml"
+        file.write_text(_one(documents, "ConfigMap", f"tabard-{name}")["data"][f"{name}.yaml"])
+        settings = load(file)
+    assert settings.control.url == f"https://tabard-control.{NAMESPACE}.svc"
+    assert "control.url" not in yaml.safe_dump(helm.template())
+
+
+def test_pods_with_a_sidecar_reach_named_backends_only(helm: Helm):
+    policy = _one(helm.template(SETTINGS["everything"]), "NetworkPolicy", "tabard-agents")
+    assert policy["metadata"]["namespace"] == "support"
+    assert policy["spec"]["policyTypes"] == ["Egress"]
+    allowed = [target for rule in policy["spec"]["egress"] for target in rule["to"]]
+    blocks = [one["ipBlock"]["cidr"] for one in allowed if "ipBlock" in one]
+    assert blocks == ["10.0.0.1/32", "10.1.0.0/16"]
+    spaces = [one["namespaceSelector"]["matchLabels"] for one in allowed if "ipBlock" not in one]
+    assert spaces == [{"kubernetes.io/metadata.name": name} for name in ("kube-system", NAMESPACE)]
+    own = _one(helm.template(), "NetworkPolicy", "tabard-injector")
+    left_out = [
+        address
+        for rule in own["spec"]["egress"]
+        for one in rule["to"]
+        for address in one.get("ipBlock", {}).get("except", ())
+    ]
+    assert "169.254.169.254/32" in left_out
+
+
+REFUSED = {
+    "agents without the API server's addresses": (
+        {"networkPolicy": {"agentNamespaces": ["a"]}},
+        "networkPolicy.agentNamespaces needs networkPolicy.apiServer.cidrs",
+    ),
+    "backends everywhere": (
+        {"networkPolicy": AGENTS | {"backends": [{"to": [{"ipBlock": {"cidr": "0.0.0.0/0"}}]}]}},
+        "allows every address",
+    ),
+    "a misspelt value": ({"injector": {"replica": 2}}, "replica"),
+    "a misspelt setting": ({"injector": {"config": {"sidecar": {"http_prot": 1}}}}, "http_prot"),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_values_that_cannot_be_meant_are_refused(helm: Helm, case: str):
+    values, reason = REFUSED[case]
+    assert reason in helm.refused(values)
+
+
+def test_install_yaml_is_what_the_chart_makes(helm: Helm):
+    path = CHART.parent / "render_install.py"
+    spec = importlib.util.spec_from_file_location("render_install", path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    assert module.INSTALL.read_text(encoding="utf-8") == module.rendered(helm.program), (
+        "run make install-yaml"
+    )
+
+
+def _objects(kubectl: Kubectl) -> set[str]:
+    """Return all objects that are there, but for what the API server makes and events."""
+    kinds = kubectl("api-resources", "--verbs=list", "--output=name").split()
+    left_out = (
+        "events",
+        "leases",
+        "apiservices",
+        "componentstatuses",
+        "flowschemas",
+        "prioritylevel",
+        "endpoint",
+    )
+    wanted = ",".join(kind for kind in kinds if not kind.startswith(left_out))
+    return set(kubectl("get", wanted, "--all-namespaces", "--output", "name", "--ignore-not-found").split())
+
+
+def test_install_upgrade_and_uninstall_leave_nothing_behind(helm: Helm, kubectl: Kubectl):
+    """What the injector wrote stays through an upgrade, and goes with the release."""
+    kubectl("create", "namespace", "support")
+    kubectl("create", "namespace", NAMESPACE)
+    before = _objects(kubectl)
+    where = ("tabard", str(CHART), "--namespace", NAMESPACE, "--wait=false")
+    helm.run("install", *where)
+    hook = ("mutatingwebhookconfiguration", "tabard-injector")
+    # As the injector does it.
+    patch = [{"op": "add", "path": "/webhooks/0/clientConfig/caBundle", "value": "eA=="}]
+    secret = ("secret", "tabard-injector-certificates", "--namespace", NAMESPACE)
+    account = ("--as", f"system:serviceaccount:{NAMESPACE}:tabard-injector")
+    kubectl("patch", *hook, "--type=json", "--patch", json.dumps(patch), "--field-manager=tabard", *account)
+    stored = json.loads(kubectl("get", *secret, "--output", "json"))
+    kubectl("replace", "--filename", "-", *account, given=json.dumps(stored | {"data": {"ca.crt": "eA=="}}))
+    helm.run(
+        "upgrade",
+        *where,
+        "--values",
+        helm.values(SETTINGS["everything"] | {"serviceMonitor": {"enabled": False}}),
+    )
+    kept = json.loads(kubectl("get", *hook, "--output", "json"))["webhooks"][0]
+    assert kept["clientConfig"]["caBundle"] == "eA=="
+    assert "monitoring" in json.dumps(kept["namespaceSelector"])
+    assert json.loads(kubectl("get", *secret, "--output", "json"))["data"] == {"ca.crt": "eA=="}
+    assert "tabard-control" in kubectl("get", "deployments", "--namespace", NAMESPACE)
+    helm.run("upgrade", *where, "--reset-values")
+    assert "tabard-control" not in kubectl("get", "deployments", "--namespace", NAMESPACE)
+    helm.run("uninstall", "tabard", "--namespace", NAMESPACE, "--wait=false")
+    # Without controllers nothing else ends a Deployment's children, of which there are none.
+    assert _objects(kubectl) == before
