@@ -16,7 +16,7 @@ from bench.agentdojo.catalogue import CATALOGUE, EXAMPLES, catalogue, example
 from bench.agentdojo.play import OTHERS, SUITES, load
 
 _SHORTEST = 4
-_EVERYDAY = re.compile(r"\d{1,2}(?:st|nd|rd|th)[.,]?|[\d.,]+|[a-z]+n't")
+_EVERYDAY = re.compile(r"\d{1,2}(?:st|nd|rd|th)[.,]?|[\d.,]+|[a-z]+(?:n't|'s|'re|'ll)")
 LIBRARY = EXAMPLES.parent / "tabard"
 
 
@@ -75,7 +75,7 @@ def test_policies_hold_nothing_of_ground_truth_or_injections(suite: TaskSuite[An
     telling = {word for word in _solutions(suite) if len(word) >= _SHORTEST and word not in workspace}
     assert len(telling) > len(suite.user_tasks) + len(suite.injection_tasks)
     assert {word for word in telling if word in policy} == set()
-    # The library reads any person's words: it lists the days of a month, hours in minutes, and what negates.
+    # The library reads any person's words: it lists the days of a month, hours in minutes, what negates and what contracts.
     assert {word for word in telling if word in library and not _EVERYDAY.fullmatch(word)} == set()
 
 
