@@ -179,9 +179,9 @@ def backends(engine: Path, folder: Path) -> Iterator[Backends]:
         store, url = stack.enter_context(_redis())
         vault = stack.enter_context(_vault(vault_folder))
         secret = folder / "secret-id"
-        secret.write_text((vault_folder / "secret-id").read_text())
+        secret.write_text((vault_folder / "tabard.secret-id").read_text())
         secret.chmod(0o600)
-        role = (vault_folder / "role-id").read_text().strip()
+        role = (vault_folder / "tabard.role-id").read_text().strip()
         login = {"method": "approle", "role_id": role, "secret_id_file": str(secret)}
         yield Backends(opa, url, store, vault.address, login)
 

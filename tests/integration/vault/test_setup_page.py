@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hvac
 import pytest
+import yaml
 from hvac.exceptions import Forbidden, InvalidRequest
+from tabard_sidecar.credentials.vault.conf import AuthConfig
 
 from tests.support.vault_server import code_of, make_token
 
@@ -185,6 +187,10 @@ def test_the_login_by_approle(vault):
     answer = vault.client("none").adapter.post("/v1/auth/approle/login", json=body)
     assert answer["auth"]["policies"] == ["tabard"]
     assert make_token(vault.client(answer["auth"]["client_token"]), NAME)["orphan"]
+    ((_, text),) = code_of("docs/vault.md", "approle")
+    section = yaml.safe_load(text)["vault"]["main"]
+    assert AuthConfig.model_validate(section["auth"]).method == "approle"
+    assert AuthConfig.model_validate(section["reaper"]).secret_id_file.name == "tabard-reaper.secret-id"
 
 
 def test_a_login_lasts_for_twenty_minutes(sidecar):
