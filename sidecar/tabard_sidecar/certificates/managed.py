@@ -21,6 +21,7 @@ from tabard_sidecar.kubernetes.api import ApiError, ApiServer
 from tabard_sidecar.kubernetes.conf import ACCOUNT
 from tabard_sidecar.util.files import explain
 from tabard_sidecar.util.lean import dataclass
+from tabard_sidecar.util.moments import utc_text
 from tabard_sidecar.util.rarely import Rarely
 
 if TYPE_CHECKING:
@@ -124,7 +125,7 @@ class ManagedCertificate:
 
     def _fail(self, problem: str) -> None:
         self.failing_since = self.failing_since or datetime.now(UTC).timestamp()
-        since = datetime.fromtimestamp(self.failing_since, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        since = utc_text(self.failing_since)
         if self._ready.is_set():
             self._health.degraded(f"since {since} {problem}; the certificate stays in use")
         else:

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from tabard_sidecar import exit_codes
 from tabard_sidecar.cli.failure import ControlConfigFailure, Failure
-from tabard_sidecar.cli.options import Existing, json_option
+from tabard_sidecar.cli.options import Existing, json_option, service_options
 from tabard_sidecar.cli.terminal import echo, echo_json, style
 from tabard_sidecar.util.dumps import never_dump
+from tabard_sidecar.util.moments import utc_text
 from tabard_sidecar.util.problems import SourceError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from tabard_sidecar.control.conf import ControlSettings
     from tabard_sidecar.control.master import MasterKey
@@ -25,20 +26,9 @@ _LEAD_SECONDS, _OVERLAP_SECONDS = 300.0, 24 * 3600.0
 _SEE = "tabard control keys new --help"
 
 
-def _options(command: Callable[..., Any]) -> Callable[..., Any]:
-    command = click.option(
-        "--set",
-        "assignments",
-        multiple=True,
-        metavar="KEY=VALUE",
-        help="Set one setting, for example --set server.listen=0.0.0.0:9444. Repeatable; stronger than the file.",
-    )(command)
-    return click.option(
-        "--config",
-        "config_file",
-        type=Existing(),
-        help="Configuration of the control service. Default: /etc/tabard/control.yaml.",
-    )(command)
+_options = service_options(
+    "the control service", default="/etc/tabard/control.yaml", example="server.listen=0.0.0.0:9444"
+)
 
 
 @click.group()
@@ -128,10 +118,10 @@ def new(directory: Path, *, lead_seconds: float, overlap_seconds: float, as_json
         echo_json(_row(key, (key,)))
         return
     echo(
-        f"generation {key.generation} is used from {_moment(key.active_from)}. Give the folder to every replica."
+        f"generation {key.generation} is used from {utc_text(key.active_from)}. Give the folder to every replica."
     )
     if key.former_until is not None:
-        echo(f"Former generations retire at {_moment(key.former_until)}; remove their files after that.")
+        echo(f"Former generations retire at {utc_text(key.former_until)}; remove their files after that.")
 
 
 @keys.command(name="list")
@@ -170,13 +160,9 @@ def _row(key: MasterKey, keys: Sequence[MasterKey]) -> dict[str, object]:
     return {
         "generation": key.generation,
         "state": state,
-        "active_from": _moment(key.active_from),
-        "retire_after": "" if end is None else _moment(end),
+        "active_from": utc_text(key.active_from),
+        "retire_after": "" if end is None else utc_text(end),
     }
-
-
-def _moment(value: float) -> str:
-    return datetime.fromtimestamp(value, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
 def _load(config_file: Path | None, assignments: tuple[str, ...]) -> ControlSettings:

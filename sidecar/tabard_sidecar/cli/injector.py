@@ -10,14 +10,12 @@ import click
 
 from tabard_sidecar import exit_codes
 from tabard_sidecar.cli.failure import Failure, InjectorConfigFailure
-from tabard_sidecar.cli.options import Existing, json_option, read_bytes
+from tabard_sidecar.cli.options import Existing, json_option, read_bytes, service_options
 from tabard_sidecar.cli.terminal import echo, echo_json, visible
 from tabard_sidecar.util.dumps import never_dump
 from tabard_sidecar.util.problems import SourceError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from tabard_sidecar.injector.conf import InjectorSettings
 
 _MAX_POD_BYTES = 3 * 1024 * 1024
@@ -26,20 +24,9 @@ _MAX_CA_BYTES = 256 * 1024
 _SERVICE = "tabard-injector.tabard-system"
 
 
-def _options(command: Callable[..., Any]) -> Callable[..., Any]:
-    command = click.option(
-        "--set",
-        "assignments",
-        multiple=True,
-        metavar="KEY=VALUE",
-        help="Set one setting, for example --set sidecar.http_port=9200. Repeatable; stronger than the file.",
-    )(command)
-    return click.option(
-        "--config",
-        "config_file",
-        type=Existing(),
-        help="Configuration of the injector. Default: /etc/tabard/injector.yaml.",
-    )(command)
+_options = service_options(
+    "the injector", default="/etc/tabard/injector.yaml", example="sidecar.http_port=9200"
+)
 
 
 @click.group()

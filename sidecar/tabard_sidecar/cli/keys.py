@@ -21,6 +21,7 @@ from tabard_sidecar.keys.keyring import DEFAULT_LEAD_SECONDS, DEFAULT_OVERLAP_SE
 from tabard_sidecar.keys.model import SIGNING, USES, Key, KeyringError
 from tabard_sidecar.keys.zone_keys import ExportedKey
 from tabard_sidecar.keys.zone_keys import jwks as jwk_set
+from tabard_sidecar.util.moments import utc_text
 
 _Command = TypeVar("_Command", bound=Callable[..., object])
 _SEE = explained("keys")
@@ -139,7 +140,7 @@ def rotate(directory: Path, use: str, *, overlap_seconds: float, lead_seconds: f
     if as_json:
         echo_json(_describe(key, datetime.now(UTC).timestamp()))
         return
-    echo(f"{key.kid} takes over at {_moment(key.active_from)}.")
+    echo(f"{key.kid} takes over at {utc_text(key.active_from)}.")
 
 
 @keys.command(name="list")
@@ -214,10 +215,6 @@ def _describe(key: Key, now: float) -> dict[str, str]:
         "use": key.use,
         "algorithm": key.algorithm,
         "state": "active" if key.active_at(now) else "waiting",
-        "active_from": _moment(key.active_from),
-        "retire_after": "" if key.retire_after is None else _moment(key.retire_after),
+        "active_from": utc_text(key.active_from),
+        "retire_after": "" if key.retire_after is None else utc_text(key.retire_after),
     }
-
-
-def _moment(value: float) -> str:
-    return datetime.fromtimestamp(value, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")

@@ -67,6 +67,33 @@ def config_option(command: _Command, *, eager: bool = False) -> _Command:
     )(command)
 
 
+def service_options(service: str, *, default: str, example: str) -> Callable[[_Command], _Command]:
+    """Return what adds ``--config`` and ``--set`` to a command of another service than the sidecar.
+
+    Args:
+        service: what is configured, with its article.
+        default: the file without ``--config``.
+        example: a setting, as ``KEY=VALUE``.
+    """
+
+    def add(command: _Command) -> _Command:
+        command = click.option(
+            "--set",
+            "assignments",
+            multiple=True,
+            metavar="KEY=VALUE",
+            help=f"Set one setting, for example --set {example}. Repeatable; stronger than the file.",
+        )(command)
+        return click.option(
+            "--config",
+            "config_file",
+            type=Existing(),
+            help=f"Configuration of {service}. Default: {default}.",
+        )(command)
+
+    return add
+
+
 def zone_option(command: _Command) -> _Command:
     """Add ``--zone``."""
     return click.option(

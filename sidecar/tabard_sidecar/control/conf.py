@@ -9,13 +9,13 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from tabard_sidecar.credentials.conf import CredentialsConfig
 from tabard_sidecar.http.conf import HttpConfig, IntrospectionClient
+from tabard_sidecar.kubernetes.conf import ACCOUNT
 from tabard_sidecar.revocation.conf import RevocationConfig
 from tabard_sidecar.state.conf import StateConfig
 from tabard_sidecar.util.addresses import Address
 
 _PRINTABLE = r"^[!-~]+$"
 _NAMESPACE = r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$"
-_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 
 
 class ServerConfig(BaseModel):
@@ -65,11 +65,11 @@ class ClusterConfig(BaseModel):
         description="The API server, `https://HOST:PORT`.",
     )
     token_file: Path = Field(
-        default=_ACCOUNT / "token",
+        default=ACCOUNT / "token",
         description="The service's own token, whose ServiceAccount may create TokenReviews. Read again for every question.",
     )
     ca_file: Path = Field(
-        default=_ACCOUNT / "ca.crt",
+        default=ACCOUNT / "ca.crt",
         description="PEM certificates of the authorities that sign the API server's certificate. Read again when it changes.",
     )
     audience: str = Field(

@@ -16,6 +16,7 @@ from tabard.trust import read_trusted
 from tabard_sidecar.health import Component
 from tabard_sidecar.http.serving_tls import server_tls
 from tabard_sidecar.util.files import explain
+from tabard_sidecar.util.moments import utc_text
 
 _CHECK_SECONDS = 1.0
 _MAX_BYTES = 256 * 1024
@@ -94,7 +95,7 @@ class Certificate:
             self._health.degraded(f"the former certificate stays in use: {error}")
             return
         self._stamps = stamps
-        _log.info("certificate read", extra={"expires": _moment(self._expires)})
+        _log.info("certificate read", extra={"expires": utc_text(self._expires)})
         self._tell()
 
     def _tell(self) -> None:
@@ -102,9 +103,9 @@ class Certificate:
         if left > _SOON_SECONDS:
             self._health.ok()
         elif left > 0:
-            self._health.degraded(f"the certificate expires at {_moment(self._expires)}; renew it")
+            self._health.degraded(f"the certificate expires at {utc_text(self._expires)}; renew it")
         else:
-            self._health.failed(f"the certificate has expired at {_moment(self._expires)}; renew it")
+            self._health.failed(f"the certificate has expired at {utc_text(self._expires)}; renew it")
 
     def _stamped(self) -> tuple[tuple[int, ...] | None, ...]:
         found: list[tuple[int, ...] | None] = []
@@ -131,7 +132,3 @@ class Certificate:
             raise CertificateError(explain(error)) from error
         except ValueError as error:
             raise CertificateError(f"{certificate}: is no certificate in PEM form") from error
-
-
-def _moment(seconds: float) -> str:
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 from tabard.files import read_regular
 
 from tabard_sidecar.identity.jose import TokenError, parse
+from tabard_sidecar.kubernetes.conf import ACCOUNT
 
 if TYPE_CHECKING:
     from tabard_sidecar.config import Settings
 
-_SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount/token")
 # Platforms set these in every container of a pod.
 _VARIABLES = ("AWS_WEB_IDENTITY_TOKEN_FILE", "AZURE_FEDERATED_TOKEN_FILE")
 _MAX_BYTES = 16 * 1024
@@ -22,7 +22,7 @@ _MAX_BYTES = 16 * 1024
 
 def pods_tokens(environment: Mapping[str, str] = os.environ) -> list[Path]:
     """Return where tokens may be that every container of this pod has, the agent's, too."""
-    return [_SERVICE_ACCOUNT, *(Path(environment[name]) for name in _VARIABLES if environment.get(name))]
+    return [ACCOUNT / "token", *(Path(environment[name]) for name in _VARIABLES if environment.get(name))]
 
 
 def known_audiences(settings: Settings, tokens: Iterable[Path]) -> dict[str, str]:
