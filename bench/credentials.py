@@ -126,7 +126,7 @@ def run(*, quick: bool) -> bool:
             *_held(place, client, size),
             *_first(place, client, size),
             *_one_killed(place, client, size),
-            *_many_killed(place, size),
+            *_many_killed(place, client, size),
             *_sub_agents(place, size),
         ]
     return True if quick else publish("credentials", figures)
@@ -211,6 +211,10 @@ def _first(place: Place, client: tabard.Client, size: Size) -> Iterator[Figure]:
     body = {"ttl": "30s", "renewable": True, "display_name": name, "meta": {"tabard_task": "bench"}}
     child = hvac.Client(url=place.vault.address, session=own.session)
     inside: list[float] = []
+    fresh, names = _caller(task, "orders.fresh"), []
+
+    def brokered() -> None:
+        names.append(fresh().credential.fields["username"])
 
     def alone() -> None:
         answer = own.adapter.post("/v1/auth/token/create/tabard", json=body)
@@ -220,7 +224,7 @@ def _first(place: Place, client: tabard.Client, size: Size) -> Iterator[Figure]:
         inside.append(time.perf_counter() - began)
         child.auth.token.renew_self(increment="300s")
 
-    found = _apart(_caller(task, "orders.fresh"), alone, size)
+    found = _apart(brokered, alone, size)
     yield Figure("new database login over hvac alone", found.ratio, "x", "<= 1.3", found.spread)
     for of, taken in (
         ("of a new database login", found.first),
@@ -230,6 +234,9 @@ def _first(place: Place, client: tabard.Client, size: Size) -> Iterator[Figure]:
         yield Figure(f"p50 {of}", percentile(taken, 0.5) * 1e3, "ms")
         yield Figure(f"p99 {of}", percentile(taken, 0.99) * 1e3, "ms")
     task.end()
+    with place.postgres.admin() as admin:
+        while _existing(admin, names):
+            time.sleep(PAUSE_SECONDS)
 
 
 def _apart(first: Callable[[], object], second: Callable[[], object], size: Size) -> Compared:
@@ -282,20 +289,32 @@ def _one_killed(place: Place, client: tabard.Client, size: Size) -> Iterator[Fig
     )
 
 
-def _many_killed(place: Place, size: Size) -> Iterator[Figure]:
-    """Measure how long each of many logins of one task exists after `tabard revoke task`."""
+def _many_killed(place: Place, client: tabard.Client, size: Size) -> Iterator[Figure]:
+    """Measure how long each of many logins of one task exists after `tabard revoke task`.
+
+    Another task ends in the middle. Vault ends its login behind those that it was asked to end before.
+    """
     task_id, names = asyncio.run(_obtain(place, size.leases))
+    other = place.task(client)
+    login = other.authorize("orders.fresh", {}).credential.fields
+    behind: list[float] = []
+    another = threading.Thread(target=lambda: behind.append(_refused_after(place, login, other.end)))
     command = threading.Thread(target=place.revoke, args=(task_id,))
     began = time.perf_counter()
     command.start()
     taken: list[float] = []
     with place.postgres.admin() as admin:
         while len(taken) < size.leases:
-            taken += [time.perf_counter() - began] * (size.leases - len(taken) - _existing(admin, names))
+            gone = size.leases - _existing(admin, names)
+            if gone and another.ident is None:
+                another.start()
+            taken += [time.perf_counter() - began] * (gone - len(taken))
             time.sleep(0.005)
     command.join()
+    another.join()
     yield Figure(f"p50 of {size.leases} logins revoked at once", percentile(taken, 0.5) * 1e3, "ms")
     yield Figure(f"p99 of {size.leases} logins revoked at once", percentile(taken, 0.99) * 1e3, "ms")
+    yield Figure("one login of another task, ended meanwhile", behind[0] * 1e3, "ms")
 
 
 def _existing(admin: psycopg.Connection, names: Sequence[str]) -> int:
