@@ -52,7 +52,7 @@ def _files() -> dict[Path, str]:
                 "managed": {"secret": "s", "names": ["n"], "webhook_configuration": "tabard-injector"}
             },
             "sidecar": {"image": _mark("image"), "keys_secret": _mark("keys_secret")},
-            "cluster": {"audience": _mark("audience")},
+            "cluster": {"audience": _mark("audience"), "tokens": {"one": _mark("tokens")}},
             "control": {"audience": _mark("control_audience")},
         }
     )
@@ -87,6 +87,9 @@ def _template(document: dict[str, Any]) -> str:
     text = "\n".join(lines) + "\n"
     text = text.replace(_mark("image"), "{{ $config.sidecar.image }}")
     text = text.replace(_mark("namespace"), "{{ .Release.Namespace }}")
+    # Each audience of a mapping in place of its one value.
+    audiences = 'values (dig "cluster" "tokens" dict $config) | uniq | sortAlpha'
+    text = text.replace(f', "{_mark("tokens")}"', f'{{{{ range {audiences} }}}}, "{{{{ . }}}}"{{{{ end }}}}')
     for name, (section, default) in sorted(_DEFAULTS.items(), key=lambda item: -len(item[0])):
         key = name.removeprefix(f"{section}_")
         text = text.replace(_mark(name), f'{{{{ dig "{section}" "{key}" "{default}" $config }}}}')
@@ -118,6 +121,10 @@ def _schema() -> dict[str, Any]:
         ("ControlConfig", "audience"),
     ):
         definitions[section]["properties"][key]["pattern"] = _SAFE
+    tokens = definitions["InjectorClusterConfig"]["properties"]["tokens"]
+    tokens["additionalProperties"] = False
+    for audience in tokens["patternProperties"].values():
+        audience["pattern"] = _SAFE
     ports = {"type": "array", "items": {"type": "integer", "minimum": 1, "maximum": 65535}, "minItems": 1}
     network = {
         "enabled": boolean,

@@ -14,13 +14,16 @@ CONTROL = {"url": "https://tabard-control.tabard-system.svc"}
 """The section ``control`` of an injector whose sidecars have their keys from a control service."""
 
 
-def settings(*, control: Document | None = None, **sidecar: Any) -> InjectorSettings:
-    """Return a configuration of the injector with settings of its section ``sidecar``."""
+def settings(
+    *, control: Document | None = None, cluster: Document | None = None, **sidecar: Any
+) -> InjectorSettings:
+    """Return a configuration of the injector: sections, and settings of its section ``sidecar``."""
     return InjectorSettings.model_validate(
         {
             "webhook": {"tls_certificate_file": "tls.crt", "tls_key_file": "tls.key"},
             "sidecar": {"image": "registry.example.org/tabard-sidecar:0.1.0", **sidecar},
             "control": control or {},
+            "cluster": cluster or {},
         }
     )
 

@@ -26,6 +26,10 @@ def _check_quantity(text: str) -> str:
 
 Quantity = Annotated[str, AfterValidator(_check_quantity)]
 Name = Annotated[str, Field(pattern=_NAME)]
+FileName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.-]{0,62}$")]
+Audience = Annotated[str, Field(max_length=256, pattern=_PRINTABLE)]
+TOKEN_FILE, API_TOKEN_FILE, AUTHORITY_FILE = "token", "api-token", "ca.crt"
+"""Files of the sidecar's identity volume that it has in every pod."""
 
 
 class WebhookConfig(TlsSection):
@@ -126,6 +130,13 @@ class ClusterConfig(BaseModel):
         le=86400,
         description="Life of that token in seconds; the kubelet renews it.",
     )
+    tokens: dict[FileName, Audience] = Field(
+        default_factory=dict,
+        max_length=8,
+        description="Further tokens for the sidecar: the audience of each, by its file name in "
+        "`/var/run/secrets/tabard`. `vault-token: tabard-vault` gives `vault.NAME.auth.token_file` a file. No other "
+        "container may have a token with one of these audiences.",
+    )
 
 
 class ControlConfig(BaseModel):
@@ -181,7 +192,23 @@ class InjectorSettings(BaseModel):
             )
         return self
 
+    @model_validator(mode="after")
+    def _further_tokens(self) -> Self:
+        known = {
+            self.cluster.audience: "cluster.audience",
+            self.control.audience: "control.audience",
+            self.cluster.issuer: "cluster.issuer, which every token for the API server has",
+        }
+        for name, audience in self.cluster.tokens.items():
+            if name in {TOKEN_FILE, API_TOKEN_FILE, AUTHORITY_FILE}:
+                raise ValueError(
+                    f"cluster.tokens: {name} is a file of the sidecar's already; use another name"
+                )
+            if audience in known:
+                raise ValueError(f"cluster.tokens.{name} is {known[audience]}; use an audience of its own")
+        return self
+
     @property
     def private_audiences(self) -> tuple[str, ...]:
         """Audiences that only the sidecar's tokens may have."""
-        return self.cluster.audience, self.control.audience
+        return (self.cluster.audience, self.control.audience, *sorted(set(self.cluster.tokens.values())))

@@ -10,7 +10,13 @@ from typing import Any
 
 from tabard_sidecar.injector import names
 from tabard_sidecar.injector.annotations import Tuning
-from tabard_sidecar.injector.conf import InjectorSettings, SidecarConfig
+from tabard_sidecar.injector.conf import (
+    API_TOKEN_FILE,
+    AUTHORITY_FILE,
+    TOKEN_FILE,
+    InjectorSettings,
+    SidecarConfig,
+)
 
 _READABLE = 0o444
 """Mode of mounted files. They may belong to another user than the sidecar; only the sidecar's containers mount them."""
@@ -183,17 +189,19 @@ def _sidecar_mounts(settings: InjectorSettings) -> list[dict[str, Any]]:
 def _identity(settings: InjectorSettings) -> dict[str, Any]:
     """Return the volume with tokens of the sidecar's own, which automountServiceAccountToken doesn't touch."""
     cluster = settings.cluster
-    proof = {"path": "token", "audience": cluster.audience, "expirationSeconds": cluster.token_seconds}
+    proofs = [
+        {"path": path, "audience": audience, "expirationSeconds": cluster.token_seconds}
+        for path, audience in [(TOKEN_FILE, cluster.audience), *cluster.tokens.items()]
+    ]
     # For reading the issuer's public keys from the API server.
-    reading = {"path": "api-token", "expirationSeconds": _API_TOKEN_SECONDS}
-    authority = {"name": "kube-root-ca.crt", "items": [{"key": "ca.crt", "path": "ca.crt"}]}
+    reading = {"path": API_TOKEN_FILE, "expirationSeconds": _API_TOKEN_SECONDS}
+    authority = {"name": "kube-root-ca.crt", "items": [{"key": "ca.crt", "path": AUTHORITY_FILE}]}
     return {
         "name": names.IDENTITY_VOLUME,
         "projected": {
             "defaultMode": _READABLE,
             "sources": [
-                {"serviceAccountToken": proof},
-                {"serviceAccountToken": reading},
+                *({"serviceAccountToken": one} for one in [*proofs, reading]),
                 {"configMap": authority},
             ],
         },

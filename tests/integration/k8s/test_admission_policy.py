@@ -18,9 +18,11 @@ from tests.support.kube_server import Kubectl, kube_server, kubectl_of
 from tests.support.waiting import eventually_blocking
 
 LABEL = "tabard.dev/inject"
-SETTINGS = settings()
-CONTROLLED = settings(control=CONTROL)
+TOKENS = {"vault-token": "tabard-vault"}
+SETTINGS = settings(cluster={"tokens": TOKENS})
+CONTROLLED = settings(control=CONTROL, cluster={"tokens": TOKENS})
 SET = (
+    *("--set", f"cluster.tokens={json.dumps(TOKENS)}"),
     *("--set", f"sidecar.image={SETTINGS.sidecar.image}"),
     *("--set", "webhook.tls_certificate_file=x", "--set", "webhook.tls_key_file=x"),
 )
@@ -77,7 +79,7 @@ def test_what_the_injector_makes_with_a_control_service_is_accepted(kubectl: Kub
     assert refused(kubectl, injected(chosen=CONTROLLED), "support") == ""
 
 
-@pytest.mark.parametrize("audience", ["tabard", "tabard-control"])
+@pytest.mark.parametrize("audience", ["tabard", "tabard-control", "tabard-vault"])
 def test_nobody_but_a_kubelet_gets_a_token_of_the_sidecars(kubectl: Kubectl, audience: str):
     """Not even an administrator by mistake; other audiences aren't touched."""
     request = ("create", "token", "default", "--namespace", "support")
@@ -120,6 +122,9 @@ PROJECTED = volume(projected={"sources": [{"secret": {"name": "tabard-keys"}}]})
 TOKEN = volume(projected={"sources": [{"serviceAccountToken": {"path": "t", "audience": "tabard"}}]})
 CONTROL_TOKEN = volume(
     projected={"sources": [{"serviceAccountToken": {"path": "t", "audience": "tabard-control"}}]}
+)
+VAULT_TOKEN = volume(
+    projected={"sources": [{"serviceAccountToken": {"path": "t", "audience": "tabard-vault"}}]}
 )
 VARIABLE = {"name": "K", "valueFrom": {"secretKeyRef": {"name": "tabard-keys", "key": "k"}}}
 REFUSED = {
@@ -173,6 +178,11 @@ REFUSED = {
     "token for the control service of an injected pod": (
         "support",
         changed(lambda spec: spec["volumes"].append(CONTROL_TOKEN)),
+        "a token with the sidecar's audience",
+    ),
+    "token for a vault of any pod": (
+        "plain",
+        named(pod(volumes=[VAULT_TOKEN])),
         "a token with the sidecar's audience",
     ),
     "token under our volume's name": (

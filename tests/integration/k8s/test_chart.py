@@ -30,7 +30,10 @@ SETTINGS: dict[str, dict[str, Any]] = {
             "config": {
                 "exempt_namespaces": ["monitoring"],
                 "sidecar": {"keys_secret": "ring", "memory_limit": "512Mi"},
-                "cluster": {"audience": "tabard-x"},
+                "cluster": {
+                    "audience": "tabard-x",
+                    "tokens": {"b": "vault-b", "a": "vault-z", "c": "vault-b"},
+                },
                 "control": {"audience": "control-x"},
             },
             "tolerations": [{"operator": "Exists"}],

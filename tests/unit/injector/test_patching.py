@@ -13,6 +13,7 @@ from tabard_sidecar.injector.patching import inject
 from tabard_sidecar.injector.refusal import Refusal
 
 from tests.support.injecting import CONTROL, container, patched, pod, settings
+from tests.support.markdown import code_of
 
 GOLDENS = Path(__file__).parent / "goldens"
 OURS = {"tabard", "tabard-prepare"}
@@ -127,6 +128,48 @@ def test_no_other_volume_has_a_token_of_the_sidecars(control, audience):
     document = pod(volumes=[{"name": "mine", "projected": {"sources": [source]}}])
     with pytest.raises(Refusal, match=f'the sidecar\'s audience "{audience}"'):
         inject(document, settings(control=control))
+
+
+def test_the_sidecar_has_further_tokens_and_nobody_else_has_one_of_their_audiences():
+    """Such as those for a vault, whose audiences keep the agent out there."""
+    ((_, page),) = code_of("docs/vault.md", "injector-tokens")
+    cluster = yaml.safe_load(page)["cluster"]
+    document = injected(pod(), cluster=cluster)
+    (volume,) = [one for one in document["spec"]["volumes"] if one["name"] == "tabard-identity"]
+    sources = [one.get("serviceAccountToken", {}) for one in volume["projected"]["sources"]]
+    files = {one["path"]: (one.get("audience"), one["expirationSeconds"]) for one in sources if one}
+    assert files == {
+        "token": ("tabard", 600),
+        "vault-token": ("tabard-vault", 600),
+        "vault-reaper-token": ("tabard-reaper-vault", 600),
+        "api-token": (None, 3600),
+    }
+    for audience in cluster["tokens"].values():
+        source = {"serviceAccountToken": {"path": "t", "audience": audience}}
+        mine = pod(volumes=[{"name": "mine", "projected": {"sources": [source]}}])
+        with pytest.raises(Refusal, match=f'the sidecar\'s audience "{audience}"'):
+            inject(mine, settings(cluster=cluster))
+
+
+@pytest.mark.parametrize(
+    ("tokens", "why"),
+    [
+        ({"token": "vault"}, "token is a file of the sidecar's already"),
+        ({"ca.crt": "vault"}, "ca.crt is a file of the sidecar's already"),
+        ({"vault-token": "tabard"}, "is cluster.audience; use an audience of its own"),
+        ({"vault-token": "tabard-control"}, "is control.audience"),
+        (
+            {"vault-token": "https://kubernetes.default.svc.cluster.local"},
+            "every token for the API server has",
+        ),
+        ({"../token": "vault"}, "String should match pattern"),
+        ({"vault-token": "a b"}, "String should match pattern"),
+        ({f"t{n}": f"a{n}" for n in range(9)}, "at most 8 items"),
+    ],
+)
+def test_further_tokens_that_cannot_be_meant_are_refused(tokens, why):
+    with pytest.raises(ValueError, match=why):
+        settings(cluster={"tokens": tokens})
 
 
 def test_the_two_audiences_differ():

@@ -45,6 +45,8 @@ WRONG = {
     "quotes in what becomes part of an expression": {"image": 'x" || true'},
     "the same in a section": {"injector": {"config": {"sidecar": {"keys_secret": 'x"'}}}},
     "and in an audience": {"injector": {"config": {"cluster": {"audience": 'x"'}}}},
+    "and in a further one": {"injector": {"config": {"cluster": {"tokens": {"vault-token": 'x"'}}}}},
+    "and in the file of its token": {"injector": {"config": {"cluster": {"tokens": {"../x": "x"}}}}},
     "a template": {"image": "{{ .Values }}"},
     "too short an overlap": {"injector": {"overlapSeconds": 3}},
 }
