@@ -6,7 +6,7 @@ import argparse
 import importlib
 import sys
 
-BENCHMARKS = ("engine", "authorize", "state", "health", "credentials", "kubernetes")
+BENCHMARKS = ("engine", "authorize", "state", "health", "credentials", "kubernetes", "sizing")
 
 
 def main() -> int:

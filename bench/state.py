@@ -163,13 +163,13 @@ def authorize_request(grant: str, cents: int = 1) -> authorization_pb.AuthorizeR
     return authorization_pb.AuthorizeRequest(grant=grant, tool=call)
 
 
-async def _start(world: World) -> tabard.aio.Task:
+async def begin(world: World) -> tabard.aio.Task:
     return await world.agent(WORKLOAD).start_task(
         world.issuer.access_token(PERSON), intent_token=world.intent("pay", "Pay the bills.")
     )
 
 
-def _branch(task: tabard.aio.Task, *, budgets: bool) -> str:
+def branch(task: tabard.aio.Task, *, budgets: bool) -> str:
     """Return a grant with two branches, each with its own budgets."""
     limits = Limits(budgets={"cents": _PLENTY, "calls": _PLENTY}) if budgets else Limits(max_children=5000)
     return task.branch("a", limits).branch("b", limits).grant
@@ -202,16 +202,16 @@ def _against(
     blocks: int,
     calls: int,
 ) -> Compared:
-    tasks = [loop.run_until_complete(_start(world)) for world in (watched, plain)]
-    first = _caller(watched, _branch(tasks[0], budgets=True))
-    second = _caller(plain, _branch(tasks[1], budgets=False))
+    tasks = [loop.run_until_complete(begin(world)) for world in (watched, plain)]
+    first = _caller(watched, branch(tasks[0], budgets=True))
+    second = _caller(plain, branch(tasks[1], budgets=False))
     return compare(first, second, blocks=blocks, calls=calls)
 
 
 async def _one_against_many(world: World, seconds: float) -> float:
     """Return the decisions per second of 32 callers of one task over those of 32 callers of 32 tasks."""
-    tasks = [await _start(world) for _ in range(32)]
-    grants = [_branch(task, budgets=True) for task in tasks]
+    tasks = [await begin(world) for _ in range(32)]
+    grants = [branch(task, budgets=True) for task in tasks]
     async with grpc.aio.insecure_channel(world.sidecars[WORKLOAD].address) as channel:
         stub = authorization_grpc.AuthorizationServiceStub(channel)
 
@@ -229,7 +229,7 @@ async def _one_against_many(world: World, seconds: float) -> float:
 
 async def _large(world: World, holders: int, calls: int) -> tuple[str, str]:
     """Return grants of a task with so many holders and calls, and of a fresh one."""
-    task = await _start(world)
+    task = await begin(world)
     grants = [task.branch(f"helper-{number}").grant for number in range(holders)]
     async with grpc.aio.insecure_channel(world.sidecars[WORKLOAD].address) as channel:
         stub = authorization_grpc.AuthorizationServiceStub(channel)
@@ -239,7 +239,7 @@ async def _large(world: World, holders: int, calls: int) -> tuple[str, str]:
             ]
             reply = await stub.BatchAuthorize(authorization_pb.BatchAuthorizeRequest(grant="", items=items))
             assert all(one.decision.effect == types_pb2.EFFECT_ALLOW for one in reply.results), reply
-    fresh = await _start(world)
+    fresh = await begin(world)
     return grants[0], fresh.branch("helper").grant
 
 

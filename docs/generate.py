@@ -87,8 +87,9 @@ _METRICS_INTRO = """\
 `GET /metrics` on `http.listen` serves these metrics in Prometheus' text format, and `process_*` for
 memory, CPU and open files. Labels never hold text from an agent or a policy.
 
-[alerts.yaml](alerts.yaml) has example alerts for Prometheus, [dashboard.json](dashboard.json) a
-dashboard for Grafana.
+[alerts.yaml](alerts.yaml) has alerts for Prometheus, [dashboard.json](dashboard.json) and
+[dashboard-kubernetes.json](dashboard-kubernetes.json) dashboards for Grafana.
+[Operations](../operations.md#what-each-alert-means) says what each alert means.
 """
 _TRACES = """
 ## Traces

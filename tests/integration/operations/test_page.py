@@ -1,0 +1,131 @@
+"""docs/operations.md: its commands, one after the other, on a real API server with the chart and beside a real sidecar."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+from tabard_sidecar.control.master import create
+
+from tests.support.chart_cluster import ChartCluster, chart_cluster
+from tests.support.components import component
+from tests.support.injecting import container, pod
+from tests.support.injector_process import apply
+from tests.support.markdown import ROOT, code_of
+from tests.support.pages import run_blocks
+from tests.support.tls import Authority
+
+PAGE = "docs/operations.md"
+NEWER = "registry.example.org/tabard-sidecar:0.2.0"
+_BLOCK = re.compile(r"(?:<!-- test: ([a-z-]+) -->\n)?^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+AGENT = {
+    "apiVersion": "apps/v1",
+    "kind": "Deployment",
+    "metadata": {"name": "support-agent"},
+    "spec": {
+        "selector": {"matchLabels": {"app": "support-agent"}},
+        "template": {"metadata": {"labels": {"app": "support-agent"}}, "spec": pod()["spec"]},
+    },
+}
+_SIDECAR = """
+set -e
+tabard init notes > init.txt
+cd notes
+tabard serve 2> sidecar.log &
+until tabard health > health.txt 2>&1; do sleep 0.2; done
+"""
+
+
+def blocks_named(wanted: str) -> list[tuple[str, str]]:
+    """Return the page's commands of this name, each followed by what it has to print if the page shows it."""
+    found, last = [], ""
+    for name, kind, text in _BLOCK.findall((ROOT / PAGE).read_text()):
+        if kind == "sh":
+            last = name
+        if kind in {"sh", "text"} and last == wanted:
+            found.append((kind, text))
+    return found
+
+
+@pytest.fixture
+def home() -> Iterator[Path]:
+    folder = Path(tempfile.mkdtemp(prefix="tabard-ops-"))
+    yield folder
+    shutil.rmtree(folder)
+
+
+@pytest.fixture
+def cluster(home: Path) -> Iterator[ChartCluster]:
+    with chart_cluster(home, control={"enabled": True}) as running:
+        running.namespace("support")
+        old = pod(container())
+        old["metadata"] = {"name": "old-agent"}
+        apply(running.kubectl, old, "--namespace", "support")
+        apply(running.kubectl, AGENT, "--namespace", "support")
+        yield running
+
+
+def test_every_command_of_the_page_is_run():
+    names = {name for name, kind, _ in _BLOCK.findall((ROOT / PAGE).read_text()) if kind == "sh"}
+    assert names == {"cluster", "sidecar"}
+
+
+def test_the_commands_for_a_cluster(cluster: ChartCluster, home: Path):
+    certificate, key = Authority(home, "control").issue("service")
+    create(home / "masters")
+    prepare = f"""
+set -e
+export KUBECONFIG={cluster.folder}/kubeconfig PATH={cluster.programs}:$PATH
+ln -s {ROOT}/docs {ROOT}/k8s .
+cp -r {home}/masters .
+cp {certificate} tls.crt
+cp {key} tls.key
+tabard keys new --directory keys --use root > keys.txt
+tabard keys new --directory keys --use signing >> keys.txt
+"""
+    component("promtool.sh")
+    ran = run_blocks([("sh", prepare), *blocks_named("cluster")], home)
+    ran.check()
+    # The pod of before is as it was, and can be changed and deleted.
+    found = json.loads(cluster.get("pod", "old-agent", "support"))
+    assert {one["image"] for one in found["spec"]["initContainers"]} == {NEWER.replace("0.2.0", "0.1.0")}
+    cluster.kubectl("label", "pod", "old-agent", "app=x", "--namespace", "support")
+    cluster.kubectl(*("delete", "pod", "old-agent", "--namespace", "support", "--grace-period=0", "--force"))
+
+
+def test_an_injector_of_before_beside_rules_of_after(cluster: ChartCluster):
+    """Until the new replicas answer, what the former ones inject is refused, and never stored without a sidecar."""
+    cluster.deployments = False
+    chart = ("tabard", str(ROOT / "k8s/chart"), "--namespace", "tabard-system", "--wait=false")
+    cluster.helm.run("upgrade", *chart, "--reuse-values", "--set", f"image={NEWER}")
+    document = pod()
+    document["metadata"] = {"name": "meanwhile"}
+    said = apply(cluster.kubectl, document, "--namespace", "support", check=False)
+    assert "the sidecar's image is that of the injector's configuration" in said
+    cluster.deployments = True
+    cluster.kubectl("--namespace", "tabard-system", "rollout", "status", "deployment", "tabard-injector")
+    apply(cluster.kubectl, document, "--namespace", "support")
+
+
+def test_the_commands_beside_a_sidecar(home: Path):
+    blocks = blocks_named("sidecar")
+    run_blocks([("sh", _SIDECAR), *blocks, ("sh", "kill %1\n")], home).check()
+
+
+def test_prometheus_reads_the_configuration(home: Path):
+    promtool = component("promtool.sh").splitlines()[-1]
+    ((_, text),) = code_of(PAGE, "scrape")
+    assert yaml.safe_load(text)["rule_files"] == ["alerts.yaml"]
+    (home / "prometheus.yml").write_text(text)
+    shutil.copy(ROOT / "docs/reference/alerts.yaml", home)
+    run = subprocess.run(
+        [promtool, "check", "config", "prometheus.yml"], cwd=home, capture_output=True, text=True, check=False
+    )
+    assert run.returncode == 0, run.stdout + run.stderr
