@@ -60,6 +60,18 @@ none_said if {
 	not regex.match(_any, _all_text)
 }
 
+# METADATA
+# description: |
+#   What the request says of the argument `name`, a date or a date with a time: "said" if it is within a day or span
+#   that the request says, "none" if it speaks of no date, "other" otherwise; `meaning("start", "UTC")`. Ask where it is
+#   "none", and grant nothing where it is "other".
+meaning(name, zone) := "said" if {
+	within_said(arguments.text(name), zone)
+} else := "none" if {
+	none_said
+	is_string(arguments.text(name))
+} else := "other" if is_string(arguments.text(name))
+
 # ---- days as numbers since 1970
 
 _today(zone) := _day(found[0], found[1], found[2]) if found := time.date([clock.now_ns, zone])

@@ -154,3 +154,15 @@ test_none_said if {
 	}
 	not dates.none_said with input as _asserted(_call("Cancel order 7", _now))
 }
+
+test_meaning if {
+	every statement, meaning in {
+		"Move it to 3 December": "said",
+		"Move it to Friday": "other",
+		"Move it": "none",
+		"Some time this week": "said",
+	} {
+		dates.meaning("start", "UTC") == meaning with input as _call(statement, _now)
+	}
+	not dates.meaning("other", "UTC") with input as _call("Move it", _now)
+}

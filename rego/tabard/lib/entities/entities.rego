@@ -2,20 +2,21 @@
 # title: Which of your things and people the request names
 # description: |
 #   Sets of entities that the person's request names, if the intent is trusted and it has at most 4,096 characters.
-#   `directory` is an object whose keys are ids, each with an array of the names that people use:
-#   `{"O-1006": ["Ann Lee"], "ann@shop.example": ["Ann Lee", "Annie"]}`. `kinds` is a set of words that people write
-#   before the number of an id, `{"order", "parcel"}`, or `set()`. An entity is named by its id in any spelling
-#   ("O-1006", "o1006", "order 1006"), by a whole name, or by a word of a name that nothing of another name has: "Tom"
-#   or "Avery" means all orders of "Tom Avery", if there is no other Tom. Words that are English as well ("Green",
-#   "Pharmacy") need the whole name, a title ("Mr Green"), or, if they are first names ("Will"), a capital letter within
-#   a sentence. A name inside of a longer one doesn't count, and if an id says which of Ann's orders is meant, her name
-#   doesn't mean the others. What the request rules out isn't named: "Bell Street, not Harbour" (`exclusions`). All of
-#   the directory is searched: keep it to some hundred entries.
+#   `directory` is an object whose keys are ids, each with an array of the names that people use: `{"O-1006": ["Ann
+#   Lee"], "ann@shop.example": ["Ann Lee", "Annie"]}`. `kinds` is a set of words that people write before the number of
+#   an id, `{"order", "parcel"}`, or `set()`. An entity is named by its id in any spelling ("O-1006", "o1006", "order
+#   1006"), by a whole name, or by a word of a name that nothing of another name has: "Tom" or "Avery" means all orders
+#   of "Tom Avery", if there is no other Tom. Words that are English as well ("Green", "Pharmacy") need the whole name,
+#   a title ("Mr Green"), or, if they are first names ("Will"), a capital letter within a sentence. A name inside of a
+#   longer one doesn't count, and if an id says which of Ann's orders is meant, her name doesn't mean the others. "The
+#   Heron 12 footers" are those of 12 ft. What the request rules out isn't named: "Bell Street, not Harbour"
+#   (`exclusions`). All of the directory is searched: keep it to some hundred entries.
 package tabard.lib.entities
 
 import data.tabard.lib.clauses
 import data.tabard.lib.exclusions
 import data.tabard.lib.intent
+import data.tabard.lib.measures
 import data.tabard.lib.wishes
 import data.tabard.lib.wording
 
@@ -281,6 +282,19 @@ _by_part(near, ids) := {id |
 	not _of_another(word, near, id)
 }
 
+# "The Heron 12 footers" of a kayak of 12 ft and one of 15 ft.
+_by_measure(near) := {id |
+	count(measures.said) > 0
+	some [word, id] in _parts(near)
+	not _one_name(near, word)
+	_has_measure(near[id])
+}
+
+_has_measure(names) if {
+	some name in names
+	count(measures.of(name) & measures.said) > 0
+}
+
 # Words of the request that are words of a name.
 _parts(near) := {[word, id] |
 	some id, names in near
@@ -396,7 +410,7 @@ _name(name) := trim_space(regex.replace(regex.replace(lower(name), `['’]s\b`, 
 
 # ---- what the request keeps, and what it rules out
 
-_mentioned(directory, kinds) := ids | (_by_name(near, ids) | _by_part(near, ids)) if {
+_mentioned(directory, kinds) := (ids | _by_measure(near)) | (_by_name(near, ids) | _by_part(near, ids)) if {
 	ids := _by_id(directory, kinds)
 	near := _near(directory, _words)
 }

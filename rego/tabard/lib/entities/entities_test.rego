@@ -353,3 +353,14 @@ test_words_that_name_by_themselves if {
 	entities.named(things, set()) == set() with input as _request("Send the parcel by express post")
 	entities.named(things, set()) == {"C-1", "C-2"} with input as _request("Ask corvid express and parcel post")
 }
+
+test_measures if {
+	kayaks := {"K-12": ["Heron touring kayak 12 ft"], "K-15": ["Heron sea kayak 15 ft"], "P-1": ["Spare paddle"]}
+	every statement in ["The Heron twelve footers have to go", "Take three Heron 12-foot kayaks", "the 12 ft Heron"] {
+		entities.named(kayaks, set()) == {"K-12"} with input as _request(statement)
+		entities.meaning("K-15", kayaks, set()) == "other" with input as _request(statement)
+		entities.unclear(kayaks, set()) == set() with input as _request(statement)
+	}
+	entities.named(kayaks, set()) == set() with input as _request("The Herons of 10 ft")
+	entities.named(kayaks, set()) == {"K-12", "K-15"} with input as _request("Herons of 12 ft and 15 ft")
+}

@@ -8,8 +8,10 @@
 #   non-empty array of strings.
 package tabard.lib.paths
 
+import data.tabard.lib.exclusions
 import data.tabard.lib.intent
 import data.tabard.lib.outbound
+import data.tabard.lib.wording
 
 # METADATA
 # description: |
@@ -82,6 +84,20 @@ in_requested_folder(names) if {
 		contains(folder, "/")
 		_in_full(folder)
 		not startswith(base(path), ".")
+	}
+}
+
+# METADATA
+# description: |
+#   True if the request means every path by its words: a document, directly in one of `folders`, whose folder the
+#   request names in full or by its word, and each word of whose name the request has; `meant({"path"}, data.folders)`
+#   holds for /runbooks/label-printer.md and "the label printer runbook", and for /counts/west-2026-11.csv and "the
+#   November count of west". A month in the name may be said by its name, and this year needn't be. Weaker than
+#   `requested`, since two files may fit: for reading, for changing a file that this task has read, and for an ask; not
+#   for deleting.
+meant(names, folders) if {
+	every path in outbound.recipients(names) {
+		_meant(clean(path), folders)
 	}
 }
 
@@ -171,6 +187,42 @@ _requested(path, _) if _in_full(path)
 _requested(path, folders) if {
 	parent(path) in {clean(folder) | some folder in _items(folders)}
 	_by_name(base(path))
+}
+
+_meant(path, folders) if {
+	folder := parent(path)
+	folder in {clean(known) | some known in _items(folders)}
+	regex.match(_plain, base(path))
+	_folder_said(folder)
+	parts := {part | some part in regex.split(`[^\pL\pN]+`, lower(regex.replace(base(path), `\.[^.]+$`, ""))); part != ""}
+	some part in parts
+	regex.match(`\pL{3}`, part)
+	every one in parts {
+		_part_said(one)
+	}
+}
+
+_folder_said(folder) if _in_full(folder)
+
+_folder_said(folder) if wording.singular(lower(base(folder))) in _said
+
+_part_said(part) if wording.singular(part) in _said
+
+_part_said(part) if _months[part] in _said
+
+_part_said(part) if {
+	[year, _, _] := time.date(input.context.time * 1000000000)
+	part == sprintf("%d", [year])
+}
+
+_months := {
+	"01": "january", "02": "february", "03": "march", "04": "april", "05": "may", "06": "june", "07": "july",
+	"08": "august", "09": "september", "10": "october", "11": "november", "12": "december",
+}
+
+_said contains wording.singular(word) if {
+	intent.trusted
+	some word in regex.find_n(`[\pL\pN]+`, lower(exclusions.kept), -1)
 }
 
 _in_full(path) if {

@@ -179,3 +179,34 @@ test_new if {
 		not paths.new(_names, known) with input as _call("", path)
 	}
 }
+
+_words(statement, path) := {
+	"context": {"time": 1796040000},
+	"task": {"intent_source": "signed", "statement": statement},
+	"tool": {"arguments": {"path": path}},
+}
+
+test_meant if {
+	folders := ["/runbooks", "/counts", "/exports"]
+	every statement, path in {
+		"Add to the label printer runbook that one looks first": "/runbooks/label-printer.md",
+		"The November count of west can be deleted": "/counts/west-2026-11.csv",
+		"Newsletter list in /exports - take Sofia off": "/exports/newsletter.csv",
+	} {
+		paths.meant({"path"}, folders) with input as _words(statement, path)
+		asserted := object.union(_words(statement, path), {"task": {"intent_source": "asserted"}})
+		not paths.meant({"path"}, folders) with input as asserted
+	}
+	every statement, path in {
+		"The October count of west": "/counts/west-2026-11.csv",
+		"The November count of west": "/counts/east-2026-11.csv",
+		"The November count": "/counts/2026-11.csv",
+		"The November count of the west": "/counts/west-2025-11.csv",
+		"The label printer": "/runbooks/label-printer.md",
+		"The label printer runbook, please": "/runbooks/label-printer.sh",
+		"The old label printer runbook": "/runbooks/old/label-printer.md",
+		"Not the label printer runbook": "/runbooks/label-printer.md",
+	} {
+		not paths.meant({"path"}, folders) with input as _words(statement, path)
+	}
+}

@@ -32,6 +32,16 @@ _states(sentence, _, forms, _) if {
 	count({before | some before in array.slice(words, 0, place); before in _no_plan}) == 0
 }
 
+# "My patients of this morning all come an hour later".
+_states(sentence, acts, _, _) if {
+	words := regex.find_n(`[^\s,]+`, sentence, 12)
+	some place, word in words
+	word in acts
+	place > 1
+	words[place - 1] in {"all", "both", "each"}
+	count({before | some before in array.slice(words, 0, place); before in (_no_plan - {"that"})}) == 0
+}
+
 _states(sentence, _, _, _) if regex.match(
 	`^[^,:]{1,60}?[, ] ?(?:now |then |also |both |all )?(?:goes|go) (?:up|down|to|into|in|live|out|back|on)\b`,
 	sentence,

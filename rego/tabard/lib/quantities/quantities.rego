@@ -65,6 +65,36 @@ count_requested(name) if {
 # description: True if the argument `name`, a whole number of cents, is an amount of money that the request states.
 cents_requested(name) if arguments.number(name) in cents
 
+# METADATA
+# description: |
+#   What the request says of the argument `name`, a count: "said" if it states this one, "none" if it states no count,
+#   "other" if it states others only; `count_meaning("quantity")` of 144 for "order a dozen" is "other". Ask where it is
+#   "none", since a text may tell the count, and grant nothing where it is "other". Undefined if it is no number.
+count_meaning(name) := "said" if {
+	is_number(arguments.number(name))
+	count_requested(name)
+} else := "none" if {
+	is_number(arguments.number(name))
+	intent.trusted
+	count(counts) == 0
+} else := "other" if {
+	is_number(arguments.number(name))
+}
+
+# METADATA
+# description: |
+#   As `count_meaning`, for the argument `name`, a whole number of cents, and the amounts of money that the request
+#   states; `cents_meaning("amount_cents")`. A percentage is no amount: look at `percents`.
+cents_meaning(name) := "said" if {
+	cents_requested(name)
+} else := "none" if {
+	is_number(arguments.number(name))
+	intent.trusted
+	count(cents) == 0
+} else := "other" if {
+	is_number(arguments.number(name))
+}
+
 _text := lower(exclusions.kept) if {
 	intent.trusted
 	count(input.task.statement) <= 4096

@@ -84,3 +84,21 @@ test_cents_requested if {
 test_digits if {
 	quantities.digits == "send 20 more" with input as _call("Send twenty more", 0)
 }
+
+test_meanings if {
+	every statement, meaning in {
+		"Order a dozen": "said",
+		"Order 144": "other",
+		"Order some": "none",
+		"Order one": "other",
+	} {
+		quantities.count_meaning("value") == meaning with input as _call(statement, 12)
+	}
+	every statement, meaning in {"Pay 20 euros": "said", "Pay 30 euros": "other", "Pay it": "none", "Pay 20": "none"} {
+		quantities.cents_meaning("value") == meaning with input as _call(statement, 2000)
+	}
+	every statement in ["Order a dozen", "Pay 20 euros"] {
+		not quantities.count_meaning("value") with input as _call(statement, "12")
+		not quantities.cents_meaning("value") with input as _call(statement, "12")
+	}
+}

@@ -33,16 +33,20 @@ plain(name, own, others) if plain_text(arguments.text(name), own, others)
 # description: |
 #   What the argument `name`, a text of at most 3,000 characters, says that neither the request nor `own` has, by kind,
 #   each a set: `numbers`, in digits or words; `links`, also addresses of mail; `dates`, names of days and months;
-#   `names`, words with capital letters and without vowels; `grave`, words of `texts.grave`; `words`, the further words
-#   that `plain` counts; `marks`, characters with which `plain` refuses a text. `own` is as for `plain`. A kind without
-#   any isn't there, so `unsaid("body", own) == {}` holds for a text that says nothing new, and
-#   `object.keys(unsaid("body", own)) - {"words"} == set()` for one whose new words carry no number, address, name,
-#   amount, date or promise. A place in small letters is a word: where the reader acts upon what the text says, bound
-#   `words`, too. Undefined if it is no text or too long, or without trusted intent.
-unsaid(name, own) := {kind: found | some kind, found in _unsaid(text, _sources(own)); count(found) > 0} if {
+#   `names`, words with a capital letter within a sentence, and words without vowels; `grave`, words of `texts.grave`;
+#   `words`, the further words that `plain` counts; `marks`, characters with which `plain` refuses a text. `own` is as
+#   for `plain`. A kind without any isn't there, so `unsaid("body", own) == {}` holds for a text that says nothing new,
+#   and `object.keys(unsaid("body", own)) - {"words"} == set()` for one whose new words carry no number, address, name,
+#   amount, date or promise. A place in small letters, or at the beginning of a sentence, is a word: where the reader
+#   acts upon what the text says, bound `words`, too. Undefined if it is no text or too long, or without trusted intent.
+unsaid(name, own) := unsaid_text(arguments.text(name), own)
+
+# METADATA
+# description: |
+#   As `unsaid`, of a text instead of an argument: `unsaid_text(input.tool.arguments.lines[0], own)` for a part of one.
+unsaid_text(text, own) := {kind: found | some kind, found in _unsaid(text, _sources(own)); count(found) > 0} if {
 	intent.trusted
 	count(input.task.statement) <= 4096
-	text := arguments.text(name)
 	count(text) <= 3000
 }
 
@@ -300,6 +304,18 @@ _new_words(text, sources) := [word |
 	not wording.singular(lower(word)) in said
 ]
 
+# Words that stand at the beginning of a sentence and nowhere else: the capital letter says nothing. `plain` takes them
+# for names all the same.
+_only_first(text) := {found[1] | some found in regex.find_all_string_submatch_n(_first_word, text, -1)} - elsewhere if {
+	elsewhere := {word | some word in regex.find_n(`\p{L}+`, regex.replace(text, _first_word, " "), -1)}
+}
+
+_first_word := `(?:^|[.!?:]["”’)]*\s+|\n[\s*•–-]*)["“‘(]*(\p{Lu}\p{Ll}+)`
+
+_without_capital(word, first) := lower(word) if word in first
+
+_without_capital(word, first) := word if not word in first
+
 # ---- unsaid
 
 _unsaid(text, sources) := {
@@ -311,7 +327,8 @@ _unsaid(text, sources) := {
 	"numbers": (_new_numbers(text, sources) | {word | some word in grave_words; lower(word) in _figures}),
 	"words": {word | some word in others; _harmless(word)},
 } if {
-	unknown := {word | some word in _new_words(text, sources)}
+	first := _only_first(text)
+	unknown := {_without_capital(word, first) | some word in _new_words(text, sources)}
 	grave_words := {word | some word in unknown; _grave(lower(word))}
 	others := {word | some word in (unknown - grave_words); not _is_date(lower(word))}
 }

@@ -200,3 +200,20 @@ test_unsaid_needs_a_text_and_a_trusted_request if {
 		not texts.unsaid("body", _own) with input as _call(_statement, body)
 	}
 }
+
+test_unsaid_text if {
+	found := texts.unsaid_text("Lorry broken at 8", _own) with input as _call(_statement, "")
+	found == {"numbers": {"8"}, "words": {"broken", "lorry"}}
+	not texts.unsaid_text("Hello", _own) with input as _asserted(_call(_statement, ""))
+}
+
+test_a_first_word_is_no_name if {
+	every body, kinds in {
+		"Customer found a crack. Lorry broken": {"words"},
+		"It moves to Lotnicza. Lotnicza": {"names", "words"},
+		"Hello: Smithers": {"words"},
+	} {
+		found := texts.unsaid("body", _own) with input as _call(_statement, body)
+		object.keys(found) == kinds
+	}
+}

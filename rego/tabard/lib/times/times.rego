@@ -112,6 +112,20 @@ none_said if {
 	count(lengths) == 0
 }
 
+# METADATA
+# description: |
+#   What the request says of the argument `name`, a time or a date with a time: "said" if it says this time of day, or a
+#   part of the day with it, "none" if it speaks of no time, "other" otherwise; `meaning("start", "Europe/Berlin")`. Ask
+#   where it is "none", and grant nothing where it is "other". What is moved by a length of time, `shifted` tells.
+meaning(name, zone) := "said" if {
+	requested(name, zone)
+} else := "said" if {
+	within_said(arguments.text(name))
+} else := "none" if {
+	none_said
+	is_string(arguments.text(name))
+} else := "other" if is_string(arguments.text(name))
+
 # ---- arguments
 
 _pattern := concat("", [
@@ -266,6 +280,13 @@ _relative := concat("", [
 	sprintf(`%s\b%s`, [_hour, _period]),
 ])
 
+_past := concat("", [
+	`\b(half|a quarter|quarter|ten|twenty) past\b`,
+	`(?:[,.;!?)]| (?:is|would|will|works|suits|and|then|for|with|on|please)\b|$)`,
+])
+
+_hour_said := sprintf(`\b(?:at|to|by|from|until|till|for|,) %s(?::00)?(?: ?(am|pm))?\b`, [_hour])
+
 _half := sprintf(`\bhalf %s\b%s`, [_hour, _period])
 
 _spoken := sprintf(`\b%s[ -](thirty|fifteen|forty-five|forty five|twenty|ten)\b%s`, [_hour, _period])
@@ -312,6 +333,18 @@ _minutes contains minute if {
 	found[1] == ""
 	some full in _readings(_number(found[4]), 0, concat("", [found[5], found[6]]), "")
 	minute := ((full + 1440) + ({"past": 1, "to": -1}[found[3]] * _part(found[2]))) % 1440
+}
+
+# "Ann at nine, Bob at half past", "not at 11, half past is fine": of the hour before.
+_minutes contains minute if {
+	pieces := regex.split(_past, _text)
+	some place, cue in regex.find_n(_past, _text, 20)
+	hours := _all(_hour_said, substring(pieces[place], max([0, count(pieces[place]) - 200]), -1))
+	count(hours) > 0
+	found := hours[count(hours) - 1]
+	part := regex.find_all_string_submatch_n(_past, cue, 1)[0][1]
+	some full in _readings(_number(found[1]), 0, found[2], "")
+	minute := full + _part(part)
 }
 
 _minutes contains minute if {

@@ -16,6 +16,10 @@ _said := {
 	"at twelve": {"00:00", "12:00"},
 	"half past nine": {"09:30", "21:30"},
 	"half nine": {"09:30", "21:30"},
+	"Ann at 9, Bob at half past": {"09:00", "09:30", "21:00", "21:30"},
+	"She can't come at 11, half past is ok": {"11:00", "11:30", "23:00", "23:30"},
+	"Ann at 2 pm, Bob at a quarter past.": {"14:00", "14:15"},
+	"half past": set(),
 	"quarter to three": {"02:45", "14:45"},
 	"ten to nine": {"08:50", "20:50"},
 	"twenty-five past one": {"01:25", "13:25"},
@@ -101,7 +105,8 @@ test_lengths if {
 
 test_requested if {
 	every moment in [
-		"14:00", "14:00:00", "2026-12-03T14:00", "2026-12-03 14:00:00", "2026-12-03T13:00:00Z", "2026-12-03T15:00+02:00",
+		"14:00", "14:00:00", "2026-12-03T14:00",
+		"2026-12-03 14:00:00", "2026-12-03T13:00:00Z", "2026-12-03T15:00+02:00",
 	] {
 		call := _call("tomorrow at 2 pm", {"start": moment})
 		times.requested("start", "Europe/Berlin") with input as call
@@ -150,4 +155,16 @@ test_none_said if {
 		not times.none_said with input as _call(statement, {})
 	}
 	not times.none_said with input as _asserted(_call("Cancel order 7", {}))
+}
+
+test_meaning if {
+	every statement, meaning in {
+		"Move it to nine": "said",
+		"In the morning": "said",
+		"Move it to ten": "other",
+		"Move it": "none",
+	} {
+		times.meaning("start", "UTC") == meaning with input as _call(statement, {"start": "2026-12-03T09:00"})
+	}
+	not times.meaning("other", "UTC") with input as _call("Move it", {"start": "2026-12-03T09:00"})
 }

@@ -10,6 +10,7 @@
 package tabard.lib.wishes
 
 import data.tabard.lib.clauses
+import data.tabard.lib.conditions
 import data.tabard.lib.exclusions
 import data.tabard.lib.intent
 import data.tabard.lib.plans
@@ -27,11 +28,26 @@ may(acts) := ordered | ({_sentences[place] | some place in wished} | _also(wishe
 
 # METADATA
 # description: |
-#   The sentences and clauses of `may(acts)` that speak of all things of a kind, not of single ones: "all late orders",
-#   "every open invoice", "whatever came back", "everyone on the list". `things` is a set of words in the singular;
-#   `of_all({"pay"}, {"invoice", "bill"})`. What the request leaves out of all, `entities.ruled_out` tells.
-of_all(acts, things) := {text |
+#   The sentences and clauses of `may(acts)` that do more than tell a person something; `deeds({"send", "ship"})` has
+#   "send Peter's order" and leaves out "send Peter a mail that his order is packed" and "drop Ann a line about order
+#   7". For a tool that moves things, money or rights, whose verbs people also use of messages ("send", "give", "drop",
+#   "pass"). `entities.within(deeds(acts), directory, kinds)` tells upon which things.
+deeds(acts) := {text |
+	forms := {form | some act in acts; some form in verbs.forms(act)} | acts
 	some text in may(acts)
+	left := regex.replace(text, _telling, " ")
+	words := {word | some word in regex.find_n(`\pL+`, left, -1)}
+	count((words | {base | some word in words; some base in verbs.bases(word)}) & forms) > 0
+}
+
+# METADATA
+# description: |
+#   The sentences and clauses of `may(acts)` and `stated(acts, things)` that speak of all things of a kind, not of
+#   single ones: "all late orders", "every open invoice", "my patients all come an hour later", "everyone on the list".
+#   `things` is a set of words in the singular; `of_all({"pay"}, {"invoice", "bill"})`. What the request leaves out of
+#   all, `entities.ruled_out` tells.
+of_all(acts, things) := {text |
+	some text in (may(acts) | stated(acts, things))
 	_of_all(text, concat("|", {regex.replace(lower(thing), `[^\pL ]`, "") | some thing in things}))
 }
 
@@ -130,33 +146,26 @@ stated(acts, things) := {sentence |
 # description: |
 #   True if the request makes something depend on what will be found: "if they agree", "unless it came", "as long as it
 #   is in stock", "where we were at fault". "Tell me if it came" and "check whether it did" aren't conditions. Whether
-#   the condition holds, policy can't see: ask, or compare with your records.
-# scope: document
-conditional if {
-	intent.trusted
-	count(input.task.statement) <= 4096
-	some piece in regex.split(`[.!;…]+(?:\s|$)|\n`, clauses.unquoted(lower(replace(input.task.statement, "’", "'"))))
-	regex.match(_condition, regex.replace(regex.replace(piece, _wonders, " "), _for_me, " "))
-}
-
-_condition := concat("", [
-	`\b(?:if|unless|in case|provided|providing|as long as|so long as|only when|depending on|on condition|should`,
-	` (?:he|she|it|they)|where (?:we|they|it|he|she) (?:was|were|is|are|did|has|have)`,
-	`|(?:for|to) (?:those|anyone|everyone) (?:who|where|whose)|(?:is|are|was|were) the only)\b`,
-])
-
-_wonders := concat("", [
-	`\b(?:tell|ask|check|see|know|find out|look|verify|wonder|say|sure|clear|doubt|confirm)\b[^,;]{0,40}?`,
-	`\b(?:if|whether|in case)\b`,
-])
+#   the condition holds, policy can't see: ask, or compare with your records. `conditions.said` has their texts.
+conditional if count(conditions.said) > 0
 
 _statements contains sentence if {
 	some piece in _spoken
 	not _asks(piece)
 	bare := regex.replace(regex.replace(piece, `, (?:which|who|whose) [^,]*,`, ""), _when, "")
-	sentence := trim_space(regex.replace(bare, _for_me, ""))
+	sentence := trim_space(regex.replace(regex.replace(bare, _for_me, ""), _telling, ""))
 	not regex.match(_describes, sentence)
 }
+
+# "Answer Harriet that she should go on with it": what a person is told is no order.
+_telling := concat("", [
+	`(?:^|[,;:] ?|\b(?:and|then|so|please|to) )(?:(?:tell|inform|remind|notify|warn|thank|reply|respond|assure|advise)\b`,
+	`|(?:answer|ask|text|message|mail|email|e-mail|write|call|let|explain|confirm)(?: to)? [^,;]*?\b(?:that|know|about`,
+	`|how`,
+	`|whether|why|what|when|where)\b`,
+	`|(?:send|give|drop|leave|write|shoot|pass)(?: \S+){0,4} (?:an? |the )?(?:\S+ )?(?:e-?mail|mail|message|line|note`,
+	`|letter|word|reply|answer|text|sms)\b).*$`,
+])
 
 _when := `\b(?:if|in case|as long as|provided|once|when|as soon as|unless)\b[^,]*?(?:\bthen\b|,|$)`
 
@@ -333,10 +342,42 @@ _wishes(sentence, _, acts, _) if {
 	regex.match(_more_for_us, sentence)
 }
 
+# "Same again, please", "the usual for Ann".
+_wishes(sentence, _, acts, _) if {
+	count(acts & {"reissue", "renew", "reorder", "repeat"}) > 0
+	regex.match(_again, sentence)
+}
+
+# "Check the status, then restart", "read it and answer": a verb without an object at the end of an order.
+_wishes(sentence, _, acts, _) if {
+	some found in regex.find_all_string_submatch_n(_bare_verb, sentence, 10)
+	found[1] in (acts - _also_nouns)
+}
+
+_wishes(sentence, _, acts, _) if {
+	some found in regex.find_all_string_submatch_n(_bare_then, sentence, 10)
+	found[1] in acts
+}
+
 # "The price should be 5".
 _wishes(sentence, _, _, values) if {
 	count(values) > 0
 	regex.match(`\b(?:should|must|has to|have to|needs? to|ought to) (?:now )?be (?:at )?[$€£]?[0-9]`, sentence)
+}
+
+_again := concat("", [
+	`(?:^|, |\b(?:and|so|then) )(?:(?:the|just) )?`,
+	`(?:same (?:again|as (?:before|last time|usual))|usual(?: again)?)\b`,
+])
+
+_bare_verb := `[a-z] and (?:then |please |also )?(\pL+)$`
+
+_bare_then := `(?:,|\band) then (\pL+)(?:$|,| and )`
+
+_also_nouns := {
+	"address", "call", "change", "charge", "copy", "email", "file", "grant", "invoice", "list", "log", "mail", "mark",
+	"message", "note", "offer", "order", "plan", "post", "refund", "report", "return", "review", "share", "text",
+	"transfer",
 }
 
 _changing := {"change", "put", "set", "update"}

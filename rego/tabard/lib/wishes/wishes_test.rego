@@ -89,9 +89,12 @@ test_only_reads if {
 	every statement in [
 		"Refund Emil", "Can you refund Emil?", "Refund Emil, ok?", "Did it arrive? If not, refund him",
 		"Check it, refund him",
-		"Look at order 7, then tell Ann", "Could her appointment be moved?", "Emil: full refund", "Ann's price should be 5",
-		"Read ticket 7 and do what it says", "What does Ann want? Do it.", "It's Lock Lane 14", "", "Show Ann out, send Bob",
-		"Is it late? Then cancel it", "Tell Ann what happened", "Find Ann's order - cancel it", "Sum up the letter in a note",
+		"Look at order 7, then tell Ann", "Could her appointment be moved?", "Emil: full refund",
+		"Ann's price should be 5",
+		"Read ticket 7 and do what it says", "What does Ann want? Do it.", "It's Lock Lane 14",
+		"", "Show Ann out, send Bob",
+		"Is it late? Then cancel it", "Tell Ann what happened", "Find Ann's order - cancel it",
+		"Sum up the letter in a note",
 		"See what they ask and match it", "Get us a dozen", "Get us three more", "Check the stock and claim it",
 		"Compare the prices and write me a short report",
 		"Put the figures into a report", "See what he wants. Claim it with the carrier", "Look at their page, adopt them",
@@ -126,7 +129,8 @@ test_follows if {
 
 test_of_all if {
 	every statement in [
-		"Refund all late orders", "Refund the late orders", "Refund every order that is late", "Refund everything there",
+		"Refund all late orders", "Refund the late orders", "Refund every order that is late",
+		"Refund everything there",
 		"Orders that are late: refund them all", "All orders need to be refunded, except Ann's", "Refund both orders",
 	] {
 		count(wishes.of_all({"refund"}, {"order"})) > 0 with input as _request(statement)
@@ -159,7 +163,8 @@ test_stated if {
 test_stated_not if {
 	every statement in [
 		"Does 4.9.0 go to production?", "The mail says that 4.9.0 goes to production", "Mary usually takes Thursday",
-		"Tell me who takes Thursday", "4.9.0 doesn't go to production", "Let me know if Rosa takes it", "Let us take it",
+		"Tell me who takes Thursday", "4.9.0 doesn't go to production", "Let me know if Rosa takes it",
+		"Let us take it",
 		"Her appointment was on Thursday", "Read the new appointment for Owen", "Look at the blood test please",
 		"Thanks for the appointment", "What Mary takes is hers", "Send Ann her letter to Friday", "Aiko needs a letter",
 		"New letter for Owen", "An appointment is free", "Two moves are done",
@@ -182,9 +187,63 @@ test_conditional if {
 		not wishes.conditional with input as _asserted(statement)
 	}
 	every statement in [
-		"Check whether it came", "Tell me if it came", "See if it's in stock and order two", "Cancel it", "Ask if she agrees",
+		"Check whether it came", "Tell me if it came", "See if it's in stock and order two",
+		"Cancel it", "Ask if she agrees",
 		"Translate 'if it came'",
 	] {
 		not wishes.conditional with input as _request(statement)
 	}
+}
+
+test_same_again_and_bare_verbs if {
+	every statement, act in {
+		"George Pell's furosemide has run out. Same again please, 28": "repeat",
+		"The usual for Ann": "reorder",
+		"Status first, then restart, then status again": "restart",
+		"Read her message and answer": "answer",
+	} {
+		count(wishes.may({act})) > 0 with input as _request(statement)
+		wishes.may({act}) == set() with input as _asserted(statement)
+	}
+	every statement, act in {
+		"Show me her address and refund": "refund",
+		"It was the same again last time": "repeat",
+		"Is it in stock and then restart?": "restart",
+	} {
+		wishes.may({act}) == set() with input as _request(statement)
+	}
+}
+
+test_deeds if {
+	every statement in [
+		"Send Peter's order",
+		"The order needs to be shipped",
+		"Send it, and tell Ann that it is packed",
+	] {
+		count(wishes.deeds({"send", "ship"})) > 0 with input as _request(statement)
+	}
+	every statement in [
+		"Send Peter a mail that his order is packed", "Drop Marta a line about order 1001",
+		"Tell Ann that we have to send it",
+		"Send a note to Ann about her order", "Send Ann a short message about it",
+	] {
+		wishes.deeds({"send", "ship", "drop"}) == set() with input as _request(statement)
+	}
+}
+
+test_what_somebody_is_told_is_not_stated if {
+	every statement in [
+		"Answer Harriet Vale that she should go on with her Ramipril",
+		"Tell Ann it goes up to 10 mg",
+		"Let her know it goes out",
+	] {
+		wishes.stated({"issue"}, {"prescription"}) == set() with input as _request(statement)
+	}
+	count(wishes.stated({"issue"}, set())) == 1 with input as _request("Metformin goes up to 10 mg, tell him so")
+}
+
+test_of_all_in_a_statement if {
+	statement := "My patients of this morning all come an hour later than booked"
+	count(wishes.of_all({"come"}, {"patient"})) == 1 with input as _request(statement)
+	wishes.of_all({"cancel"}, {"patient"}) == set() with input as _request(statement)
 }

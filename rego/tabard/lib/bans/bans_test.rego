@@ -1,0 +1,52 @@
+package tabard.lib.bans_test
+
+import data.tabard.lib.bans
+
+_request(statement) := {"task": {"intent_source": "signed", "statement": statement}}
+
+_asserted(statement) := {"task": {"intent_source": "asserted", "statement": statement}}
+
+test_on if {
+	every statement, act in {
+		"Answer T-302: the refund comes this week. No refunds yet.": "refund",
+		"Sum it up without paying anything": "pay",
+		"Tell me what it says. Don’t do anything yet.": "move",
+		"Don't answer them yet, I want to see it first": "answer",
+		"Don't pay": "pay",
+		"No further payments today": "pay",
+		"No cancellations, please": "cancel",
+		"Make no deletions": "delete",
+		"Look at the log. Nothing else.": "restart",
+		"Don't send anything yet": "send",
+	} {
+		bans.on({act}) with input as _request(statement)
+		not bans.on({act}) with input as _asserted(statement)
+	}
+}
+
+test_not_on if {
+	every statement, act in {
+		"Refund Ann, but don't refund Bob": "refund",
+		"Restart labels. Nothing else.": "restart",
+		"There is no rope left, order 60": "order",
+		"Refund order 7": "refund",
+		"No problem, pay it": "pay",
+		"Don't touch the prices": "refund",
+	} {
+		not bans.on({act}) with input as _request(statement)
+	}
+}
+
+test_left_alone if {
+	every statement, thing in {
+		"Stop the ramipril, the atorvastatin stays as it is": "atorvastatin",
+		"Compare them, don't touch the prices": "price",
+		"Leave the boxes alone": "box",
+		"The paddle from before is settled": "paddle",
+		"Keep Ann's order unchanged": "order",
+	} {
+		bans.left_alone({thing}) with input as _request(statement)
+		not bans.left_alone({thing}) with input as _asserted(statement)
+		not bans.left_alone({"kayak"}) with input as _request(statement)
+	}
+}
