@@ -21,6 +21,22 @@ _INTRO = """\
 | `GET /zones/NAMESPACE/jwks.json` | everyone | the zone's public signing keys, a JWK Set (RFC 7517); a new key is in it before its first use |
 | `POST /zones/NAMESPACE/introspect` | a backend, by a key of `zones.NAME.introspection.clients` | as [a sidecar answers](../backends.md#revocation) (RFC 7662); 404 for a zone that isn't in `zones` |
 
+With the section `operators` it serves gRPC on `operators.listen`: the services `RevocationService`,
+`TaskOperatorService`, `LeaseOperatorService` and `ApprovalService` of `tabard.authz.v1`, as a
+sidecar's operator socket. A request carries the metadata `authorization: Bearer TOKEN` and
+`tabard-zone: NAMESPACE`, each once.
+
+| role | allows |
+|---|---|
+| `viewer` | to list tasks, leases, revocations and approvals, and to see a task's tree |
+| `approver` | the same, to see a call that waits in full, and to decide about it with an approver's token |
+| `operator` | what `viewer` allows, to revoke, and to lift revocations |
+
+A person decides with a token of their own; a workload with the role `approver`, such as a console,
+passes on tokens of people. Changes are records in the format of the [decision log](decision-log.md)
+(section `audit`), with `zone` and `operator` in `by`. Every call is a line `operator call` of the
+log.
+
 The API server is asked about every token (TokenReview). It says whose it is, and whether the pod
 that it is bound to still exists. A token that is bound to no pod gets nothing.
 

@@ -15,6 +15,7 @@ StatusName = Literal[
     "NOT_FOUND",
     "PERMISSION_DENIED",
     "RESOURCE_EXHAUSTED",
+    "UNAUTHENTICATED",
     "UNAVAILABLE",
 ]
 """Name of a gRPC status code with which the sidecar answers when it makes no decision."""

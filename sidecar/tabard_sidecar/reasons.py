@@ -121,6 +121,9 @@ ReasonCode = Literal[
     "credential_invalid",
     # Only in records
     "cancelled",
+    # Operators at the control service
+    "operator_unauthenticated",
+    "operator_not_entitled",
     # Errors: no decision was made
     "zone_mismatch",
     "task_not_found",

@@ -68,7 +68,11 @@ class FakeApiServer(FakeVault):
             claims = jwt.decode(token, options={"verify_signature": False})
         except jwt.PyJWTError:
             return Answer(201, {"status": {"authenticated": False, "error": "no token"}})
-        return Answer(201, {"status": status(claims["kubernetes.io"]["namespace"])})
+        answer = status(claims["kubernetes.io"]["namespace"])
+        wanted = asked.body["spec"]["audiences"]
+        answer["audiences"] = [one for one in wanted if one in claims["aud"]]
+        answer["user"]["username"] = claims["sub"]
+        return Answer(201, {"status": answer})
 
 
 class ControlZone(Zone):
@@ -118,7 +122,12 @@ class Cluster:
         create(self.masters)
         (folder / "own-token").write_text("own")
 
-    def settings(self, zones: Mapping[str, Any] | None = None, **cluster: Any) -> ControlSettings:
+    def settings(
+        self,
+        zones: Mapping[str, Any] | None = None,
+        operators: Mapping[str, Any] | None = None,
+        **cluster: Any,
+    ) -> ControlSettings:
         return ControlSettings.model_validate(
             {
                 "server": {
@@ -136,14 +145,21 @@ class Cluster:
                     **cluster,
                 },
                 "zones": zones or {},
+                "operators": operators,
+                "audit": {"sink": "file", "path": self.folder / "changes.log"},
             }
         )
 
     @asynccontextmanager
     async def service(
-        self, listen: str = "127.0.0.1:0", *, zones: Mapping[str, Any] | None = None, **cluster: Any
+        self,
+        listen: str = "127.0.0.1:0",
+        *,
+        zones: Mapping[str, Any] | None = None,
+        operators: Mapping[str, Any] | None = None,
+        **cluster: Any,
     ) -> AsyncIterator[ControlService]:
-        settings = self.settings(zones, **cluster)
+        settings = self.settings(zones, operators, **cluster)
         server = settings.server.model_copy(update={"listen": listen})
         async with control_service(settings.model_copy(update={"server": server})) as running:
             yield running

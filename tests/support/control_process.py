@@ -2,89 +2,51 @@
 
 from __future__ import annotations
 
-import socket
-import subprocess
-import sys
 from pathlib import Path
+from typing import Any
 
 import yaml
 from tabard_sidecar.control.master import MasterKey, create
 
 from tests.support.kube_server import Kubectl
+from tests.support.service_process import ServiceProcess, free_ports
 from tests.support.tls import Authority
-from tests.support.waiting import eventually_blocking
 
-_COMMAND = (sys.executable, "-m", "tabard_sidecar.cli", "control", "serve")
 AUDIENCE = "tabard-control"
 NAMESPACE, ACCOUNT = "tabard-system", "tabard-control"
 
 
-class ControlProcess:
+class ControlProcess(ServiceProcess):
     """One replica.
 
     Attributes:
-        port: where sidecars ask, on 127.0.0.1; the same when it is started again.
+        operators: port of the operator surface, if ``control.yaml`` has one.
     """
 
     def __init__(self, shared: Control, name: str) -> None:
-        self._folder = shared.folder
-        self._name = name
-        self._process: subprocess.Popen[bytes] | None = None
-        with socket.create_server(("127.0.0.1", 0)) as one, socket.create_server(("127.0.0.1", 0)) as two:
-            self.port, self._http = one.getsockname()[1], two.getsockname()[1]
+        super().__init__("control", shared.folder / "control.yaml", shared.folder / f"{name}.log")
+        (self.operators,) = free_ports(1)
+        self._has_operators = "operators" in shared.sections
 
     def start(self, *options: str) -> None:
         """Start it and wait until it answers probes."""
-        command = [
-            *(*_COMMAND, "--config", str(self._folder / "control.yaml")),
-            *(
-                "--set",
-                f"server.listen=127.0.0.1:{self.port}",
-                "--set",
-                f"http.listen=127.0.0.1:{self._http}",
-            ),
-            *options,
-        ]
-        with (self._folder / f"{self._name}.log").open("ab") as log:
-            self._process = subprocess.Popen(command, stdout=log, stderr=log)
-
-        def answers() -> str:
-            assert self._process is not None
-            assert self._process.poll() is None, self.log()
-            return self.get("/healthz")
-
-        eventually_blocking(answers, 120)
-
-    def kill(self) -> None:
-        """End it without a chance to drain."""
-        if self._process is not None:
-            self._process.kill()
-            self._process.wait()
-            self._process = None
-
-    def get(self, path: str) -> str:
-        """Return the answer of its HTTP listener; empty if there is none."""
-        try:
-            with socket.create_connection(("127.0.0.1", self._http), timeout=5) as connection:
-                connection.sendall(f"GET {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
-                return b"".join(iter(lambda: connection.recv(65536), b"")).decode()
-        except OSError:
-            return ""
-
-    def ready(self) -> bool:
-        """Whether its readiness probe succeeds."""
-        return self.get("/readyz").startswith("HTTP/1.1 200")
-
-    def log(self) -> str:
-        """What it logged."""
-        return (self._folder / f"{self._name}.log").read_text()
+        addresses = {"server.listen": self.port, "http.listen": self.http}
+        if self._has_operators:
+            addresses["operators.listen"] = self.operators
+        given = [part for name, port in addresses.items() for part in ("--set", f"{name}=127.0.0.1:{port}")]
+        self.spawn(*given, *options)
+        self.wait("/healthz")
 
 
 class Control:
-    """The files that replicas share, and the service's rights at a real API server."""
+    """The files that replicas share, and the service's rights at a real API server.
 
-    def __init__(self, folder: Path, kubectl: Kubectl, cluster: Path) -> None:
+    ``sections`` are further ones of ``control.yaml``.
+    """
+
+    def __init__(self, folder: Path, kubectl: Kubectl, cluster: Path, **sections: Any) -> None:
         self.folder = folder
+        self.sections = sections
         self._kubectl = kubectl
         self.authority = Authority(folder, "control")
         certificate, key = self.authority.issue("service")
@@ -106,6 +68,7 @@ class Control:
                 "token_file": str(folder / "own-token"),
                 "ca_file": str(cluster / "apiserver.crt"),
             },
+            **sections,
         }
         (folder / "control.yaml").write_text(yaml.safe_dump(document))
 

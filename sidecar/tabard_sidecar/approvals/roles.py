@@ -31,7 +31,7 @@ def check_person(config: ApprovalsConfig, person: Subject, claims: Mapping[str, 
             raise Refused(
                 "approver_is_agent", f"the approver's token carries {name}, so an agent may act with it"
             )
-    clients = {claims[name] for name in _CLIENT_CLAIMS if isinstance(claims.get(name), str)}
+    clients = clients_of(claims)
     if (clients | {person.id}) & prompt.workloads:
         raise Refused("approver_is_agent", "the approver's token belongs to a workload that holds the grant")
     if config.clients and not (clients and clients <= set(config.clients)):
@@ -62,6 +62,11 @@ def check_right(
     if not any(_has(role, person, claims) for role in roles):
         names = ", ".join(ascii(name) for name in prompt.approvers[:8])
         raise Refused("approver_not_entitled", f"the approver has none of the roles {names}")
+
+
+def clients_of(claims: Mapping[str, Any]) -> frozenset[str]:
+    """Return the OAuth clients that a token was issued to, as far as its claims tell."""
+    return frozenset(claims[name] for name in _CLIENT_CLAIMS if isinstance(claims.get(name), str))
 
 
 async def check_approver(

@@ -12,6 +12,7 @@ from tabard_sidecar import exit_codes
 from tabard_sidecar.cli.failure import ControlConfigFailure, Failure
 from tabard_sidecar.cli.options import Existing, json_option, service_options
 from tabard_sidecar.cli.terminal import echo, echo_json, style
+from tabard_sidecar.control.rotation_times import LEAD_SECONDS, OVERLAP_SECONDS
 from tabard_sidecar.util.dumps import never_dump
 from tabard_sidecar.util.moments import utc_text
 from tabard_sidecar.util.problems import SourceError
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from tabard_sidecar.control.conf import ControlSettings
     from tabard_sidecar.control.master import MasterKey
 
-_LEAD_SECONDS, _OVERLAP_SECONDS = 300.0, 24 * 3600.0
 _SEE = "tabard control keys new --help"
 
 
@@ -46,14 +46,17 @@ def serve(config_file: Path | None, assignments: tuple[str, ...]) -> None:
     """
     never_dump()
     settings = _load(config_file, assignments)
+    from tabard_sidecar.control.loading import SYSTEM_FILE  # noqa: PLC0415
     from tabard_sidecar.control.running import run  # noqa: PLC0415 - loads aiohttp
     from tabard_sidecar.http.certificate import CertificateError  # noqa: PLC0415
     from tabard_sidecar.http.clients import ClientKeyError  # noqa: PLC0415
+    from tabard_sidecar.identity import KeysUnavailable  # noqa: PLC0415
     from tabard_sidecar.keys import KeyringError  # noqa: PLC0415
+    from tabard_sidecar.records.sinks import SinkError  # noqa: PLC0415
     from tabard_sidecar.util.sockets import BindError  # noqa: PLC0415
 
     try:
-        run(settings)
+        run(settings, config_file or SYSTEM_FILE)
     except CertificateError as error:
         step = "Correct server.tls_certificate_file and server.tls_key_file."
         raise _cannot_start(error, exit_codes.CONFIG, step) from error
@@ -64,10 +67,15 @@ def serve(config_file: Path | None, assignments: tuple[str, ...]) -> None:
         step = "Correct zones.NAME.introspection.clients."
         raise _cannot_start(error, exit_codes.CONFIG, step) from error
     except BindError as error:
-        step = "Set server.listen and http.listen to free addresses."
+        step = "Set server.listen, operators.listen and http.listen to free addresses."
         raise _cannot_start(error, exit_codes.CANNOT_BIND, step) from error
+    except KeysUnavailable as error:
+        raise _cannot_start(error, exit_codes.UNREACHABLE, "Correct operators.issuers.") from error
+    except SinkError as error:
+        raise _cannot_start(error, exit_codes.UNREACHABLE, "Correct the section audit.") from error
     except ValueError as error:
-        raise _cannot_start(error, exit_codes.CONFIG, "Correct cluster.ca_file.") from error
+        step = "Correct cluster.ca_file, operators and zones.NAME."
+        raise _cannot_start(error, exit_codes.CONFIG, step) from error
 
 
 def _cannot_start(error: Exception, code: int, step: str) -> Failure:
@@ -89,14 +97,14 @@ def keys() -> None:
 @click.option(
     "--lead-seconds",
     type=click.FloatRange(min=0),
-    default=_LEAD_SECONDS,
+    default=LEAD_SECONDS,
     show_default=True,
     help="How long the new generation is given out before it is used. The first one is used at once.",
 )
 @click.option(
     "--overlap-seconds",
     type=click.FloatRange(min=0),
-    default=_OVERLAP_SECONDS,
+    default=OVERLAP_SECONDS,
     show_default=True,
     help="How long the former generations are accepted after that. It must cover the longest grant.",
 )

@@ -1,17 +1,19 @@
-"""Calls a sidecar's operator socket."""
+"""Calls a sidecar's operator socket, or the operator surface of a control service."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 from tabard.address import CHANNEL_OPTIONS, OPERATOR, OPERATOR_VARIABLE, AddressError, check_client
 
 from tabard_sidecar import exit_codes
+from tabard_sidecar.cli import remote
 from tabard_sidecar.cli.failure import Failure, error_page
-from tabard_sidecar.cli.options import config_option, find_target, zone_option
+from tabard_sidecar.cli.options import Existing, config_option, find_target, zone_option
 from tabard_sidecar.cli.terminal import echo, visible
 
 if TYPE_CHECKING:
@@ -29,23 +31,47 @@ _MISMATCH = "zone_mismatch"
 
 
 def operator_option(command: _Command) -> _Command:
-    """Add ``--operator``, ``--config`` and ``--zone``; the command gets the sidecar that they name as ``sidecar``."""
+    """Add ``--operator``, ``--config``, ``--zone`` and what a control service needs.
+
+    The command gets the sidecar that they name as ``sidecar``.
+    """
     command = click.option(
         "--operator",
+        "--address",
         "sidecar",
         default="",
         metavar="ADDRESS",
         callback=_target,
-        help=f"Operator socket. Default: ${OPERATOR_VARIABLE}, else listen.operator of the configuration, else the usual "
-        "path of a local sidecar.",
+        help="Operator socket, or https://HOST:PORT of a control service, which needs --zone and a token. Default: "
+        f"${OPERATOR_VARIABLE}, else listen.operator of the configuration, else the usual path of a local sidecar.",
+    )(command)
+    command = click.option(
+        "--operator-token-file",
+        "operator_token_file",
+        type=Existing(),
+        is_eager=True,
+        metavar="FILE",
+        help="File with the token that tells a control service who you are. Default: "
+        f"${remote.TOKEN_FILE_VARIABLE}, else the token in ${remote.TOKEN_VARIABLE}.",
+    )(command)
+    command = click.option(
+        "--operator-ca-file",
+        "operator_ca_file",
+        type=Existing(),
+        is_eager=True,
+        metavar="FILE",
+        help="PEM certificates of the authorities to trust for a control service. Default: "
+        f"${remote.CA_FILE_VARIABLE}, else the system's.",
     )(command)
     return config_option(zone_option(command), eager=True)
 
 
 def _target(ctx: click.Context, param: click.Parameter, value: str) -> Target:  # noqa: ARG001 - click's signature
-    """Find the sidecar; the other two options were read before, because they are eager."""
-    zone, file = (ctx.params.pop(name, None) for name in ("zone", "config_file"))
-    return find_target(OPERATOR, value, zone=zone or "", config_file=file)
+    """Find the sidecar; the other options were read before, because they are eager."""
+    names = ("zone", "config_file", "operator_token_file", "operator_ca_file")
+    zone, file, token, authorities = (ctx.params.pop(name, None) for name in names)
+    found = find_target(OPERATOR, value, zone=zone or "", config_file=file)
+    return replace(found, token_file=token, ca_file=authorities)
 
 
 def watch_options(command: _Command) -> _Command:
@@ -104,7 +130,9 @@ class Operator:
         import grpc  # noqa: PLC0415 - takes a while to import
 
         zone = self._target.zone
-        metadata = ((_ZONE, zone),) if zone else ()
+        metadata: tuple[tuple[str, str | bytes], ...] = ((_ZONE, zone),) if zone else ()
+        if remote.is_remote(self.address):
+            metadata += (remote.authorization(self._target),)
         try:
             response, done = method.with_call(request, timeout=self._timeout_seconds, metadata=metadata)
         except grpc.RpcError as error:
@@ -157,6 +185,15 @@ class Operator:
                 where=self.address,
                 next_step=f"Name the operator socket (listen.operator), not the one for agents: --operator or ${OPERATOR_VARIABLE}.",
             )
+        if found.code in {"sidecar_unreachable", "deadline_exceeded"} and remote.is_remote(self.address):
+            return Failure(
+                f"no control service answers: {visible(str(error.details()))}",
+                exit_codes.UNREACHABLE,
+                where=f"{self.address}, from {self._target.origin}",
+                next_step="Is it running, with operators.listen at this address? If its certificate isn't trusted, name its "
+                f"authority with --operator-ca-file or ${remote.CA_FILE_VARIABLE}.",
+                see=error_page(found.code),
+            )
         if found.code in {"sidecar_unreachable", "deadline_exceeded"}:
             return Failure(
                 f"no sidecar answers: {error.details()}",
@@ -167,13 +204,16 @@ class Operator:
                 see=error_page(found.code),
             )
         code = _EXIT_CODES.get(status, exit_codes.UNREACHABLE)
-        return Failure(visible(found.message), code, where=self.address, see=error_page(found.code))
+        zone = self._target.zone
+        where = f"{self.address}, zone {zone} ({self._target.zone_origin})" if zone else self.address
+        return Failure(visible(found.message), code, where=where, see=error_page(found.code))
 
 
 _EXIT_CODES = {
     "INVALID_ARGUMENT": exit_codes.USAGE,
     "NOT_FOUND": exit_codes.NEGATIVE,
     "PERMISSION_DENIED": exit_codes.NEGATIVE,
+    "UNAUTHENTICATED": exit_codes.NEGATIVE,
     "FAILED_PRECONDITION": exit_codes.NEGATIVE,
 }
 
@@ -182,20 +222,26 @@ _EXIT_CODES = {
 def operator(
     target: Target, *, quiet: bool | None = None, timeout_seconds: float = _TIMEOUT_SECONDS
 ) -> Iterator[Operator]:
-    """Connect to an operator socket.
+    """Connect to an operator socket or a control service.
 
     ``quiet`` is by default whether the command prints JSON.
 
     Raises:
-        Failure: the address isn't one on this machine.
+        Failure: the address is neither one on this machine nor a control service's.
     """
+    if quiet is None:
+        quiet = bool(click.get_current_context().params.get("as_json"))
+    with _channel(target) as channel:
+        yield Operator(channel, target, quiet=quiet, timeout_seconds=timeout_seconds)
+
+
+def _channel(target: Target) -> grpc.Channel:
     import grpc  # noqa: PLC0415
 
+    if remote.is_remote(target.address):
+        return remote.channel(target)
     try:
         check_client(target.address, variable=OPERATOR_VARIABLE)
     except AddressError as error:
         raise Failure(str(error), exit_codes.USAGE, where=target.origin) from error
-    if quiet is None:
-        quiet = bool(click.get_current_context().params.get("as_json"))
-    with grpc.insecure_channel(target.address, options=CHANNEL_OPTIONS) as channel:
-        yield Operator(channel, target, quiet=quiet, timeout_seconds=timeout_seconds)
+    return grpc.insecure_channel(target.address, options=CHANNEL_OPTIONS)

@@ -34,12 +34,16 @@ class Target:
         origin: what named the address.
         zone: the zone that must answer; empty if any may.
         zone_origin: what named the zone.
+        token_file: file with the token that tells a control service who calls.
+        ca_file: file with the authorities of a control service's certificate.
     """
 
     address: str
     origin: str
     zone: str
     zone_origin: str
+    token_file: Path | None = None
+    ca_file: Path | None = None
 
 
 def find(  # noqa: PLR0913 - each is one source
@@ -103,6 +107,10 @@ def _health(said: _Configuration, environment: Mapping[str, str]) -> tuple[str, 
         if own:
             return own
     operator, origin = _find(OPERATOR, said, environment)
+    if operator.startswith("https://"):
+        # A control service is named for operators; health is that of the sidecar here.
+        here = {name: value for name, value in environment.items() if name != variable(OPERATOR)}
+        operator, origin = said.socket(OPERATOR) or (default_address(OPERATOR, here), "the usual path")
     return health_beside(operator) if socket_path(operator) else operator, origin
 
 

@@ -7,9 +7,13 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from tabard_sidecar.approvals.conf import ApprovalsConfig
+from tabard_sidecar.control.operators_conf import OperatorsConfig, RoleBinding
 from tabard_sidecar.credentials.conf import CredentialsConfig
 from tabard_sidecar.http.conf import HttpConfig, IntrospectionClient
+from tabard_sidecar.identity.conf import Name
 from tabard_sidecar.kubernetes.conf import ACCOUNT
+from tabard_sidecar.records.conf import AuditConfig
 from tabard_sidecar.revocation.conf import RevocationConfig
 from tabard_sidecar.state.conf import StateConfig
 from tabard_sidecar.util.addresses import Address
@@ -121,6 +125,19 @@ class ZoneConfig(BaseModel):
     introspection: ZoneClientsConfig = Field(
         default_factory=ZoneClientsConfig, description="Backends that may ask about the zone's credentials."
     )
+    operators: tuple[RoleBinding, ...] = Field(
+        default=(), max_length=1000, description="Who may see and change what in the zone. Empty: no one."
+    )
+    approvals: ApprovalsConfig = Field(
+        default_factory=ApprovalsConfig,
+        description="As in the zone's `tabard.yaml`; approvers' tokens are those of `operators.issuers`. `webhook` and the "
+        "limits of what may wait count for sidecars only.",
+    )
+    subject_issuers: tuple[Name, ...] = Field(
+        default=(),
+        description="Issuers of the zone's people, as in `identity.issuers` of its `tabard.yaml`. People of other issuers can be "
+        "revoked while they have a live task.",
+    )
 
     @model_validator(mode="after")
     def _shared(self) -> Self:
@@ -141,6 +158,45 @@ class ControlSettings(BaseModel):
     http: HttpConfig = Field(default_factory=HttpConfig)
     master: MasterConfig
     cluster: ClusterConfig = Field(default_factory=ClusterConfig)
+    operators: OperatorsConfig | None = Field(
+        default=None, description="The operator surface. Without this section there is none."
+    )
+    audit: AuditConfig = Field(
+        default_factory=AuditConfig,
+        description="Records of what operators change: a decision log as a sidecar's.",
+    )
     zones: dict[Annotated[str, Field(pattern=_NAMESPACE)], ZoneConfig] = Field(
         default={}, description="Zones whose state store the service reaches, by namespace."
     )
+
+    @model_validator(mode="after")
+    def _operators_fit(self) -> Self:
+        if self.operators is None:
+            given = [name for name, zone in self.zones.items() if zone.operators]
+            if given:
+                raise ValueError(f"zones.{given[0]}.operators gives roles, and there is no section operators")
+            return self
+        if self.operators.audience == self.cluster.audience:
+            raise ValueError(
+                "operators.audience is cluster.audience, so every sidecar would have a token for both"
+            )
+        for name, zone in self.zones.items():
+            problem = _problem(zone, self.operators)
+            if problem:
+                raise ValueError(f"zones.{name}.{problem}")
+        return self
+
+
+def _problem(zone: ZoneConfig, operators: OperatorsConfig) -> str:
+    """Return why the rights in a zone can't be meant; empty if they can."""
+    issuers = {issuer.issuer: issuer for issuer in operators.issuers}
+    for place, binding in enumerate(zone.operators):
+        where = f"operators[{place}]"
+        if binding.issuer and binding.issuer not in issuers:
+            return f"{where}.issuer isn't one of operators.issuers"
+        if not binding.service_account and not binding.issuer and len(issuers) != 1:
+            return f"{where} names no issuer, and operators.issuers has {len(issuers)}"
+    for issuer in issuers.values():
+        if zone.operators and zone.approvals.audience in issuer.audiences:
+            return f"approvals.audience is an audience of {issuer.issuer}, so a token for calls could decide, too"
+    return ""

@@ -15,6 +15,7 @@ from tabard import base64url
 from tabard.arguments import ArgumentsError, parse_json
 from tabard.trust import read_trusted
 
+from tabard_sidecar.control.rotation_times import LEAD_SECONDS, OVERLAP_SECONDS
 from tabard_sidecar.keys import files
 from tabard_sidecar.keys.control_document import MAX_GENERATIONS
 from tabard_sidecar.keys.model import ROOT_BYTES, KeyringError, root_secret, to_text, to_time
@@ -26,9 +27,6 @@ if TYPE_CHECKING:
 
     from tabard_sidecar.interfaces import Clock
 
-DEFAULT_LEAD_SECONDS = 300.0
-"""How long before its first use a new key is given out: a kubelet takes up to two minutes to renew a mounted Secret."""
-DEFAULT_OVERLAP_SECONDS = 24 * 3600.0
 _FIELDS = frozenset({"generation", "active_from", "former_until", "key"})
 _NAME = re.compile(r"generation-([1-9][0-9]{0,8})\.json")
 _MAX_BYTES = 4096
@@ -143,8 +141,8 @@ def retired_at(key: MasterKey, keys: Sequence[MasterKey]) -> float | None:
 def create(
     folder: Path,
     *,
-    lead_seconds: float = DEFAULT_LEAD_SECONDS,
-    overlap_seconds: float = DEFAULT_OVERLAP_SECONDS,
+    lead_seconds: float = LEAD_SECONDS,
+    overlap_seconds: float = OVERLAP_SECONDS,
     clock: Clock = time.time,
 ) -> MasterKey:
     """Add a master key to a folder, which is made with mode 0700 if it doesn't exist.

@@ -7,6 +7,8 @@ from enum import StrEnum
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, ProcessCollector, disable_created_metrics
 
+from tabard_sidecar.reasons import REASON_CODES
+
 
 class Result(StrEnum):
     """What became of a request; a label of the metrics."""
@@ -57,6 +59,30 @@ class ControlMetrics:
             ("result",),
             registry=registry,
         )
+        self.operator_calls = Counter(
+            "tabard_control_operator_calls",
+            "Calls of operators; result is answered, failed, refused or unauthenticated.",
+            ("result",),
+            registry=registry,
+        )
+        for name in ("answered", "failed", "refused", "unauthenticated"):
+            self.operator_calls.labels(name)
+        self.errors = Counter(
+            "tabard_control_operator_errors",
+            "Calls of operators that ended with an error, by its reason code.",
+            ("code",),
+            registry=registry,
+        )
+        self.in_flight = Gauge(
+            "tabard_control_operator_calls_in_flight",
+            "Calls of operators that are being answered.",
+            registry=registry,
+        )
+        self.audit_failures = Counter(
+            "tabard_control_audit_failures",
+            "Records of operators' changes that couldn't be written.",
+            registry=registry,
+        )
         self.generation = Gauge(
             "tabard_control_master_generation",
             "Newest generation of the master keys; less on one replica than on another means that its Secret isn't renewed.",
@@ -69,3 +95,7 @@ class ControlMetrics:
             registry=registry,
         )
         self.certificate_expires.set_function(expires)
+
+    def failed(self, code: str) -> None:
+        """Count a call of an operator that ended with an error."""
+        self.errors.labels(code if code in REASON_CODES else "internal").inc()

@@ -28,6 +28,11 @@ class RefusedError(Exception):
         self.result = result
         self.caller = caller
 
+    @property
+    def unavailable(self) -> bool:
+        """Whether it may be answered later."""
+        return self.result is Result.UNAVAILABLE
+
 
 class Pods:
     """Finds out which pod asks.
@@ -58,7 +63,25 @@ class Pods:
         scheme, _, token = authorization.partition(" ")
         if scheme.lower() != "bearer" or not token:
             raise RefusedError(Result.UNAUTHORIZED, "send a token of this pod: Authorization: Bearer TOKEN")
-        self._glance(token, zone)
+        if self._glance(token) != zone:
+            raise RefusedError(Result.FORBIDDEN, "the token is another namespace's")
+        caller = await self._reviewed(token)
+        if caller.namespace != zone:
+            raise RefusedError(Result.FORBIDDEN, "the token is another namespace's", caller)
+        if not caller.pod or not caller.uid:
+            raise RefusedError(Result.FORBIDDEN, "the token isn't bound to a pod", caller)
+        return caller
+
+    async def anywhere(self, token: str) -> Caller:
+        """Return the workload of any namespace whose token it is; the token need not be bound to a pod.
+
+        Raises:
+            RefusedError: there is none.
+        """
+        self._glance(token)
+        return await self._reviewed(token)
+
+    async def _reviewed(self, token: str) -> Caller:
         try:
             caller = await self._reviews.caller(token)
         except ReviewError as error:
@@ -70,14 +93,12 @@ class Pods:
             raise RefusedError(
                 Result.UNAUTHORIZED, "the API server doesn't accept the token for this audience"
             )
-        if caller.namespace != zone:
-            raise RefusedError(Result.FORBIDDEN, "the token is another namespace's", caller)
-        if not caller.pod or not caller.uid:
-            raise RefusedError(Result.FORBIDDEN, "the token isn't bound to a pod", caller)
         return caller
 
-    def _glance(self, token: str, zone: str) -> None:
-        """Refuse what the API server need not be asked about: nothing in the token is trusted by that.
+    def _glance(self, token: str) -> object:
+        """Refuse what the API server need not be asked about, and return the namespace that the token claims.
+
+        Nothing in the token is trusted by that.
 
         Raises:
             RefusedError: the token can't be one for this request.
@@ -95,5 +116,4 @@ class Pods:
         if not isinstance(expires, int) or expires <= self._clock() - _CLOCK_SECONDS:
             raise RefusedError(Result.UNAUTHORIZED, "the token has expired")
         bound = claims.get("kubernetes.io")
-        if not isinstance(bound, dict) or bound.get("namespace") != zone:
-            raise RefusedError(Result.FORBIDDEN, "the token is another namespace's")
+        return bound.get("namespace") if isinstance(bound, dict) else None

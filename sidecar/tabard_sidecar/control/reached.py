@@ -49,12 +49,13 @@ class ReachedZone:
     ) -> None:
         self.name = name
         self.config = config
+        self.keys = keys
         self._clock = clock
         self._report = report
         self._issuers = build_issuers(config.credentials, zone=name, keyring=keys, clock=clock)
-        self._store = create_store(config.state, name)
+        self.store = create_store(config.state, name)
         self.revoking = build_revocation(
-            config.revocation, self._store, clock=clock, max_task_seconds=_MAX_TASK_SECONDS, report=report
+            config.revocation, self.store, clock=clock, max_task_seconds=_MAX_TASK_SECONDS, report=report
         )
         self._reached = False
         report("its state store hasn't answered since the service started")
@@ -87,11 +88,11 @@ class ReachedZone:
                 await asyncio.sleep(_RETRY_SECONDS)
         finally:
             await self.revoking.stop()
-            await self._store.close()
+            await self.store.close()
 
     async def _connected(self) -> bool:
         try:
-            await self._store.open()
+            await self.store.open()
             await self.revoking.start()
         except NoDecision as error:
             problem = error.message
@@ -103,7 +104,7 @@ class ReachedZone:
         else:
             _log.info("state store reached", extra={"zone": self.name})
             return True
-        await self._store.close()
+        await self.store.close()
         _log.warning("state store can't be used", extra={"zone": self.name, "problem": problem})
         self._report(problem)
         return False

@@ -6,9 +6,10 @@ import asyncio
 import logging
 import signal
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from functools import partial
+from pathlib import Path
 
 from prometheus_client import CollectorRegistry
 
@@ -27,6 +28,7 @@ from tabard_sidecar.records.applog import configure_logging
 from tabard_sidecar.util.descriptors import raise_limit
 from tabard_sidecar.util.joined_problems import JoinedProblems
 
+_OPERATORS_REVIEWS = 4
 _log = logging.getLogger(__name__)
 
 
@@ -35,14 +37,18 @@ class ControlService:
 
     Attributes:
         address: where sidecars ask.
+        operators: where operators call; empty if there is no such surface.
         http_address: where health and metrics are served.
         health: its health.
         zones: the zones' keys.
     """
 
-    def __init__(self, server: ControlServer, http_address: str, health: Health, zones: Zones) -> None:
+    def __init__(
+        self, server: ControlServer, operators: str, http_address: str, health: Health, zones: Zones
+    ) -> None:
         self._server = server
         self.address = server.server.address
+        self.operators = operators
         self.http_address = http_address
         self.health = health
         self.zones = zones
@@ -55,14 +61,22 @@ class ControlService:
 
 
 @asynccontextmanager
-async def control_service(settings: ControlSettings) -> AsyncIterator[ControlService]:
+async def control_service(
+    settings: ControlSettings, config: Path | None = None
+) -> AsyncIterator[ControlService]:
     """Run a control service for the length of a block; at its end it drains.
+
+    Args:
+        settings: what it is to do.
+        config: the file that the settings come from, which it tells operators.
 
     Raises:
         CertificateError: certificate or key can't be used.
         KeyringError: the master keys can't be used.
         ClientKeyError: the key file of a backend can't be used.
         ValueError: ``cluster.ca_file`` can't be used.
+        KeysUnavailable: a file with the keys of an operators' issuer can't be used.
+        SinkError: the decision log can't be opened.
         BindError: an address is in use or isn't this machine's.
     """
     health = Health(required=("certificate", "master", "reviews"))
@@ -86,17 +100,54 @@ async def control_service(settings: ControlSettings) -> AsyncIterator[ControlSer
         await server.server.start()
         stack.push_async_callback(server.server.stop)
         await reviews.look()
+        operators = await _operators(settings, reached, metrics, health, certificate, config, stack)
         following = (zone.run() for zone in reached)
         for work in (certificate.follow(), zones.follow(), reviews.follow(), *following):
             stack.push_async_callback(_cancelled, asyncio.create_task(work))
         health.started()
-        started = ControlService(server, http.address, health, zones)
+        started = ControlService(server, operators, http.address, health, zones)
         _log.info(
             "control service started",
-            extra={"address": started.address, "http": http.address, "generation": zones.newest},
+            extra={
+                "address": started.address,
+                "operators": operators,
+                "http": http.address,
+                "generation": zones.newest,
+            },
         )
         yield started
         await started.drain(settings.server.drain_seconds)
+
+
+async def _operators(  # noqa: PLR0913, PLR0917 - one argument per dependency
+    settings: ControlSettings,
+    reached: Sequence[ReachedZone],
+    metrics: ControlMetrics,
+    health: Health,
+    certificate: Certificate,
+    file: Path | None,
+    stack: AsyncExitStack,
+) -> str:
+    """Start the operator surface, if it is configured; return its address."""
+    config = settings.operators
+    if config is None:
+        return ""
+    # gRPC and what decides approvals: only for who uses it.
+    from tabard_sidecar.control.operator_surface import operator_surface  # noqa: PLC0415
+
+    # Questions of their own, so that operators take no sidecar's turn.
+    cluster = settings.cluster.model_copy(
+        update={"audience": config.audience, "max_connections": _OPERATORS_REVIEWS}
+    )
+    reviews = TokenReviews(cluster, health.component("reviews"))
+    stack.callback(reviews.close)
+    pods = Pods(reviews, config.audience)
+    listener = await stack.enter_async_context(
+        operator_surface(
+            settings, config, reached, pods, metrics, health.component("audit"), certificate.http2, file
+        )
+    )
+    return listener.address
 
 
 def _reached(settings: ControlSettings, zones: Zones, health: Health) -> list[ReachedZone]:
@@ -128,18 +179,18 @@ async def _cancelled(task: asyncio.Task[None]) -> None:
         await task
 
 
-def run(settings: ControlSettings) -> None:
+def run(settings: ControlSettings, config: Path | None = None) -> None:
     """Serve until SIGTERM or SIGINT, then drain; raises as :func:`control_service`."""
     configure_logging(settings.log_level, sys.stderr)
     raise_limit()
-    asyncio.run(_serve(settings))
+    asyncio.run(_serve(settings, config))
 
 
-async def _serve(settings: ControlSettings) -> None:
+async def _serve(settings: ControlSettings, config: Path | None) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    async with control_service(settings):
+    async with control_service(settings, config):
         await stop.wait()
     _log.info("control service stopped")

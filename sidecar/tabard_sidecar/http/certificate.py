@@ -64,7 +64,7 @@ class Certificate:
         self._config = config
         self._health = health
         self._stamps = self._stamped()
-        self._tls, self._expires = self._load()
+        self._tls, self._http2, self._expires = self._load()
         self._tell()
 
     @property
@@ -75,6 +75,10 @@ class Certificate:
     def tls(self) -> ssl.SSLContext:
         """Return what the next connection is encrypted with."""
         return self._tls
+
+    def http2(self) -> ssl.SSLContext:
+        """Return what the next connection is encrypted with, of clients that speak HTTP/2 only (ALPN, RFC 7301)."""
+        return self._http2
 
     async def follow(self) -> None:
         """Follow the files until cancelled."""
@@ -89,7 +93,7 @@ class Certificate:
             self._tell()
             return
         try:
-            self._tls, self._expires = self._load()
+            self._tls, self._http2, self._expires = self._load()
         except CertificateError as error:
             # Tried again at the next look: the other file of a pair may come a moment later.
             self._health.degraded(f"the former certificate stays in use: {error}")
@@ -120,15 +124,17 @@ class Certificate:
                 found.append(None)
         return tuple(found)
 
-    def _load(self) -> tuple[ssl.SSLContext, float]:
+    def _load(self) -> tuple[ssl.SSLContext, ssl.SSLContext, float]:
         certificate, key = self._config.tls_certificate_file, self._config.tls_key_file
         try:
             content, _ = read_trusted(certificate, _MAX_BYTES)
             expires = x509.load_pem_x509_certificate(content).not_valid_after_utc.timestamp()
-            return server_tls(certificate, key, self._config.client_ca_file), expires
+            tls, http2 = (server_tls(certificate, key, self._config.client_ca_file) for _ in range(2))
         except ssl.SSLError as error:
             raise CertificateError(f"{certificate} and {key}: {error.reason or error}") from error
         except OSError as error:
             raise CertificateError(explain(error)) from error
         except ValueError as error:
             raise CertificateError(f"{certificate}: is no certificate in PEM form") from error
+        http2.set_alpn_protocols(["h2"])
+        return tls, http2, expires

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Awaitable, Callable
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, Protocol, TypeAlias, TypeVar
 
 import grpc
+from prometheus_client import Gauge
 
 from tabard_sidecar.errors import NoDecision, Refused
-from tabard_sidecar.records.metrics import Metrics
 from tabard_sidecar.records.tracing import NoTracing, Tracing
 from tabard_sidecar.server import errors
 from tabard_sidecar.server.refusal_log import RefusalLog
@@ -19,6 +19,19 @@ from tabard_sidecar.util.deadlines import Deadlines
 Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
 _Reply = TypeVar("_Reply")
 _refusals = RefusalLog()
+
+
+class EdgeMetrics(Protocol):
+    """What is counted of requests."""
+
+    @property
+    def in_flight(self) -> Gauge:
+        """Requests that are being answered."""
+        ...
+
+    def failed(self, code: str) -> None:
+        """Count a request that ended with an error."""
+        ...
 
 
 class Edge:
@@ -32,7 +45,7 @@ class Edge:
     """
 
     def __init__(
-        self, metrics: Metrics, tracing: Tracing, *, max_in_flight: int, request_seconds: float
+        self, metrics: EdgeMetrics, tracing: Tracing, *, max_in_flight: int, request_seconds: float
     ) -> None:
         self._metrics = metrics
         # Only tracing uses the metadata, which gRPC builds on access.

@@ -37,7 +37,11 @@ clients with keepalive ping every ten seconds or less often."""
 
 
 def grpc_server(
-    limits: LimitsConfig, listener: str, interceptors: Sequence[grpc.aio.ServerInterceptor] = ()
+    limits: LimitsConfig,
+    listener: str,
+    interceptors: Sequence[grpc.aio.ServerInterceptor] = (),
+    *,
+    connections: int | None = None,
 ) -> grpc.aio.Server:
     """Return a server that isn't bound yet.
 
@@ -45,6 +49,7 @@ def grpc_server(
         limits: the section ``limits``.
         listener: ``agent`` or ``operator``.
         interceptors: stand before every method.
+        connections: most connections of operators; by default the usual number.
     """
     agents = listener == "agent"
     return grpc.aio.server(
@@ -63,7 +68,7 @@ def grpc_server(
             *(() if agents else _OPERATOR_BOUNDS),
             (
                 "grpc.max_allowed_incoming_connections",
-                most_connections(listener, limits.max_connections if agents else None),
+                most_connections(listener, limits.max_connections if agents else connections),
             ),
             ("grpc.server_handshake_timeout_ms", _HANDSHAKE_SECONDS * 1000),
             ("grpc.http2.settings_timeout", _SETTINGS_SECONDS * 1000),

@@ -1,30 +1,24 @@
 """Accepts operators' connections and notes who connects, which gRPC doesn't tell.
 
 The kernel knows user and process at the other end of a unix socket (SO_PEERCRED, unix(7)). The gate listens on the
-operators' socket, asks the kernel and passes the bytes to the gRPC server, on a socket beside it. To that server it connects
-from an address of its own, unguessable and in use as long as the connection, by which a request finds its peer again. A
-connection that doesn't come through the gate has no such address, and its requests are refused.
+operators' socket, asks the kernel and passes the bytes to the gRPC server, on a socket beside it.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import secrets
 import socket
 from typing import Any
 
 from tabard.peer import peer_of
 
 from tabard_sidecar.errors import NoDecision
+from tabard_sidecar.server.onward import Onward
 from tabard_sidecar.util.sockets import OwnedSocket
 
 MAX_CONNECTIONS = 16
 """Operators' connections at once; one more is closed."""
-
-_CHUNK = 64 * 1024
-_PREFIX = "tabard-operator-"
-_SCHEME = "unix-abstract:"
 
 
 class OperatorGate:
@@ -39,7 +33,7 @@ class OperatorGate:
         # As long as the socket's own path, which fits into an address.
         name = owned.path.name
         self.inner = OwnedSocket(owned.path.with_name(name[:-1] + ("~" if name[-1] != "~" else "-")))
-        self._peers: dict[str, dict[str, int]] = {}
+        self._onward: Onward[dict[str, int]] = Onward(self.inner.path)
         self._server: asyncio.Server | None = None
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -49,7 +43,7 @@ class OperatorGate:
         Raises:
             NoDecision: the connection didn't come through the gate.
         """
-        known = self._peers.get(peer)
+        known = self._onward.of(peer)
         if known is None:
             raise NoDecision(
                 "INVALID_ARGUMENT",
@@ -88,37 +82,5 @@ class OperatorGate:
             writer.close()
 
     async def _pass(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        accepted = writer.get_extra_info("socket")
-        pid, uid, gid = peer_of(accepted)
-        name = f"{_PREFIX}{secrets.token_hex(16)}"
-        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as onward:
-            onward.setblocking(False)  # noqa: FBT003 - as above
-            onward.bind(f"\0{name}")
-            peer = f"{_SCHEME}{name}"
-            self._peers[peer] = {"uid": uid, "gid": gid, "pid": pid}
-            try:
-                await asyncio.get_running_loop().sock_connect(onward, str(self.inner.path))
-                inner_reader, inner_writer = await asyncio.open_unix_connection(sock=onward.dup())
-                try:
-                    await _both(_copy(reader, inner_writer), _copy(inner_reader, writer))
-                finally:
-                    inner_writer.close()
-            finally:
-                del self._peers[peer]
-
-
-async def _both(*copies: Any) -> None:  # noqa: ANN401 - coroutines
-    """Copy both ways until one side has ended."""
-    tasks = [asyncio.ensure_future(copy) for copy in copies]
-    try:
-        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-
-
-async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    while piece := await reader.read(_CHUNK):
-        writer.write(piece)
-        await writer.drain()
+        pid, uid, gid = peer_of(writer.get_extra_info("socket"))
+        await self._onward.carry(reader, writer, {"uid": uid, "gid": gid, "pid": pid})

@@ -24,6 +24,12 @@ PID = "tabard-pid"
 _Continue = Callable[[grpc.HandlerCallDetails], Awaitable[Any]]
 
 
+def told(about: About) -> tuple[tuple[str, str | bytes], ...]:
+    """Return the metadata that tells operators who answers."""
+    config = (CONFIG, about.config.encode("utf-8", "surrogateescape"))
+    return ((ZONE, about.zone), (PID, str(about.pid)), config)
+
+
 def require_zone(context: Context, zone: str) -> None:
     """Check that a request that names a zone names this one.
 
@@ -43,8 +49,7 @@ class ZoneGate(grpc.aio.ServerInterceptor):
 
     def __init__(self, about: About) -> None:
         self._zone = about.zone
-        config = (CONFIG, about.config.encode("utf-8", "surrogateescape"))
-        self._told = ((ZONE, about.zone), (PID, str(about.pid)), config)
+        self._told = told(about)
 
     async def intercept_service(
         self, continuation: _Continue, handler_call_details: grpc.HandlerCallDetails

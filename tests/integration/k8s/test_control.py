@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import ssl
+import subprocess
+import sys
 import tempfile
 import time
 import urllib.error
@@ -21,6 +24,7 @@ from tests.support.injecting import pod, settings
 from tests.support.injector_process import apply
 from tests.support.kube_server import Kubectl, kube_server, kubectl_of
 from tests.support.proxy import Proxy, proxied
+from tests.support.redis_server import redis_server
 from tests.support.waiting import eventually_blocking
 
 ZONE = "support"
@@ -67,10 +71,13 @@ def world() -> Iterator[World]:
     with (
         kube_server() as cluster,
         tempfile.TemporaryDirectory(prefix="tabard-control-") as folder,
+        redis_server(Path(folder) / "redis") as redis,
         proxied(0) as service,
     ):
         kubectl = kubectl_of(cluster)
-        control = Control(Path(folder), kubectl, cluster)
+        roles = [{"role": "viewer", "service_account": "tools/guard"}]
+        reached = {ZONE: {"state": {"url": redis.url}, "operators": roles}}
+        control = Control(Path(folder), kubectl, cluster, operators={}, zones=reached)
         one, two = ControlProcess(control, "one"), ControlProcess(control, "two")
         url = f"https://127.0.0.1:{service.port}"
         injected = InjectedPod(kubectl, cluster, settings(control={"url": url}))
@@ -160,6 +167,46 @@ def test_a_service_that_may_not_review_is_not_ready_and_says_why(world: World):
     finally:
         world.control.own_token()
     eventually_blocking(lambda: all(replica.ready() for replica in world.replicas), 60)
+
+
+def _operate(world: World, token: str, zone: str = ZONE) -> tuple[int, str]:
+    """List a zone's revocations as a workload does; return exit code and what the command says."""
+    file = world.control.folder / "operator-token"
+    file.write_text(token)
+    command = [sys.executable, "-m", "tabard_sidecar.cli", "revoke", "list", "--zone", zone]
+    command += ["--operator", f"https://127.0.0.1:{world.replicas[1].operators}"]
+    command += ["--operator-token-file", str(file)]
+    command += ["--operator-ca-file", str(world.control.authority.certificate)]
+    told = subprocess.run(
+        command, capture_output=True, text=True, cwd=file.parent, env=dict(os.environ), check=False
+    )
+    return told.returncode, told.stdout + told.stderr
+
+
+def test_a_service_account_operates_the_zones_that_give_it_a_role(world: World):
+    """With a token for that audience only: not the API server's, not a sidecar's, not another account's."""
+    mine = ("--audience", "tabard-operators")
+    world.kubectl("create", "namespace", "tools")
+    for account in ("guard", "other"):
+        world.kubectl("create", "serviceaccount", account, "--namespace", "tools")
+    good = world.token("guard", "tools", *mine)
+    eventually_blocking(lambda: _operate(world, good)[0] == 0, 60)
+    code, said = _operate(world, good)
+    assert (code, "answered by zone support" in said, "nothing is revoked" in said) == (0, True, True), said
+    code, said = _operate(world, good, zone="billing")
+    assert (code, "no role in a zone of this name" in said) == (1, True)
+    for token, told in (
+        (world.token("other", "tools", *mine), "no role in a zone of this name"),
+        (world.token("guard", "tools"), "isn't for this audience"),
+        (world.token("guard", "tools", *MINE), "isn't for this audience"),
+        (world.pod.token(*MINE), "isn't for this audience"),
+        (good[:-6] + ("AAAAAA" if good[-6:] != "AAAAAA" else "BBBBBB"), "doesn't accept the token"),
+    ):
+        code, said = _operate(world, token)
+        assert (code, told in said) == (1, True), said
+    # The token outlives the account, but not in the API server's eyes.
+    world.kubectl("delete", "serviceaccount", "guard", "--namespace", "tools")
+    eventually_blocking(lambda: "doesn't accept the token" in _operate(world, good)[1], 60)
 
 
 def test_an_agent_is_authorized_with_keys_of_the_service(running: World):
