@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 _AUTHORIZATION = "authorization"
 _LINES, _WINDOW_SECONDS, _KINDS = 100, 10.0, 64
-_MAX_NAMED = 64
+_MAX_NAMED, _MAX_NAME = 64, 64
 _log = logging.getLogger(__name__)
 
 
@@ -153,7 +153,7 @@ class OperatorRouter(grpc.GenericRpcHandler):
                 return
             details |= {"left_out": str(left_out)} if left_out else {}
         else:
-            details |= {"zone": zone, "operator": caller.told()}
+            details |= {"zone": zone[:_MAX_NAME], "operator": caller.told()}
         if error is not None:
             details |= {"reason_code": error.code, "reason": error.message}
         _log.log(level, "operator call", extra=details)
