@@ -14,5 +14,7 @@ def short_folder(name: str) -> Iterator[Path]:
     """A folder that servers of other users can enter."""
     folder = Path(tempfile.mkdtemp(prefix=f"tabard-{name}-", dir="/tmp"))
     folder.chmod(0o755)
-    yield folder
-    shutil.rmtree(folder)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder)

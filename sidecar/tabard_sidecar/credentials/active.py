@@ -18,7 +18,7 @@ async def active(
     """Describe a credential of any task for a backend; ``None`` if it isn't active, for any reason.
 
     Raises:
-        NoDecision: the state store can't be reached.
+        NoDecision: the state store can't be reached, or the key that it names can't be had.
     """
     try:
         found = issuers.inspect(value)

@@ -53,11 +53,12 @@ class JwtIssuer(ComputingIssuer):
 
         Raises:
             Refused: it isn't one, is forged, or has expired.
+            NoDecision: the key that it names can't be had.
         """
         try:
             token = jose.parse(value, max_bytes=MAX_CREDENTIAL_BYTES)
             checks.check_type(token.type, {CREDENTIAL_TYPE})
-            key = self._keyring.get(token.key_id or "", SIGNING)
+            key = self._keyring.find(token.key_id or "", SIGNING)
             if key is None or key.private_key is None:
                 raise TokenError(TokenProblem.UNKNOWN_KEY, "no accepted key of this zone signed it")
             public = VerificationKey(key.kid, key.algorithm, key.private_key.public_key())

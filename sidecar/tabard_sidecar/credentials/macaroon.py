@@ -55,11 +55,12 @@ class MacaroonIssuer(ComputingIssuer):
         Raises:
             Refused: it isn't one, is forged, has expired, or carries a caveat that isn't met or that
                 credentials can't have.
+            NoDecision: the key that it names can't be had.
         """
         try:
             identifier = _identifier(macaroon.parse(value).identifier)
             claims = identifier["claims"]
-            key = self._keyring.get(str(identifier["kid"]), ROOT)
+            key = self._keyring.find(str(identifier["kid"]), ROOT)
             if key is None or not isinstance(claims.get("aud"), str):
                 raise Refused("credential_invalid", "no accepted key of this zone made the credential")
             verified = macaroon.verify(value, self._keyring.derive(key, credential_info(claims["aud"])))

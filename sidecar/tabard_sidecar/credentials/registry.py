@@ -60,6 +60,7 @@ class Issuers:
 
         Raises:
             Refused: it isn't a credential, is forged, or has expired.
+            NoDecision: the key that it names can't be had.
         """
         kind = "jwt" if value.count(".") == _JWT_DOTS else "macaroon"
         issuer = self._issuers.get(kind)

@@ -100,6 +100,19 @@ class ZoneKeys:
         key = self._keys.get((kid, use))
         return key if key is not None and key.accepted_at(self._clock()) else None
 
+    def find(self, kid: str, use: str) -> Key | None:
+        """Return the key as :meth:`get` does; ``None`` means that the zone has none of that name.
+
+        Raises:
+            NoDecision: it isn't held, and may be the zone's all the same, because the keys' source has problems.
+        """
+        key = self.get(kid, use)
+        if key is None and (kid, use) not in self._keys and self.problems:
+            problems = "; ".join(self.problems)
+            message = f"key {kid[:64]!a} isn't held, and may be the zone's: {problems}"
+            raise NoDecision("UNAVAILABLE", "keys_unavailable", message)
+        return key
+
     def list(self, use: str) -> tuple[Key, ...]:
         """Return the keys accepted now for ``use``, newest first, including those that aren't active yet."""
         self._reload_if_due()

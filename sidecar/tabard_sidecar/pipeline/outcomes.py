@@ -100,7 +100,7 @@ class Outcomes:
             audience = jwt.decode(token, options={"verify_signature": False}).get("iss")
         except jwt.InvalidTokenError:
             raise _invalid("it is no JWT") from None
-        key = self._keyring.get(str(header.get("kid", "")), ROOT)
+        key = self._keyring.find(str(header.get("kid", "")), ROOT)
         if header.get("typ") != TYPE or key is None or not isinstance(audience, str) or not audience:
             raise _invalid("it isn't of this zone, or not of the right type")
         secret = outcome_key(self._keyring.derive(key, credential_info(audience)))

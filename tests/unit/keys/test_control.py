@@ -56,6 +56,23 @@ def test_without_an_answer_there_are_no_keys_and_the_reason_is_told(keys):
     )
 
 
+def test_a_key_that_is_not_held_is_foreign_only_while_the_service_answers(keys, clock):
+    """Else it may be the zone's: of a sidecar that has just started, or of a generation that it hasn't heard of."""
+    unheard = generation(1).root.kid
+    with pytest.raises(NoDecision, match="isn't held, and may be the zone's: the control service") as caught:
+        keys.find(unheard, ROOT)
+    assert (caught.value.status, caught.value.code) == ("UNAVAILABLE", "keys_unavailable")
+    keys.take(content(generation(1)))
+    assert keys.find(unheard, ROOT).kid == unheard
+    assert keys.find("other", ROOT) is None
+    keys.failed("it can't be reached")
+    assert keys.find(unheard, ROOT).kid == unheard
+    with pytest.raises(NoDecision, match="'other' isn't held"):
+        keys.find("other", ROOT)
+    keys.confirmed()
+    assert keys.find("other", ROOT) is None
+
+
 def test_an_answer_is_used_and_its_loss_changes_nothing(keys, clock):
     """For an hour, too: since when it is lost is told, and the keys stay."""
     keys.take(content(generation(1)))
