@@ -10,16 +10,17 @@ import click
 
 from tabard_sidecar import exit_codes
 from tabard_sidecar.cli.completing import complete_vault_role
-from tabard_sidecar.cli.failure import ConfigFailure
-from tabard_sidecar.cli.options import config_options, json_option, load_settings
+from tabard_sidecar.cli.failure import ConfigFailure, Failure
+from tabard_sidecar.cli.options import Existing, config_options, json_option, load_settings
 from tabard_sidecar.cli.terminal import echo, echo_json, style, visible
 from tabard_sidecar.util.findings import Finding, Severity
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Sequence
 
     from tabard_sidecar.config.loading import Loaded
 
+_NAMESPACE = "tabard-system"
 _MARKS = {
     Severity.OK: ("ok", "green"),
     Severity.WARNING: ("warn", "yellow"),
@@ -37,23 +38,53 @@ _MARKS = {
     shell_complete=complete_vault_role,
     help="Also obtain a credential of this role from its vault, and end it. May be given more than once.",
 )
+@click.option("--kubernetes", is_flag=True, help="Examine a cluster instead of a sidecar's configuration.")
+@click.option(
+    "--kubeconfig",
+    type=Existing(),
+    help="With --kubernetes: where the cluster is and who you are there. Default: as kubectl finds it; in a pod, its "
+    "ServiceAccount.",
+)
+@click.option("--context", metavar="NAME", default="", help="With --kubernetes: context of the kubeconfig.")
+@click.option(
+    "--namespace",
+    metavar="NAME",
+    help="With --kubernetes: namespace that the chart is installed in.  [default: tabard-system]",
+)
 @json_option
 @click.pass_context
-def doctor(
+def doctor(  # noqa: PLR0913 - one parameter per option
     ctx: click.Context,
+    *,
     config_file: Path | None,
     assignments: tuple[str, ...],
     tries: tuple[str, ...],
+    kubernetes: bool,
+    kubeconfig: Path | None,
+    context: str,
+    namespace: str | None,
     as_json: bool,
 ) -> None:
-    """Examine the configuration and all that a sidecar with it depends on.
+    """Examine the configuration and all that a sidecar with it depends on; or a cluster.
 
     Keys, policy, identity, state store, decision log, vaults and identity providers: one line each,
     and below it how to mend what is wrong. No running sidecar is asked; `tabard health` does that.
     Nothing is changed, and no secret is read from a vault: its logins and a token to try are made
-    there and ended at once. Run it where the sidecar runs, as the sidecar's user. Exit code 0
-    if nothing is wrong, 1 if something is, 3 if the configuration has mistakes.
+    there and ended at once. Run it where the sidecar runs, as the sidecar's user.
+
+    With --kubernetes: injector, webhook and its authority, the API server's rules, control service,
+    labelled namespaces, their pods, and who has more rights than needed. It needs kubectl, or runs in
+    a pod. Pods and tokens are tried as dry runs, and no Secret is read.
+
+    Exit code 0 if nothing is wrong, 1 if something is, 3 if the configuration has mistakes, 6 if the
+    API server isn't reached.
     """
+    if kubernetes:
+        if config_file or assignments or tries:
+            raise click.UsageError("--kubernetes examines a cluster; leave out --config, --set and --try")
+        ctx.exit(_cluster(kubeconfig, context, namespace or _NAMESPACE, as_json=as_json))
+    if kubeconfig or context or namespace:
+        raise click.UsageError("--kubeconfig, --context and --namespace are for --kubernetes")
     try:
         loaded = load_settings(config_file, assignments)
     except ConfigFailure as failure:
@@ -68,14 +99,47 @@ def doctor(
     if not as_json:
         file = str(loaded.file) if loaded.file else "no configuration file, only defaults"
         echo(f"zone {loaded.settings.zone} ({file})", err=True)
-    findings = asyncio.run(_examined(loaded, tries, quiet=as_json))
+    findings = asyncio.run(_examined(_findings(loaded, tries), quiet=as_json))
+    ctx.exit(_concluded(findings, as_json=as_json))
+
+
+def _cluster(kubeconfig: Path | None, context: str, namespace: str, *, as_json: bool) -> int:
+    """Examine a cluster; return the exit code."""
+    try:
+        from tabard_sidecar.cluster.examining import examine_cluster  # noqa: PLC0415 - loads requests
+        from tabard_sidecar.cluster.reaching import reached  # noqa: PLC0415
+        from tabard_sidecar.kubernetes.api import ApiError  # noqa: PLC0415
+    except ModuleNotFoundError as error:
+        raise Failure(
+            f"--kubernetes needs {error.name}, which isn't installed",
+            exit_codes.USAGE,
+            next_step="Run: pip install 'tabard-sidecar[kubernetes]'",
+        ) from None
+
+    async def examined() -> list[Finding]:
+        async with reached(kubeconfig, context) as api:
+            return await _examined(examine_cluster(api, namespace), quiet=as_json)
+
+    try:
+        findings = asyncio.run(examined())
+    except ApiError as error:
+        raise Failure(
+            str(error),
+            exit_codes.UNREACHABLE,
+            next_step="Check that `kubectl get namespaces` works, or name --kubeconfig and --context.",
+        ) from None
+    return _concluded(findings, as_json=as_json)
+
+
+def _concluded(findings: Sequence[Finding], *, as_json: bool) -> int:
+    """Print the sum; return the exit code."""
     wrong = sum(one.severity is Severity.PROBLEM for one in findings)
     if as_json:
         echo_json({"ok": not wrong, "findings": [one.as_json() for one in findings]})
     else:
         doubtful = sum(one.severity is Severity.WARNING for one in findings)
         echo(f"{len(findings)} examined: {wrong} wrong, {doubtful} doubtful")
-    ctx.exit(exit_codes.NEGATIVE if wrong else exit_codes.OK)
+    return exit_codes.NEGATIVE if wrong else exit_codes.OK
 
 
 def _check_tries(loaded: Loaded, tries: tuple[str, ...]) -> None:
@@ -91,10 +155,10 @@ def _check_tries(loaded: Loaded, tries: tuple[str, ...]) -> None:
             raise click.UsageError(f"--try {name}: no vault has a role of this name; {has}")
 
 
-async def _examined(loaded: Loaded, tries: tuple[str, ...], *, quiet: bool) -> list[Finding]:
+async def _examined(examination: AsyncIterator[Finding], *, quiet: bool) -> list[Finding]:
     """Examine everything; print each finding as it comes, unless ``quiet``."""
     findings = []
-    async for found in _findings(loaded, tries):
+    async for found in examination:
         findings.append(found)
         if not quiet:
             _print(found)

@@ -86,9 +86,9 @@ class ApiServer:
         """Return the API server's time in seconds since 1970, as of its last answer; it is the same for all replicas."""
         return time.time() + self._ahead
 
-    async def get(self, path: str) -> Object:
-        """Return the object, or the list, at ``path``."""
-        return await self._asked("GET", path)
+    async def get(self, path: str, *, accept: str = _JSON) -> Object:
+        """Return the object, or the list, at ``path``, in the form of the media type ``accept``."""
+        return await self._asked("GET", path, accept=accept)
 
     async def create(self, path: str, document: Object) -> Object:
         """Create an object in the collection at ``path``; return it as it is stored."""
@@ -108,22 +108,27 @@ class ApiServer:
             self._session.close()
 
     async def _asked(
-        self, method: str, path: str, body: Object | Sequence[Mapping[str, Any]] | None = None
+        self,
+        method: str,
+        path: str,
+        body: Object | Sequence[Mapping[str, Any]] | None = None,
+        *,
+        accept: str = _JSON,
     ) -> Object:
         content = None if body is None else json.dumps(body).encode()
         seconds = self._config.timeout_seconds
         try:
             return await self._threads.run(
-                lambda: self._sent(method, path, content, time.monotonic() + seconds),
+                lambda: self._sent(method, path, content, time.monotonic() + seconds, accept),
                 seconds + _SLACK_SECONDS,
             )
         except StuckError:
             raise ApiError(f"{self._config.url} didn't answer within {seconds:g} s") from None
 
-    def _sent(self, method: str, path: str, content: bytes | None, deadline: float) -> Object:
+    def _sent(self, method: str, path: str, content: bytes | None, deadline: float, accept: str) -> Object:
         """Send a request and read its answer, in a thread."""
         seconds = self._config.timeout_seconds
-        headers = {"Authorization": f"Bearer {self._token()}"}
+        headers = {"Authorization": f"Bearer {self._token()}", "Accept": accept}
         if content is not None:
             headers["Content-Type"] = _JSON_PATCH if method == "PATCH" else _JSON
         try:
@@ -166,7 +171,7 @@ class ApiServer:
             # Neither proxies nor passwords nor authorities of the environment.
             session.trust_env = False
             session.verify = str(path)
-            session.headers = {"Accept": _JSON, "Accept-Encoding": "identity", "User-Agent": "tabard"}
+            session.headers = {"Accept-Encoding": "identity", "User-Agent": "tabard"}
             session.mount("https://", HTTPAdapter(pool_connections=1, pool_maxsize=_PLACES, max_retries=0))
             self._session, self._stamp = session, found
         return self._session
