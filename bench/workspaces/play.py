@@ -180,7 +180,9 @@ class _Agent:
             with self.task:
                 response = run(arguments)
         except tabard.ApprovalRequired as error:
-            return Step(call, arguments, Verdict.REFUSED, error.code, error.message)
+            # Beside a denial an ask reaches no person.
+            verdict = Verdict.REFUSED if asked else Verdict.DENIED
+            return Step(call, arguments, verdict, error.code, error.message)
         except (tabard.Denied, tabard.InvalidRequest) as error:
             return Step(call, arguments, Verdict.DENIED, error.code, error.message)
         if not asked:

@@ -335,7 +335,7 @@ _in_front := sprintf(
 _not_turned := `\b(?:do not|don't|dont|never|not)(?:,? (?:please|just|only|but|instead)\b)+`
 
 _stated := concat("", [
-	`\b(?:(?:no|not) (?:more|less|later|earlier|fewer|sooner|higher|lower|cheaper) than`,
+	`\b(?:(?:if|whether or) not|(?:no|not) (?:more|less|later|earlier|fewer|sooner|higher|lower|cheaper) than`,
 	`|(?:is|was|are|were|has|have|had|did|does|can|could|will|would) not|(?:i|we|they) (?:do not|don't)`,
 	` (?:have|know|like|use|sell|need (?:it|them|this|that|the|her|his|any))`,
 	`|no(?:thing|body|ne| ?one)(?: of (?:it|them|these|those))?(?: (?:here|there|else|yet))*`,

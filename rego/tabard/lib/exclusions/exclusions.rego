@@ -421,7 +421,7 @@ _fact_words := concat("|", [
 		` (?:find|found|reach|reached|know|remember|recall|see|seen|hear|heard|get hold|got|received|have)`,
 	]),
 	`(?:don't|do not|dont|never) (?:forget|hesitate)`,
-	`no (?:problem|rush|hurry|worries|doubt)|not sure|why not`,
+	`no (?:problem|rush|hurry|worries|doubt)|not sure|why not|(?:if|whether or) not`,
 ])
 
 _prohibited_words := concat("|", [

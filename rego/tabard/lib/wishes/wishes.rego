@@ -428,13 +428,16 @@ _asks(sentence) if regex.match(
 	sentence,
 )
 
+# "As I wrote down": the person's own words are no report.
+_person_said := `\b(?:i|we) (?:just |already )?(?:said|wrote|told|asked|suggested|proposed|recommended|thought)\b`
+
 # What others say never counts; what they would like does if the request says "please do that".
 _others_say(sentence) if regex.match(
 	concat("", [
 		`\b(?:says?|said|writes|wrote|claims?|claimed|thinks?|thought|believes?|suggests?|suggested|proposes?|proposed`,
 		`|recommends?|recommended|told|asked|insists?|demands?|according to|(?:have|has|had) been|have \pL+ed)\b`,
 	]),
-	sentence,
+	regex.replace(sentence, _person_said, " "),
 )
 
 _others_say(sentence) if {

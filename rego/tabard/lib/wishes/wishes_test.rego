@@ -199,6 +199,8 @@ test_same_again_and_bare_verbs if {
 	every statement, act in {
 		"George Pell's furosemide has run out. Same again please, 28": "repeat",
 		"The usual for Ann": "reorder",
+		"Same again please, to the pharmacy that I wrote down": "repeat",
+		"Is there one? If not, order it": "order",
 		"Status first, then restart, then status again": "restart",
 		"Read her message and answer": "answer",
 	} {
