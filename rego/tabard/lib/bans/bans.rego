@@ -14,8 +14,8 @@ import data.tabard.lib.wishes
 # METADATA
 # description: |
 #   True if the request rules out one of `acts`, verbs in their base form, whatever the thing: `on({"refund", "pay"})`
-#   for "No refunds yet", "without paying anything", "Don't do anything yet", and for "Nothing else" if it orders none
-#   of `acts` otherwise. For grants and asks, under `not`: neither is for what the person has forbidden.
+#   for "no refunds yet", "without paying anything", "do nothing yet, don't pay anything", and for "Nothing else" if it
+#   orders none of `acts` otherwise. For grants and asks, under `not`: neither is for what the person has forbidden.
 # scope: document
 on(acts) if {
 	some found in regex.find_all_string_submatch_n(_no_such, _text, 50)
@@ -59,7 +59,7 @@ _text := lower(replace(input.task.statement, "’", "'")) if {
 
 _no_such := `\b(?:no|without(?: any)?|not any|don't (?:do|make|give) any)(?: (?:more|further|other|new))? (\pL+)\b`
 
-# "Refunds", "paying", "payment", "cancellation" and "deletion".
+# Also "paying", "payment", "cancellation" and "deletion".
 _bases(word) := verbs.bases(word) | {base |
 	some pattern, put in {`ments?$`: "", `ations?$`: "e", `ions?$`: "e", `als?$`: "", `llations?$`: "l"}
 	base := regex.replace(word, pattern, put)
