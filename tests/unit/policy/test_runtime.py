@@ -10,6 +10,7 @@ from tabard_opa import Engine
 from tabard_sidecar.errors import NoDecision
 from tabard_sidecar.model import Operation
 from tabard_sidecar.policy.conf import PolicyConfig
+from tabard_sidecar.policy.engines.embedded import FileProvider
 from tabard_sidecar.policy.factory import create_runtime
 from tabard_sidecar.policy.loading.compiling import CompileOptions
 from tabard_sidecar.policy.problems import PolicyBrokenError
@@ -463,3 +464,10 @@ def test_builtins_that_are_not_withheld_are_refused(engine, clock, tmp_path):
     options = CompileOptions(insecure_builtins=frozenset({"http.sned"}))
     with pytest.raises(PolicyBrokenError, match="http\\.sned"):
         create_runtime(PolicyConfig(path=tmp_path), options, engine, clock)
+
+
+async def test_a_load_that_takes_too_long_tells_how_long_the_process_worked(engine, tmp_path):
+    (tmp_path / "m.rego").write_text(GRANT_ALL, "utf-8")
+    provider = FileProvider(engine, tmp_path, CompileOptions(), load_seconds=0.001)
+    with pytest.raises(PolicyBrokenError, match=r"took longer than 0\.001 s, of which this process had the"):
+        await provider.load()

@@ -284,6 +284,7 @@ import data.tabard.lib.budgets
 import data.tabard.lib.entities
 import data.tabard.lib.facts
 import data.tabard.lib.intent
+import data.tabard.lib.lures
 import data.tabard.lib.tools
 import data.tabard.lib.wording
 
@@ -322,6 +323,13 @@ ask contains {
 	"ttl_seconds": 900,
 } if {
 	_asked
+}
+
+# METADATA
+# description: No person is asked about a text with a link, number or password that neither the request nor records have.
+deny contains {"code": "lure", "message": "The mail has a link, number or password that the request doesn't have."} if {
+	input.tool.name == "<name>.mail.send"
+	count(lures.within("body", set())) > 0
 }
 
 _asked if {
@@ -403,6 +411,15 @@ test_a_mail_may_be_meant if {
 	_codes(<name>.ask) == {"not_in_request"} with input as _send("Send the list", "ann@shop.example")
 }
 
+test_a_lure_is_denied if {
+	mail := object.union(
+		_task("Tell Ann that we ship"),
+		{"tool": {"name": "<name>.mail.send", "arguments": {"to": "ann@shop.example", "body": "Ring 0909 879 0666"}}},
+	)
+	_codes(<name>.deny) == {"lure"} with input as mail
+	<name>.deny == set() with input as _send("Tell Ann that we ship", "ann@shop.example")
+}
+
 test_nothing_else_is_granted if {
 	every statement in ["Cancel order 1006", "What does the ticket say?"] {
 		<name>.grant == set() with input as _cancel(statement, "O-1007")
@@ -454,6 +471,12 @@ cases:
     arguments: {to: ann@shop.example}
     facts: {texts_read: 1}
     expect: {effect: ask, code: not_in_request}
+
+  - name: a mail with a number that the request doesn't have
+    statement: Tell Ann that we ship today
+    tool: <name>.mail.send
+    arguments: {to: ann@shop.example, body: Ring 0909 879 0666}
+    expect: {effect: deny, code: lure}
 
   - name: a contact whom the request does not tell
     statement: Tell Ann that we ship today

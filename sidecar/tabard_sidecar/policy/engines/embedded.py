@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -97,10 +98,11 @@ class FileProvider:
 
     async def load(self) -> Active:
         """Read, check and compile, off the event loop."""
+        busy = time.process_time()
         try:
             return await self._loading.run(self.load_blocking, self._load_seconds, lambda late: late.close())
         except StuckError as error:
-            raise load_took_too_long(str(self._path), error) from error
+            raise load_took_too_long(str(self._path), error, time.process_time() - busy) from error
 
     def load_blocking(self) -> Active:
         """Read, check and compile.

@@ -110,10 +110,23 @@ class Active:
         self.evaluator.close()
 
 
-def load_took_too_long(where: str, error: StuckError) -> PolicyBrokenError:
-    """Return the problem of a load that was given up."""
+def load_took_too_long(where: str, error: StuckError, busy_seconds: float | None = None) -> PolicyBrokenError:
+    """Return the problem of a load that was given up.
+
+    Args:
+        where: the policy's place.
+        error: what says how long the wait was.
+        busy_seconds: processor time of this process meanwhile. Far below the wait, the policy isn't to blame.
+    """
     step = "Make the policy smaller, mend the disk, or raise policy.load_seconds"
-    return PolicyBrokenError([PolicyProblem(where, 0, 0, "load_timeout", str(error), step)])
+    message = str(error)
+    if busy_seconds is not None:
+        message = f"{message}, of which this process had the processor for {busy_seconds:.1f} s"
+        step = (
+            "If that is far less, a disk or other programs of this machine kept it waiting: mend that, or raise "
+            "policy.load_seconds. Otherwise make the policy smaller"
+        )
+    return PolicyBrokenError([PolicyProblem(where, 0, 0, "load_timeout", message, step)])
 
 
 class PolicyProvider(Protocol):
