@@ -14,8 +14,16 @@ CONTROL = {"url": "https://tabard-control.tabard-system.svc"}
 """The section ``control`` of an injector whose sidecars have their keys from a control service."""
 
 
+SPIFFE = {"trust_domain": "shop.example"}
+"""The section ``spiffe`` of an injector whose sidecars have their identity from a Workload API."""
+
+
 def settings(
-    *, control: Document | None = None, cluster: Document | None = None, **sidecar: Any
+    *,
+    control: Document | None = None,
+    cluster: Document | None = None,
+    spiffe: Document | None = None,
+    **sidecar: Any,
 ) -> InjectorSettings:
     """Return a configuration of the injector: sections, and settings of its section ``sidecar``."""
     return InjectorSettings.model_validate(
@@ -24,6 +32,7 @@ def settings(
             "sidecar": {"image": "registry.example.org/tabard-sidecar:0.1.0", **sidecar},
             "control": control or {},
             "cluster": cluster or {},
+            "spiffe": spiffe or {},
         }
     )
 

@@ -77,20 +77,21 @@ class PodsWorld:
         """Address of the control service."""
         return f"https://127.0.0.1:{self.control.port}"
 
-    def start(self, cluster: Mapping[str, Any] | None = None) -> None:
+    def start(self, **sections: Mapping[str, Any]) -> None:
         """Start control service and injector, and have the API server ask the injector and hold its own rules.
 
         Args:
-            cluster: further settings of the injector's section ``cluster``.
+            sections: further settings of the injector, by their sections.
         """
         self.control.start()
         document = yaml.safe_load(self.injector.config.read_text())
         document["cluster"] = {
             "jwks_url": f"{self.api.server}/openid/v1/jwks",
             "trust_domain": TRUST_DOMAIN,
-            **(cluster or {}),
         }
         document["control"] = {"url": self.control_url}
+        for name, section in sections.items():
+            document[name] = {**document.get(name, {}), **section}
         self.injector.config.write_text(yaml.safe_dump(document))
         self.injector.start()
         self.injector.register(self.kubectl)

@@ -39,8 +39,11 @@ class Spire:
         )
         return answer.stdout
 
-    def register(self, path: str, *options: str) -> str:
-        """Give this user's processes the identity with that path; return the entry's id. The agent knows it seconds later."""
+    def register(self, path: str, *options: str, user: int | None = None) -> str:
+        """Give a user's processes, by default this one's, the identity with that path; return the entry's id.
+
+        The agent knows it seconds later.
+        """
         parent = (self.folder / "agent.id").read_text().strip()
         told = self.server(
             "entry",
@@ -50,7 +53,7 @@ class Spire:
             "-spiffeID",
             f"spiffe://{TRUST_DOMAIN}{path}",
             "-selector",
-            f"unix:uid:{os.geteuid()}",
+            f"unix:uid:{os.geteuid() if user is None else user}",
             *options,
         )
         (line,) = [line for line in told.splitlines() if line.startswith("Entry ID")]

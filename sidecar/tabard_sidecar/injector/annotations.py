@@ -26,6 +26,7 @@ class Tuning:
     Attributes:
         containers: names of the containers that are agents; ``None`` for every one that isn't an init container.
         config_map: ConfigMap with ``tabard.yaml``.
+        identity: where its identity comes from, ``service-account`` or ``spiffe``.
         cpu_request: processor that is reserved.
         memory_request: memory that is reserved.
         memory_limit: most memory.
@@ -35,6 +36,7 @@ class Tuning:
 
     containers: tuple[str, ...] | None
     config_map: str
+    identity: str
     cpu_request: str
     memory_request: str
     memory_limit: str
@@ -72,6 +74,12 @@ def _config_map(text: str, config: SidecarConfig) -> str:
     return text
 
 
+def _identity(text: str, config: SidecarConfig) -> str:
+    if text not in config.identities:
+        raise _BadValue(f"the injector's configuration allows {', '.join(config.identities)}")
+    return text
+
+
 def _port(text: str, config: SidecarConfig) -> int:  # noqa: ARG001 - one form for all
     if not re.fullmatch("[0-9]{4,5}", text) or int(text) not in _PORTS:
         raise _BadValue(f"write a port from {_PORTS[0]} to {_PORTS[-1]}")
@@ -106,6 +114,13 @@ ANNOTATIONS: Mapping[str, Annotation] = {
         "one of `sidecar.config_maps`",
         "the first of `sidecar.config_maps`",
         "The ConfigMap of the namespace that holds `tabard.yaml`.",
+    ),
+    f"{PREFIX}identity": Annotation(
+        "identity",
+        _identity,
+        "one of `sidecar.identities`",
+        "the first of `sidecar.identities`",
+        "Where the sidecar's identity comes from: `service-account`, or `spiffe`, a SPIFFE Workload API.",
     ),
     f"{PREFIX}cpu-request": Annotation(
         "cpu_request",
@@ -154,6 +169,7 @@ def tuned(annotations: Mapping[str, str], config: SidecarConfig) -> Tuning:
     found: dict[str, Any] = {
         "containers": None,
         "config_map": config.config_maps[0],
+        "identity": config.identities[0],
         **{
             name: getattr(config, name)
             for name in ("cpu_request", "memory_request", "memory_limit", "state_size", "http_port")

@@ -76,6 +76,11 @@ class SidecarConfig(BaseModel):
         description="ConfigMap of the pod's namespace with the policy's files. null: `tabard.yaml` names a bundle or "
         "an OPA server.",
     )
+    identities: Annotated[tuple[Literal["service-account", "spiffe"], ...], Field(min_length=1)] = Field(
+        default=("service-account",),
+        description="Where the sidecar's identity may come from: a projected token of the pod's ServiceAccount, or the SPIFFE "
+        "Workload API of the section `spiffe`. The first one is used unless the pod names another one of this list.",
+    )
     keys_secret: Name = Field(
         default="tabard-keys", description="Secret of the pod's namespace with the zone's keyring."
     )
@@ -139,6 +144,29 @@ class ClusterConfig(BaseModel):
     )
 
 
+class SpiffeConfig(BaseModel):
+    """A SPIFFE Workload API on every node, such as SPIRE's, in a CSI volume of the sidecar alone."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    driver: Name = Field(
+        default="csi.spiffe.io", description="CSI driver of the volume with the Workload API's socket."
+    )
+    socket: FileName = Field(default="spire-agent.sock", description="The socket's file name in that volume.")
+    trust_domain: Name | None = Field(
+        default=None, description="Trust domain of the SVIDs. null: `cluster.trust_domain`."
+    )
+    svid: Literal["x509", "jwt"] = Field(
+        default="x509",
+        description="Kind of document that proves the identity. A JWT-SVID has the audience `cluster.audience`.",
+    )
+    agents_may_ask: bool = Field(
+        default=False,
+        description="Accept pods whose other containers mount a volume of the driver, too. The Workload API tells containers "
+        "of a pod apart only if their entries have selectors such as `k8s:container-name`; without, they get the sidecar's SVID.",
+    )
+
+
 class ControlConfig(BaseModel):
     """A control service that gives every sidecar the keys of its namespace, in place of a Secret in each."""
 
@@ -183,6 +211,7 @@ class InjectorSettings(BaseModel):
     sidecar: SidecarConfig
     cluster: ClusterConfig = Field(default_factory=ClusterConfig)
     control: ControlConfig = Field(default_factory=ControlConfig)
+    spiffe: SpiffeConfig = Field(default_factory=SpiffeConfig)
 
     @model_validator(mode="after")
     def _audiences_differ(self) -> Self:

@@ -14,6 +14,7 @@ from tabard_sidecar.injector.conf import (
     API_TOKEN_FILE,
     AUTHORITY_FILE,
     TOKEN_FILE,
+    ClusterConfig,
     InjectorSettings,
     SidecarConfig,
 )
@@ -21,6 +22,10 @@ from tabard_sidecar.injector.conf import (
 _READABLE = 0o444
 """Mode of mounted files. They may belong to another user than the sidecar; only the sidecar's containers mount them."""
 _API_TOKEN_SECONDS = 3600
+_IDENTITY_PLACES = {
+    names.IDENTITY_VOLUME: names.IDENTITY_DIRECTORY,
+    names.SPIFFE_VOLUME: names.SPIFFE_DIRECTORY,
+}
 _RING = f"{names.KEYRING_DIRECTORY}/ring"
 _ZONE: Mapping[str, Any] = {
     "name": "TABARD_ZONE",
@@ -78,7 +83,7 @@ def sidecar_container(settings: InjectorSettings, tuning: Tuning) -> dict[str, A
             "requests": {"cpu": tuning.cpu_request, "memory": tuning.memory_request},
             "limits": {"memory": tuning.memory_limit},
         },
-        "volumeMounts": _sidecar_mounts(settings),
+        "volumeMounts": _sidecar_mounts(settings, tuning),
     }
 
 
@@ -93,7 +98,7 @@ def volumes(settings: InjectorSettings, tuning: Tuning) -> list[dict[str, Any]]:
         {"name": names.TMP_VOLUME, "emptyDir": {"sizeLimit": "64Mi"}},
         _config_map(names.CONFIG_VOLUME, tuning.config_map),
         *([_config_map(names.POLICY_VOLUME, policy)] if policy else []),
-        _identity(settings),
+        *_identity(settings, tuning),
     ]
 
 
@@ -103,16 +108,9 @@ def _keys(settings: InjectorSettings) -> list[dict[str, Any]]:
     if control.url is None:
         secret = {"secretName": settings.sidecar.keys_secret, "defaultMode": _READABLE}
         return [_memory(names.KEYRING_VOLUME), {"name": names.KEYS_VOLUME, "secret": secret}]
-    proof = {
-        "path": "token",
-        "audience": control.audience,
-        "expirationSeconds": settings.cluster.token_seconds,
-    }
+    proof = _tokens({"token": control.audience}, settings.cluster)
     authorities = {"name": control.ca_config_map, "items": [{"key": "ca.crt", "path": "ca.crt"}]}
-    sources = [{"serviceAccountToken": proof}, {"configMap": authorities}]
-    return [
-        {"name": names.CONTROL_VOLUME, "projected": {"defaultMode": _READABLE, "sources": sources}},
-    ]
+    return [_projected(names.CONTROL_VOLUME, [*proof, {"configMap": authorities}])]
 
 
 def _common(name: str, config: SidecarConfig) -> dict[str, Any]:
@@ -135,7 +133,6 @@ def _common(name: str, config: SidecarConfig) -> dict[str, Any]:
 
 def _environment(settings: InjectorSettings, tuning: Tuning) -> Mapping[str, str]:
     """Return the settings that belong to the pod. They are stronger than the namespace's file."""
-    account = "TABARD_IDENTITY__AGENT__SERVICE_ACCOUNT__"
     policy = settings.sidecar.policy_config_map
     keys = "TABARD_KEYS__"
     return {
@@ -158,17 +155,34 @@ def _environment(settings: InjectorSettings, tuning: Tuning) -> Mapping[str, str
             else {f"{keys}DIRECTORY": _RING}
         ),
         **({"TABARD_POLICY__PATH": names.POLICY_DIRECTORY} if policy else {}),
-        f"{account}TOKEN_FILE": f"{names.IDENTITY_DIRECTORY}/token",
-        f"{account}ISSUER": settings.cluster.issuer,
-        f"{account}AUDIENCE": settings.cluster.audience,
-        f"{account}TRUST_DOMAIN": settings.cluster.trust_domain,
-        f"{account}JWKS_URL": settings.cluster.jwks_url,
-        f"{account}CA_FILE": f"{names.IDENTITY_DIRECTORY}/ca.crt",
-        f"{account}BEARER_TOKEN_FILE": f"{names.IDENTITY_DIRECTORY}/api-token",
+        **(_spiffe(settings) if tuning.identity == names.SPIFFE else _service_account(settings.cluster)),
     }
 
 
-def _sidecar_mounts(settings: InjectorSettings) -> list[dict[str, Any]]:
+def _service_account(cluster: ClusterConfig) -> Mapping[str, str]:
+    account = "TABARD_IDENTITY__AGENT__SERVICE_ACCOUNT__"
+    return {
+        f"{account}TOKEN_FILE": f"{names.IDENTITY_DIRECTORY}/{TOKEN_FILE}",
+        f"{account}ISSUER": cluster.issuer,
+        f"{account}AUDIENCE": cluster.audience,
+        f"{account}TRUST_DOMAIN": cluster.trust_domain,
+        f"{account}JWKS_URL": cluster.jwks_url,
+        f"{account}CA_FILE": f"{names.IDENTITY_DIRECTORY}/{AUTHORITY_FILE}",
+        f"{account}BEARER_TOKEN_FILE": f"{names.IDENTITY_DIRECTORY}/{API_TOKEN_FILE}",
+    }
+
+
+def _spiffe(settings: InjectorSettings) -> Mapping[str, str]:
+    section, spiffe = "TABARD_IDENTITY__AGENT__SPIFFE__", settings.spiffe
+    return {
+        f"{section}SOCKET": f"{names.SPIFFE_DIRECTORY}/{spiffe.socket}",
+        f"{section}TRUST_DOMAIN": spiffe.trust_domain or settings.cluster.trust_domain,
+        f"{section}SVID": spiffe.svid,
+        f"{section}AUDIENCE": settings.cluster.audience,
+    }
+
+
+def _sidecar_mounts(settings: InjectorSettings, tuning: Tuning) -> list[dict[str, Any]]:
     config = settings.sidecar
     keys = (names.CONTROL_VOLUME, names.CONTROL_DIRECTORY)
     if settings.control.url is None:
@@ -182,30 +196,50 @@ def _sidecar_mounts(settings: InjectorSettings) -> list[dict[str, Any]]:
         _mount(names.TMP_VOLUME, "/tmp"),  # noqa: S108 - a volume of the sidecar's own
         _mount(names.CONFIG_VOLUME, names.CONFIG_DIRECTORY, read_only=True),
         *([policy] if config.policy_config_map else []),
-        _mount(names.IDENTITY_VOLUME, names.IDENTITY_DIRECTORY, read_only=True),
+        *(
+            _mount(volume["name"], _IDENTITY_PLACES[volume["name"]], read_only=True)
+            for volume in _identity(settings, tuning)
+        ),
     ]
 
 
-def _identity(settings: InjectorSettings) -> dict[str, Any]:
-    """Return the volume with tokens of the sidecar's own, which automountServiceAccountToken doesn't touch."""
+def _identity(settings: InjectorSettings, tuning: Tuning) -> list[dict[str, Any]]:
+    """Return the volumes of what proves the sidecar's identity: tokens of its own, or the Workload API."""
+    if tuning.identity == names.SPIFFE:
+        csi = {"driver": settings.spiffe.driver, "readOnly": True}
+        further = _tokens(settings.cluster.tokens, settings.cluster)
+        return [
+            *([_projected(names.IDENTITY_VOLUME, further)] if further else []),
+            {"name": names.SPIFFE_VOLUME, "csi": csi},
+        ]
     cluster = settings.cluster
-    proofs = [
-        {"path": path, "audience": audience, "expirationSeconds": cluster.token_seconds}
-        for path, audience in [(TOKEN_FILE, cluster.audience), *cluster.tokens.items()]
-    ]
     # For reading the issuer's public keys from the API server.
     reading = {"path": API_TOKEN_FILE, "expirationSeconds": _API_TOKEN_SECONDS}
     authority = {"name": "kube-root-ca.crt", "items": [{"key": "ca.crt", "path": AUTHORITY_FILE}]}
-    return {
-        "name": names.IDENTITY_VOLUME,
-        "projected": {
-            "defaultMode": _READABLE,
-            "sources": [
-                *({"serviceAccountToken": one} for one in [*proofs, reading]),
-                {"configMap": authority},
-            ],
-        },
-    }
+    sources = [
+        *_tokens({TOKEN_FILE: cluster.audience, **cluster.tokens}, cluster),
+        {"serviceAccountToken": reading},
+        {"configMap": authority},
+    ]
+    return [_projected(names.IDENTITY_VOLUME, sources)]
+
+
+def _tokens(files: Mapping[str, str], cluster: ClusterConfig) -> list[dict[str, Any]]:
+    return [
+        {
+            "serviceAccountToken": {
+                "path": path,
+                "audience": audience,
+                "expirationSeconds": cluster.token_seconds,
+            }
+        }
+        for path, audience in files.items()
+    ]
+
+
+def _projected(name: str, sources: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return a volume of its own, which automountServiceAccountToken doesn't touch."""
+    return {"name": name, "projected": {"defaultMode": _READABLE, "sources": sources}}
 
 
 def _mount(name: str, path: str, *, read_only: bool = False) -> dict[str, Any]:

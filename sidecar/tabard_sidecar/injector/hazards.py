@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from tabard_sidecar.injector.conf import InjectorSettings
-from tabard_sidecar.injector.names import HTTP_PORT, LABEL, PREFIX, SHARED
+from tabard_sidecar.injector.names import HTTP_PORT, LABEL, PREFIX, SHARED, SPIFFE_VOLUME
 from tabard_sidecar.injector.pod import Object, Pod
 from tabard_sidecar.injector.refusal import Refusal, quoted
 
@@ -57,6 +57,21 @@ def check_foreign_volume(volume: Object, settings: InjectorSettings) -> None:
         if audience in settings.private_audiences:
             raise Refusal(
                 f"volume {name} holds a token with the sidecar's audience {quoted(str(audience))}; use another audience"
+            )
+
+
+def check_workload_api(volumes: Iterable[Object], settings: InjectorSettings) -> None:
+    """Check that only the sidecar of a pod whose identity is an SVID can ask for one.
+
+    Raises:
+        Refusal: another volume holds the Workload API's socket.
+    """
+    driver = settings.spiffe.driver
+    for volume in volumes:
+        if volume["name"] != SPIFFE_VOLUME and _field(volume, "csi", "driver") == driver:
+            raise Refusal(
+                f"volume {quoted(volume['name'])} holds the Workload API's socket ({driver}), where a container could get the "
+                "sidecar's SVID; remove it, or set spiffe.agents_may_ask of the injector if registrations tell containers apart"
             )
 
 

@@ -11,6 +11,9 @@ SIDECAR, PREPARE = "tabard", "tabard-prepare"
 CONTAINERS = (PREPARE, SIDECAR)
 """Names of the containers, in their order."""
 
+SERVICE_ACCOUNT, SPIFFE = "service-account", "spiffe"
+"""Where a sidecar's identity comes from."""
+
 HTTP_PORT = "tabard-http"
 """Name of the sidecar's port."""
 
@@ -26,6 +29,8 @@ POLICY_VOLUME = "tabard-policy"
 IDENTITY_VOLUME = "tabard-identity"
 CONTROL_VOLUME = "tabard-control"
 """Token for the control service, and its authorities."""
+SPIFFE_VOLUME = "tabard-spiffe"
+"""Folder of the SPIFFE Workload API's socket."""
 VOLUMES = frozenset(
     {
         AGENT_VOLUME,
@@ -38,6 +43,7 @@ VOLUMES = frozenset(
         POLICY_VOLUME,
         IDENTITY_VOLUME,
         CONTROL_VOLUME,
+        SPIFFE_VOLUME,
     }
 )
 
@@ -50,6 +56,7 @@ POLICY_DIRECTORY = "/etc/tabard/policy"
 KEYS_DIRECTORY = "/var/run/secrets/tabard-keys"
 IDENTITY_DIRECTORY = "/var/run/secrets/tabard"
 CONTROL_DIRECTORY = "/var/run/secrets/tabard-control"
+SPIFFE_DIRECTORY = "/run/tabard/spiffe"
 
 ADDRESS_VARIABLE = "TABARD_ADDRESS"
 ADDRESS = f"unix:{AGENT_DIRECTORY}/tabard.sock"

@@ -20,7 +20,7 @@ from tabard_sidecar.injector.containers import (
     init_containers,
     volumes,
 )
-from tabard_sidecar.injector.hazards import check_foreign_volume, check_hazards
+from tabard_sidecar.injector.hazards import check_foreign_volume, check_hazards, check_workload_api
 from tabard_sidecar.injector.pod import APP_CONTAINERS, INIT_CONTAINERS, Object, Place, Pod, read_pod
 from tabard_sidecar.injector.refusal import Refusal, quoted
 
@@ -47,6 +47,8 @@ def inject(document: object, settings: InjectorSettings) -> list[Operation]:
         )
     tuning = tuned(pod.annotations, settings.sidecar)
     check_hazards(pod, settings, tuning.http_port)
+    if tuning.identity == names.SPIFFE and not settings.spiffe.agents_may_ask:
+        check_workload_api(pod.volumes, settings)
     return [
         *_volumes(pod, settings, tuning),
         *(operation for place in _agents(pod, tuning) for operation in _agent(place)),

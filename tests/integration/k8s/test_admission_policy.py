@@ -12,7 +12,7 @@ import pytest
 from tabard_sidecar.injector.conf import InjectorSettings
 from tabard_sidecar.injector.patching import inject
 
-from tests.support.injecting import CONTROL, container, patched, pod, settings
+from tests.support.injecting import CONTROL, SPIFFE, container, patched, pod, settings
 from tests.support.injector_process import apply
 from tests.support.kube_server import Kubectl, kube_server, kubectl_of
 from tests.support.waiting import eventually_blocking
@@ -20,6 +20,7 @@ from tests.support.waiting import eventually_blocking
 LABEL = "tabard.dev/inject"
 TOKENS = {"vault-token": "tabard-vault"}
 SETTINGS = settings(cluster={"tokens": TOKENS})
+IDENTIFIED = settings(spiffe=SPIFFE, identities=["spiffe"], cluster={"tokens": TOKENS})
 CONTROLLED = settings(control=CONTROL, cluster={"tokens": TOKENS})
 SET = (
     *("--set", f"cluster.tokens={json.dumps(TOKENS)}"),
@@ -77,6 +78,10 @@ def test_what_the_injector_makes_is_accepted(kubectl: Kubectl):
 
 def test_what_the_injector_makes_with_a_control_service_is_accepted(kubectl: Kubectl):
     assert refused(kubectl, injected(chosen=CONTROLLED), "support") == ""
+
+
+def test_what_the_injector_makes_with_a_workload_api_is_accepted(kubectl: Kubectl):
+    assert refused(kubectl, injected(chosen=IDENTIFIED), "support") == ""
 
 
 @pytest.mark.parametrize("audience", ["tabard", "tabard-control", "tabard-vault"])
@@ -193,6 +198,11 @@ REFUSED = {
     "volume of the control service": (
         "support",
         mounting(CONTROLLED, name="tabard-control", mountPath="/c"),
+        "mounts a private volume",
+    ),
+    "volume of the Workload API": (
+        "support",
+        mounting(IDENTIFIED, name="tabard-spiffe", mountPath="/c", readOnly=True),
         "mounts a private volume",
     ),
     "keys in a variable": ("plain", named(pod(container(env=[VARIABLE]))), "keys into its environment"),

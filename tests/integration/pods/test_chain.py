@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from tests.integration.pods.conftest import CENTS, CHAIN, READS, Desk
+from tests.support.desk import CENTS, CHAIN, READS, Desk
 from tests.support.pod_agent import Refused
 from tests.support.pods_world import BILLING, SUPPORT
 from tests.support.waiting import eventually_blocking

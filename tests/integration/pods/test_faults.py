@@ -9,7 +9,7 @@ from typing import Self
 
 import pytest
 
-from tests.integration.pods.conftest import CHAIN, READS, Desk
+from tests.support.desk import CHAIN, READS, Desk
 from tests.support.pods_world import BILLING, SUPPORT
 from tests.support.waiting import eventually_blocking
 

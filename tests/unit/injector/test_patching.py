@@ -12,7 +12,7 @@ from tabard_sidecar.injector.annotations import ANNOTATIONS
 from tabard_sidecar.injector.patching import inject
 from tabard_sidecar.injector.refusal import Refusal
 
-from tests.support.injecting import CONTROL, container, patched, pod, settings
+from tests.support.injecting import CONTROL, SPIFFE, container, patched, pod, settings
 from tests.support.markdown import code_of
 
 GOLDENS = Path(__file__).parent / "goldens"
@@ -28,6 +28,8 @@ def injected(document, **conf):
 
 
 def golden_settings(golden):
+    if golden.stem.startswith("spiffe"):
+        return settings(spiffe=SPIFFE, identities=["spiffe"])
     return settings(control=CONTROL if golden.stem.startswith("control") else None)
 
 
@@ -97,12 +99,7 @@ def test_with_a_control_service_a_pod_has_no_keys_and_one_token_more(tmp_path):
     token, authorities = volumes["tabard-control"]["projected"]["sources"]
     assert token["serviceAccountToken"]["audience"] == "tabard-control"
     assert authorities["configMap"]["name"] == "tabard-control-ca"
-    mounting = [
-        one["name"]
-        for one in (*document["spec"]["initContainers"], *document["spec"]["containers"])
-        if any(mount["name"] == "tabard-control" for mount in one["volumeMounts"])
-    ]
-    assert mounting == ["tabard"]
+    assert mounting(document, "tabard-control") == ["tabard"]
     variables = {one["name"]: one for one in sidecar(document)["env"]}
     place = variables.pop("TABARD_ZONE")["valueFrom"]["fieldRef"]["fieldPath"]
     assert place == "metadata.namespace"
@@ -172,6 +169,77 @@ def test_further_tokens_that_cannot_be_meant_are_refused(tokens, why):
         settings(cluster={"tokens": tokens})
 
 
+def mounting(document, volume):
+    return [
+        one["name"]
+        for one in (*document["spec"]["initContainers"], *document["spec"]["containers"])
+        if any(mount["name"] == volume for mount in one["volumeMounts"])
+    ]
+
+
+def test_an_identity_of_spiffe_comes_over_a_volume_of_the_sidecars(tmp_path):
+    """And nothing of the ServiceAccount's: no token with its audience, none for the API server."""
+    document = injected(pod(), spiffe=SPIFFE, identities=["spiffe"])
+    assert mounting(document, "tabard-spiffe") == ["tabard"]
+    volumes = {volume["name"]: volume for volume in document["spec"]["volumes"]}
+    assert volumes["tabard-spiffe"]["csi"] == {"driver": "csi.spiffe.io", "readOnly": True}
+    assert "tabard-identity" not in volumes
+    assert "serviceAccountToken" not in json.dumps(document)
+    file = tmp_path / "tabard.yaml"
+    file.write_text("zone: support\n")
+    environment = {one["name"]: one["value"] for one in sidecar(document)["env"]}
+    agent = load(file, environment=environment).settings.identity.agent
+    assert agent.service_account is None
+    assert str(agent.spiffe.socket) == "/run/tabard/spiffe/spire-agent.sock"
+    assert (agent.spiffe.trust_domain, agent.spiffe.svid) == ("shop.example", "x509")
+
+
+def test_with_an_identity_of_spiffe_further_tokens_stay():
+    tokens = {"vault-token": "tabard-vault"}
+    conf = {"trust_domain": None, "svid": "jwt", "socket": "socket", "driver": "x.example.org"}
+    document = injected(
+        pod(), spiffe=conf, identities=["spiffe"], cluster={"tokens": tokens, "trust_domain": "c.example"}
+    )
+    assert mounting(document, "tabard-identity") == ["tabard"]
+    volumes = {volume["name"]: volume for volume in document["spec"]["volumes"]}
+    (source,) = volumes["tabard-identity"]["projected"]["sources"]
+    assert source["serviceAccountToken"]["audience"] == "tabard-vault"
+    assert volumes["tabard-spiffe"]["csi"]["driver"] == "x.example.org"
+    found = {one["name"].rpartition("__")[2]: one["value"] for one in sidecar(document)["env"]}
+    assert (found["SOCKET"], found["SVID"], found["AUDIENCE"]) == (
+        "/run/tabard/spiffe/socket",
+        "jwt",
+        "tabard",
+    )
+    assert found["TRUST_DOMAIN"] == "c.example"
+
+
+def test_the_pages_settings_of_spiffe_are_accepted():
+    ((_, page),) = code_of("docs/identity.md", "injector-spiffe")
+    found = yaml.safe_load(page)
+    document = pod(annotations={"tabard.dev/identity": "spiffe"})
+    assert "tabard-spiffe" in json.dumps(injected(document, spiffe=found["spiffe"], **found["sidecar"]))
+    assert "tabard-spiffe" not in json.dumps(injected(pod(), spiffe=found["spiffe"], **found["sidecar"]))
+
+
+def test_no_agent_gets_the_svid_of_its_sidecar():
+    """A volume of the driver is refused beside a sidecar that has one, unless registrations tell containers apart."""
+    document = pod(volumes=[{"name": "mesh", "csi": {"driver": "csi.spiffe.io", "readOnly": True}}])
+    with pytest.raises(Refusal, match='volume "mesh" holds the Workload API\'s socket'):
+        inject(document, settings(spiffe=SPIFFE, identities=["spiffe"]))
+    assert inject(document, settings(spiffe=SPIFFE))
+    assert inject(document, settings(spiffe={**SPIFFE, "agents_may_ask": True}, identities=["spiffe"]))
+
+
+def test_a_pod_chooses_among_the_identities_that_are_allowed():
+    document = pod(annotations={"tabard.dev/identity": "service-account"})
+    with pytest.raises(
+        Refusal, match="can't be \"service-account\": the injector's configuration allows spiffe"
+    ):
+        inject(document, settings(identities=["spiffe"]))
+    assert "tabard-spiffe" not in json.dumps(injected(document, identities=["spiffe", "service-account"]))
+
+
 def test_the_two_audiences_differ():
     """A token for the sidecar's identity must not open the control service, nor the reverse."""
     with pytest.raises(ValueError, match="a token for one must not do for the other"):
@@ -188,6 +256,7 @@ def test_every_annotation_tunes():
     values = {
         "tabard.dev/containers": "worker, migrate",
         "tabard.dev/config-map": "other",
+        "tabard.dev/identity": "spiffe",
         "tabard.dev/cpu-request": "250m",
         "tabard.dev/memory-request": "200Mi",
         "tabard.dev/memory-limit": "1Gi",
@@ -201,7 +270,7 @@ def test_every_annotation_tunes():
         initContainers=[container("migrate"), container("x")],
         annotations=values,
     )
-    after = injected(before, config_maps=["tabard-config", "other"])
+    after = injected(before, config_maps=["tabard-config", "other"], identities=["service-account", "spiffe"])
     inits, containers = after["spec"]["initContainers"], after["spec"]["containers"]
     assert ["env" in one for one in (*containers, *inits[2:])] == [False, True, True, False]
     found = sidecar(after)
@@ -213,6 +282,7 @@ def test_every_annotation_tunes():
     volumes = {volume["name"]: volume for volume in after["spec"]["volumes"]}
     assert volumes["tabard-config"]["configMap"]["name"] == "other"
     assert volumes["tabard-state"]["emptyDir"]["sizeLimit"] == "2Gi"
+    assert "tabard-spiffe" in volumes
 
 
 def labelled(value):

@@ -1,0 +1,232 @@
+"""Five agents of a refund desk, in pods of two namespaces, each with its sidecar as the injector made it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+
+from tests.support.folders import short_folder
+from tests.support.pod_agent import PodAgent
+from tests.support.pods_world import (
+    BILLING,
+    BILLS,
+    SUPPORT,
+    Namespace,
+    PodsWorld,
+    pods_world,
+    stores,
+    vault_of,
+)
+from tests.support.redis_server import RedisServer
+from tests.support.vault_server import VaultServer
+
+CHAIN = {
+    "orchestrator": SUPPORT,
+    "triage": SUPPORT,
+    "research": SUPPORT,
+    "refunds": BILLING,
+    "review": BILLING,
+}
+"""The chain's agents, in its order, each with its namespace."""
+READS, CENTS = 60, 10_000
+"""What a task may spend in each zone."""
+
+_SUPPORT = f"""package policy.desk
+
+import data.tabard.lib.credentials
+import data.tabard.lib.intent
+import data.tabard.lib.subject
+
+start contains {{"code": "desk", "limits": {{
+	"tools": ["tickets.read", "refunds.create", "bills.read"],
+	"audiences": ["https://tickets.internal", "https://refunds.internal", "{BILLS}"],
+	"scopes": ["tickets:read", "refunds:write"],
+	"purposes": ["refunds"],
+	"budgets": {{"reads": {READS}}},
+	"max_depth": 5,
+	"max_children": 50,
+	"ttl_seconds": 1800,
+}}}} if {{
+	intent.purpose_is("refunds")
+	subject.has_claim("groups", "support")
+}}
+
+delegate contains {{"code": "desk"}} if intent.purpose_is("refunds")
+
+grant contains {{
+	"code": "read",
+	"charges": {{"reads": 1}},
+	"credential": credentials.jwt("https://tickets.internal", ["tickets:read"], 60),
+}} if {{
+	input.tool.name == "tickets.read"
+	intent.purpose_is("refunds")
+}}
+"""
+_BILLING = f"""package policy.desk
+
+import data.tabard.lib.credentials
+import data.tabard.lib.intent
+
+start contains {{"code": "handed_over", "limits": {{
+	"tools": ["refunds.create", "bills.read"],
+	"audiences": ["https://refunds.internal", "{BILLS}"],
+	"scopes": ["refunds:write"],
+	"budgets": {{"cents": {CENTS}}},
+	"max_depth": 5,
+	"max_children": 50,
+	"ttl_seconds": 1800,
+}}}} if input.request.handover.zone == "{SUPPORT}"
+
+delegate contains {{"code": "desk"}} if intent.purpose_is("refunds")
+
+grant contains {{
+	"code": "refund",
+	"charges": {{"cents": 100}},
+	"credential": credentials.once("https://refunds.internal", ["refunds:write"], 60),
+}} if {{
+	input.tool.name == "refunds.create"
+	intent.purpose_is("refunds")
+}}
+
+grant contains {{"code": "bill", "credential": credentials.vault("billing", "{BILLS}", 300)}} if {{
+	input.tool.name == "bills.read"
+}}
+"""
+
+
+@dataclass
+class Desk:
+    """The agents, and what is behind their sidecars."""
+
+    world: PodsWorld
+    redis: dict[str, RedisServer]
+    vault: VaultServer
+
+    def agent(self, name: str) -> PodAgent:
+        """Return an agent by its ServiceAccount."""
+        return self.world.agents[name]
+
+    def of(self, zone: str) -> list[str]:
+        """Return the names of a zone's agents."""
+        return [name for name, its in CHAIN.items() if its == zone]
+
+    def start(self, task: str) -> str:
+        """Have the first agent start a task of the person; return its id."""
+        given = {"token": self.world.token(), "intent_token": self.world.intent(SUPPORT)}
+        return str(self.agent("orchestrator").ask("start", task=task, **given)["task_id"])
+
+    def chain(self, task: str) -> dict[str, list[str]]:
+        """Start a task and delegate it from agent to agent, over the border of the zones; return what each agent's chain is.
+
+        Each agent knows the task by the same name.
+        """
+        self.start(task)
+        first, *others = CHAIN
+        holders = {first: self.agent(first).ask("get", task=task)["holders"]}
+        giver = first
+        for name in others:
+            crossing = {} if CHAIN[name] == CHAIN[giver] else {"zone": CHAIN[name]}
+            receiver = self.agent(name)
+            grant = self.agent(giver).ask("delegate", task=task, to=receiver.id, **crossing)["grant"]
+            taken = ("start", {"token": grant}) if crossing else ("take", {"grant": grant})
+            holders[name] = receiver.ask(taken[0], task=task, **taken[1])["holders"]
+            giver = name
+        return holders
+
+    def call(self, name: str, task: str) -> str:
+        """Have an agent make one call of its zone; return what came of it."""
+        (outcome,) = self.calls([name], task)[name]
+        return outcome
+
+    def outcomes(self, task: str) -> dict[str, str]:
+        """Have every agent make one call; return what came of each."""
+        return {name: next(iter(found)) for name, found in self.calls([*CHAIN], task).items()}
+
+    def calls(self, names: list[str], task: str, times: int = 1) -> dict[str, dict[str, int]]:
+        """Have several agents call at once; return for each how often came what."""
+
+        def ask(name: str) -> dict[str, int]:
+            tool = {SUPPORT: "tickets.read", BILLING: "refunds.create"}[CHAIN[name]]
+            arguments = {"tasks": [task], "tool": tool, "arguments": {"id": "1"}, "times": times}
+            found: dict[str, int] = self.agent(name).ask("many", **arguments)
+            return found
+
+        with ThreadPoolExecutor(len(names)) as pool:
+            return dict(zip(names, pool.map(ask, names), strict=True))
+
+    def workers(self, task: str, count: int) -> list[str]:
+        """Have the last agent make sub-agents; return the names of their tasks."""
+        names = [f"worker-{number:02d}" for number in range(count)]
+        self.agent("review").ask("branch", task=task, names=names)
+        return [f"{task}/{name}" for name in names]
+
+    def certificate(self, task: str) -> str:
+        """Have the last agent's tasks get a certificate of Vault; return its serial number."""
+        call = {"tool": "bills.read", "arguments": {"day": "today"}}
+        credential = self.agent("review").ask("authorize", task=task, **call)["credential"]
+        return str(credential["fields"]["serial_number"])
+
+    def is_revoked(self, serial: str) -> bool:
+        """Whether Vault has revoked a certificate."""
+        return bool(self.vault.client().read(f"pki/cert/{serial}")["data"]["revocation_time"])
+
+    def revoke(self, name: str, task_id: str) -> None:
+        """Revoke a task as an operator does, beside one sidecar of its zone."""
+        answer = self.agent(name).pod.execute("tabard", ["tabard", "revoke", "task", task_id])
+        assert answer.returncode == 0, answer.stderr
+
+
+def _namespaces(world: PodsWorld, redis: dict[str, RedisServer], vault: VaultServer) -> list[Namespace]:
+    logins = {
+        name: {"method": "kubernetes", "role": role, "token_file": f"/var/run/secrets/tabard/{file}"}
+        for name, role, file in (
+            ("auth", "tabard", "vault-token"),
+            ("reaper", "tabard-reaper", "vault-reaper-token"),
+        )
+    }
+    certificate = {
+        "engine": "pki",
+        "name": "billing",
+        "audiences": [BILLS],
+        "common_name": "{handle}.agents.shop.example",
+    }
+    trusted = {
+        "zone": SUPPORT,
+        "jwks_url": f"{world.control_url}/zones/{SUPPORT}/jwks.json",
+        "ca_file": "/var/run/secrets/tabard-control/ca.crt",
+        "subject_issuers": ["https://login.shop.example"],
+        "kept_claims": ["groups"],
+    }
+    return [
+        Namespace(SUPPORT, _SUPPORT, {"state": {"url": redis[SUPPORT].url}, "handover": {"to": [BILLING]}}),
+        Namespace(
+            BILLING,
+            _BILLING,
+            {
+                "state": {"url": redis[BILLING].url},
+                "handover": {"accept": [trusted]},
+                "vault": {"main": {"address": vault.address, **logins, "roles": {"billing": certificate}}},
+                # The Vault of this test speaks HTTP.
+                "insecure": {"allow_http": True},
+            },
+        ),
+    ]
+
+
+@contextmanager
+def refund_desk() -> Iterator[Desk]:
+    """Run the five pods for the length of a block; all are ready."""
+    with ExitStack() as stack:
+        world = stack.enter_context(pods_world())
+        world.start(
+            cluster={"tokens": {"vault-token": "tabard-vault", "vault-reaper-token": "tabard-reaper-vault"}}
+        )
+        redis = stack.enter_context(stores(stack.enter_context(short_folder("redis"))))
+        vault = stack.enter_context(vault_of(world, *[name for name, its in CHAIN.items() if its == BILLING]))
+        for namespace in _namespaces(world, redis, vault):
+            world.add(namespace)
+        for name, its in CHAIN.items():
+            world.run(its, name)
+        yield Desk(world, redis, vault)
