@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from injector_page import Table, metrics_rows, settings_tables
 from prometheus_client import CollectorRegistry
+from tabard_sidecar.certificates.serving import Kept
 from tabard_sidecar.control.conf import ControlSettings
 from tabard_sidecar.control.metrics import ControlMetrics
 
@@ -88,5 +89,5 @@ _METRICS = """\
 def control_page(table: Table) -> str:
     """Return the page; ``table`` writes the rows of settings."""
     lines = [f"{_INTRO}{_SETTINGS}", *settings_tables(ControlSettings, table)]
-    metrics = metrics_rows(ControlMetrics(CollectorRegistry(), float, float))
+    metrics = metrics_rows(ControlMetrics(CollectorRegistry(), Kept(), float))
     return "\n".join(lines) + "\n" + _METRICS + "".join(metrics)

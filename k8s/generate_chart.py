@@ -119,6 +119,7 @@ def _schema() -> dict[str, Any]:
         ("SidecarConfig", "keys_secret"),
         ("InjectorClusterConfig", "audience"),
         ("ControlConfig", "audience"),
+        ("ControlConfig", "ca_config_map"),
     ):
         definitions[section]["properties"][key]["pattern"] = _SAFE
     tokens = definitions["InjectorClusterConfig"]["properties"]["tokens"]
@@ -151,7 +152,25 @@ def _schema() -> dict[str, Any]:
         "injector": _object({**replicas, "config": injector, "overlapSeconds": seconds}),
         "admissionPolicies": _object({"enabled": boolean}),
         "control": _object(
-            {**replicas, "enabled": boolean, "mastersSecret": text, "tlsSecret": text, "config": control}
+            {
+                **replicas,
+                "enabled": boolean,
+                "mastersSecret": text,
+                "tlsSecret": text,
+                "names": texts,
+                "overlapSeconds": {**seconds, "minimum": 300},
+                "secrets": {
+                    "type": "object",
+                    "additionalProperties": text,
+                    "propertyNames": {
+                        "pattern": "^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$",
+                        "not": {"enum": ["config", "masters", "tls", "tmp"]},
+                    },
+                },
+                "operatorsFrom": {"type": "array", "items": {"type": "object"}},
+                "reaches": {"type": "array", "items": {"type": "object"}},
+                "config": control,
+            }
         ),
         "networkPolicy": _object(network),
         "podDisruptionBudget": _object({"enabled": boolean}),

@@ -1,4 +1,4 @@
-"""Writes k8s/install.yaml: the chart with its default values, and the namespace.
+"""Writes k8s/install.yaml, the chart with its default values and the namespace, and k8s/control.yaml, the control service.
 
 ``python k8s/render_install.py HELM`` writes; HELM is the program, which ``tests/components/helm.sh`` installs.
 """
@@ -10,9 +10,8 @@ import sys
 from pathlib import Path
 
 FOLDER = Path(__file__).resolve().parent
-INSTALL = FOLDER / "install.yaml"
 NAMESPACE = "tabard-system"
-_HEAD = f"""\
+_INSTALL = f"""\
 # Generated from the chart by `make install-yaml`. The injector and the API server's rules; README.md beside this file says
 # what to change before it is applied.
 apiVersion: v1
@@ -22,15 +21,28 @@ metadata:
   labels:
     pod-security.kubernetes.io/enforce: restricted
 """
+_CONTROL = """\
+# Generated from the chart by `make install-yaml`. The control service, to be applied after install.yaml; README.md beside this
+# file says what has to exist before.
+"""
 
 
-def rendered(helm: str) -> str:
-    """Return the text of install.yaml."""
-    command = [helm, "template", "tabard", str(FOLDER / "chart"), "--namespace", NAMESPACE]
+def rendered(helm: str) -> dict[Path, str]:
+    """Return the text of each file."""
+    control = ("--set", "control.enabled=true", "--show-only", "templates/control.yaml")
+    return {
+        FOLDER / "install.yaml": _INSTALL + _template(helm),
+        FOLDER / "control.yaml": _CONTROL + _template(helm, *control),
+    }
+
+
+def _template(helm: str, *options: str) -> str:
+    command = [helm, "template", "tabard", str(FOLDER / "chart"), "--namespace", NAMESPACE, *options]
     text = subprocess.run(command, check=True, capture_output=True, text=True).stdout
     # No release of Helm's manages what kubectl applies.
-    return _HEAD + text.replace("app.kubernetes.io/managed-by: Helm", "app.kubernetes.io/managed-by: kubectl")
+    return text.replace("app.kubernetes.io/managed-by: Helm", "app.kubernetes.io/managed-by: kubectl")
 
 
 if __name__ == "__main__":
-    INSTALL.write_text(rendered(sys.argv[1]), encoding="utf-8")
+    for path, text in rendered(sys.argv[1]).items():
+        path.write_text(text, encoding="utf-8")

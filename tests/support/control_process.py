@@ -14,6 +14,7 @@ from tests.support.tls import Authority
 
 AUDIENCE = "tabard-control"
 NAMESPACE, ACCOUNT = "tabard-system", "tabard-control"
+SECRET, CONFIG_MAP = "tabard-control-certificates", "tabard-control-ca"
 
 
 class ControlProcess(ServiceProcess):
@@ -41,10 +42,12 @@ class ControlProcess(ServiceProcess):
 class Control:
     """The files that replicas share, and the service's rights at a real API server.
 
-    ``sections`` are further ones of ``control.yaml``.
+    With ``managed`` it makes its certificate by itself. ``sections`` are further ones of ``control.yaml``.
     """
 
-    def __init__(self, folder: Path, kubectl: Kubectl, cluster: Path, **sections: Any) -> None:
+    def __init__(
+        self, folder: Path, kubectl: Kubectl, cluster: Path, *, managed: bool = False, **sections: Any
+    ) -> None:
         self.folder = folder
         self.sections = sections
         self._kubectl = kubectl
@@ -52,16 +55,28 @@ class Control:
         certificate, key = self.authority.issue("service")
         self.masters = folder / "masters"
         self.renew()
+        kubectl("create", "namespace", NAMESPACE)
         manifest = Path(__file__).resolve().parents[2] / "k8s" / "control.yaml"
         kubectl("apply", "--filename", str(manifest))
         self.own_token()
         server = kubectl("config", "view", "--output", "jsonpath={.clusters[0].cluster.server}")
+        files = {"tls_certificate_file": str(certificate), "tls_key_file": str(key)}
+        api = {
+            "url": server,
+            "token_file": str(folder / "own-token"),
+            "ca_file": str(cluster / "apiserver.crt"),
+        }
+        kept = {
+            "secret": SECRET,
+            "namespace": NAMESPACE,
+            "names": ["127.0.0.1"],
+            "owner": ACCOUNT,
+            "overlap_seconds": 10,
+            "interval_seconds": 1,
+            "api": api,
+        }
         document = {
-            "server": {
-                "tls_certificate_file": str(certificate),
-                "tls_key_file": str(key),
-                "drain_seconds": 0,
-            },
+            "server": {"drain_seconds": 2, "managed": kept} if managed else {"drain_seconds": 0, **files},
             "master": {"directory": str(self.masters)},
             "cluster": {
                 "api_url": server,

@@ -6,6 +6,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Generator
 from typing import Any
+from urllib.parse import parse_qs
 
 from tabard_sidecar.kubernetes.api import ApiError
 
@@ -45,9 +46,28 @@ class FakeObjects:
 
     async def get(self, path: str) -> dict[str, Any]:
         await self._before()
+        if "?" in path:
+            return await self._list(path)
         if path not in self.objects:
             raise ApiError(f"{path} is missing", 404)
         return await self._after(path)
+
+    async def _list(self, path: str) -> dict[str, Any]:
+        """Return all namespaces, or all ConfigMaps of one name: what is asked for, and no more."""
+        plain, _, query = path.partition("?")
+        kind = plain.rpartition("/")[2]
+        wanted = parse_qs(query)
+        (name,) = (text.partition("=")[2] for text in wanted.get("fieldSelector", ["="]))
+        items = []
+        for where, found in self.objects.items():
+            parts = where.split("/")
+            if parts[-2] == kind and name in {"", parts[-1]}:
+                metadata = {**found["metadata"], "name": parts[-1]}
+                if kind != "namespaces":
+                    metadata["namespace"] = parts[-3]
+                items.append({**copy.deepcopy(found), "metadata": metadata})
+        await _Pause()
+        return {"metadata": {}, "items": items}
 
     async def create(self, path: str, document: dict[str, Any]) -> dict[str, Any]:
         await self._before()

@@ -6,16 +6,35 @@
 {{- $managed := dict "secret" "tabard-injector-certificates" "names" (list (printf "tabard-injector.%s.svc" .Release.Namespace)) "webhook_configuration" "tabard-injector" "overlap_seconds" .Values.injector.overlapSeconds -}}
 {{- $own := dict "webhook" (dict "listen" "0.0.0.0:8443" "managed" $managed) "http" (dict "listen" "0.0.0.0:9181") "sidecar" $sidecar "exempt_namespaces" $exempt -}}
 {{- if .Values.control.enabled -}}
-{{- $_ := set $own "control" (merge (default dict $config.control) (dict "url" (printf "https://tabard-control.%s.svc" .Release.Namespace))) -}}
+{{- $audience := dig "cluster" "audience" "tabard-control" .Values.control.config -}}
+{{- if ne $audience (dig "control" "audience" $audience $config) -}}
+{{- fail "injector.config.control.audience isn't control.config.cluster.audience, so no sidecar would get keys" -}}
+{{- end -}}
+{{- $_ := set $own "control" (merge (default dict $config.control) (dict "url" (printf "https://tabard-control.%s.svc" .Release.Namespace) "audience" $audience)) -}}
 {{- end -}}
 {{- toYaml (mergeOverwrite $config $own) -}}
 {{- end -}}
 
 {{/* control.yaml */}}
 {{- define "tabard.controlConfig" -}}
-{{- $server := dict "listen" "0.0.0.0:8444" "tls_certificate_file" "/etc/tabard/tls/tls.crt" "tls_key_file" "/etc/tabard/tls/tls.key" -}}
+{{- $server := dict "listen" "0.0.0.0:8444" -}}
+{{- if .Values.control.tlsSecret -}}
+{{- $_ := merge $server (dict "tls_certificate_file" "/etc/tabard/tls/tls.crt" "tls_key_file" "/etc/tabard/tls/tls.key") -}}
+{{- else -}}
+{{- $names := concat (list (printf "tabard-control.%s.svc" .Release.Namespace)) .Values.control.names -}}
+{{- $_ := set $server "managed" (dict "secret" "tabard-control-certificates" "names" $names "config_map" (include "tabard.controlCa" .) "owner" "tabard-control" "overlap_seconds" .Values.control.overlapSeconds) -}}
+{{- end -}}
 {{- $own := dict "server" $server "http" (dict "listen" "0.0.0.0:9181") "master" (dict "directory" "/etc/tabard/masters") -}}
-{{- toYaml (mergeOverwrite (deepCopy .Values.control.config) $own) -}}
+{{- $config := deepCopy .Values.control.config -}}
+{{- if kindIs "map" (get $config "operators") -}}
+{{- $_ := set $own "operators" (dict "listen" "0.0.0.0:8445") -}}
+{{- end -}}
+{{- toYaml (mergeOverwrite $config $own) -}}
+{{- end -}}
+
+{{/* ConfigMap with the control service's authority, which sidecars mount. */}}
+{{- define "tabard.controlCa" -}}
+{{- dig "control" "ca_config_map" "tabard-control-ca" .Values.injector.config -}}
 {{- end -}}
 
 {{- define "tabard.labels" -}}
@@ -90,6 +109,9 @@ spec:
             - {name: HOME, value: /tmp}
           ports:
             - {name: https, containerPort: {{ .port }}}
+            {{- range .ports }}
+            - {name: {{ .name }}, containerPort: {{ .port }}}
+            {{- end }}
             - {name: http, containerPort: 9181}
           readinessProbe:
             httpGet: {path: /readyz, port: http}
@@ -123,7 +145,7 @@ spec:
             defaultMode: 0440
         {{- end }}
         - name: tmp
-          # The injector's key is here.
+          # The key of a certificate that the process keeps is here.
           emptyDir: {medium: Memory, sizeLimit: 16Mi}
 {{- end -}}
 
@@ -157,6 +179,9 @@ spec:
     app.kubernetes.io/name: {{ .name }}
   ports:
     - {name: https, port: 443, targetPort: {{ .port }}}
+    {{- range .ports }}
+    - {name: {{ .name }}, port: {{ .port }}, targetPort: {{ .port }}}
+    {{- end }}
     - {name: http, port: 9181, targetPort: 9181}
 {{- if .root.Values.podDisruptionBudget.enabled }}
 ---
@@ -190,10 +215,20 @@ spec:
     - ports:
         - {port: {{ .port }}}
         - {port: 9181}
+    {{- range .ports }}
+    - ports:
+        - {port: {{ .port }}}
+      {{- with .from }}
+      from: {{- toYaml . | nindent 8 }}
+      {{- end }}
+    {{- end }}
   egress:
     {{- include "tabard.dns" . | nindent 4 }}
     - to: {{- include "tabard.anywhere" .root | nindent 8 }}
       ports: {{- include "tabard.apiPorts" .root | nindent 8 }}
+    {{- with .values.reaches }}
+    {{- toYaml . | nindent 4 }}
+    {{- end }}
 {{- end }}
 {{- if .root.Values.serviceMonitor.enabled }}
 ---

@@ -43,9 +43,6 @@ class ManagedConfig(BaseModel):
     names: Annotated[tuple[HostName, ...], Field(min_length=1, max_length=16)] = Field(
         description="DNS names and IP addresses by which clients call, such as `SERVICE.NAMESPACE.svc`.",
     )
-    webhook_configuration: ObjectName = Field(
-        description="MutatingWebhookConfiguration whose `caBundle` is kept in step with the authorities. Apply it without one.",
-    )
     overlap_seconds: int = Field(
         default=600,
         ge=3,
@@ -76,3 +73,25 @@ class ManagedConfig(BaseModel):
         if self.certificate_days * 3 > self.authority_days:
             raise ValueError("certificate_days is more than a third of authority_days")
         return self
+
+
+class ManagedForWebhook(ManagedConfig):
+    """A certificate that the API server checks: its authority is in a webhook configuration."""
+
+    webhook_configuration: ObjectName = Field(
+        description="MutatingWebhookConfiguration whose `caBundle` is kept in step with the authorities. Apply it without one.",
+    )
+
+
+class ManagedForPods(ManagedConfig):
+    """A certificate that pods check: its authority is in a ConfigMap of their namespaces."""
+
+    config_map: ObjectName = Field(
+        default="tabard-control-ca",
+        description="ConfigMap with the key `ca.crt`, in the Secret's namespace and in those with the label `tabard.dev/inject`, "
+        "whatever its value; the same as `control.ca_config_map` of the injector. No one else writes to it.",
+    )
+    owner: ObjectName | None = Field(
+        default=None,
+        description="ClusterRole with which the ConfigMaps are removed. Without one they stay when the service goes.",
+    )

@@ -13,8 +13,10 @@ from typing import TYPE_CHECKING
 
 from tabard.trust import read_trusted
 
+from tabard_sidecar.certificates.conf import ManagedForPods, ManagedForWebhook
 from tabard_sidecar.certificates.contents import UnusableError
 from tabard_sidecar.certificates.publishing import WebhookPlace
+from tabard_sidecar.certificates.publishing_pods import ConfigMapPlace
 from tabard_sidecar.certificates.replica import Replica
 from tabard_sidecar.certificates.rotation import Terms
 from tabard_sidecar.kubernetes.api import ApiError, ApiServer
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
 
     from tabard_sidecar.certificates.conf import ManagedConfig
     from tabard_sidecar.certificates.pairs import Pair
+    from tabard_sidecar.certificates.publishing import Place
     from tabard_sidecar.certificates.replica import Outcome
     from tabard_sidecar.health import Component
 
@@ -77,8 +80,8 @@ class ManagedCertificate:
             authority=config.authority_days * _DAY,
             leaf=config.certificate_days * _DAY,
         )
-        place = WebhookPlace(self._api, config.webhook_configuration)
         where = (config.namespace or _own_namespace(), config.secret)
+        place = _place(config, self._api, where[0])
         self._replica = Replica(self._api, where, place, terms, serve=self._serve)
         self._folder = Path(tempfile.mkdtemp(prefix="tabard-certificate-"))
         self._file = self._folder / "tls.pem"
@@ -158,6 +161,14 @@ class ManagedCertificate:
             fresh.replace(self._file)
             self._written = leaf.certificate
         self._ready.set()
+
+
+def _place(config: ManagedConfig, api: ApiServer, namespace: str) -> Place:
+    if isinstance(config, ManagedForWebhook):
+        return WebhookPlace(api, config.webhook_configuration)
+    if isinstance(config, ManagedForPods):
+        return ConfigMapPlace(api, namespace, config.config_map, config.owner)
+    raise TypeError(f"{type(config).__name__} doesn't say where authorities are published")
 
 
 def _own_namespace() -> str:

@@ -1,4 +1,4 @@
-"""Publishes which authorities clients trust: as ``caBundle`` of a webhook configuration."""
+"""Publishes which authorities clients trust; this module: as ``caBundle`` of a webhook configuration."""
 
 from __future__ import annotations
 

@@ -9,6 +9,12 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from tabard_sidecar.certificates.conf import ManagedConfig
 
+MANAGED = (
+    "Instead of the files: the process makes and renews certificate and authority by itself. Needs the extra "
+    "`tabard-sidecar[kubernetes]`."
+)
+"""What the field ``managed`` of every section says."""
+
 
 class TlsSection(BaseModel):
     """Certificate and key of a listener: files, or kept by the process itself."""
@@ -21,11 +27,7 @@ class TlsSection(BaseModel):
         "are read again when they change.",
     )
     tls_key_file: Path | None = Field(default=None, description="PEM private key of the certificate.")
-    managed: ManagedConfig | None = Field(
-        default=None,
-        description="Instead of the files: the process makes and renews certificate and authority by itself. Needs the "
-        "extra `tabard-sidecar[kubernetes]`.",
-    )
+    managed: ManagedConfig | None = Field(default=None, description=MANAGED)
 
     @model_validator(mode="after")
     def _one_source(self) -> Self:

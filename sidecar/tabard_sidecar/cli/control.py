@@ -58,7 +58,7 @@ def serve(config_file: Path | None, assignments: tuple[str, ...]) -> None:
     try:
         run(settings, config_file or SYSTEM_FILE)
     except CertificateError as error:
-        step = "Correct server.tls_certificate_file and server.tls_key_file."
+        step = "Correct server.tls_certificate_file and server.tls_key_file, or server.managed."
         raise _cannot_start(error, exit_codes.CONFIG, step) from error
     except KeyringError as error:
         step = "Make master keys with `tabard control keys new`, and mount the same for every replica."

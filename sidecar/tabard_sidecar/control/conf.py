@@ -8,6 +8,8 @@ from typing import Annotated, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from tabard_sidecar.approvals.conf import ApprovalsConfig
+from tabard_sidecar.certificates.conf import ManagedForPods
+from tabard_sidecar.certificates.section import MANAGED, TlsSection
 from tabard_sidecar.control.operators_conf import OperatorsConfig, RoleBinding
 from tabard_sidecar.credentials.conf import CredentialsConfig
 from tabard_sidecar.http.conf import HttpConfig, IntrospectionClient
@@ -22,17 +24,11 @@ _PRINTABLE = r"^[!-~]+$"
 _NAMESPACE = r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$"
 
 
-class ServerConfig(BaseModel):
+class ServerConfig(TlsSection):
     """The listener for sidecars and backends, over TLS."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
     listen: Address = Field(default="0.0.0.0:8444", description="`host:port`.")
-    tls_certificate_file: Path = Field(
-        description="PEM certificate chain for the name by which sidecars call, `SERVICE.NAMESPACE.svc`. Certificate and "
-        "key are read again when they change.",
-    )
-    tls_key_file: Path = Field(description="PEM private key of the certificate.")
+    managed: ManagedForPods | None = Field(default=None, description=MANAGED)
     drain_seconds: float = Field(
         default=5.0,
         ge=0,

@@ -7,6 +7,7 @@ from enum import StrEnum
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, ProcessCollector, disable_created_metrics
 
+from tabard_sidecar.certificates.serving import Kept
 from tabard_sidecar.reasons import REASON_CODES
 
 
@@ -33,13 +34,11 @@ class ControlMetrics:
 
     Args:
         registry: the registry in which they are registered.
-        expires: returns when the certificate expires, in seconds since 1970.
+        kept: tells when certificate and authority expire, and since when they can't be kept.
         newest: returns the newest generation of the master keys.
     """
 
-    def __init__(
-        self, registry: CollectorRegistry, expires: Callable[[], float], newest: Callable[[], float]
-    ) -> None:
+    def __init__(self, registry: CollectorRegistry, kept: Kept, newest: Callable[[], float]) -> None:
         disable_created_metrics()  # type: ignore[no-untyped-call]  # would double the number of series
         ProcessCollector(registry=registry)
         self.registry = registry
@@ -91,10 +90,22 @@ class ControlMetrics:
         self.generation.set_function(newest)
         self.certificate_expires = Gauge(
             "tabard_control_certificate_expires_timestamp_seconds",
-            "When the listener's certificate expires, in seconds since 1970.",
+            "When the listener's certificate expires, in seconds since 1970; 0 while there is none.",
             registry=registry,
         )
-        self.certificate_expires.set_function(expires)
+        self.certificate_expires.set_function(kept.expires)
+        self.authority_expires = Gauge(
+            "tabard_control_authority_expires_timestamp_seconds",
+            "When the authority of `server.managed` expires, in seconds since 1970; 0 if there is none.",
+            registry=registry,
+        )
+        self.authority_expires.set_function(kept.authority_expires)
+        self.certificate_failing_since = Gauge(
+            "tabard_control_certificate_failing_since_timestamp_seconds",
+            "Since when Secret and ConfigMap can't be kept in step, in seconds since 1970; 0 while they can.",
+            registry=registry,
+        )
+        self.certificate_failing_since.set_function(kept.failing_since)
 
     def failed(self, code: str) -> None:
         """Count a call of an operator that ended with an error."""

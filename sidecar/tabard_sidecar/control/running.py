@@ -13,6 +13,7 @@ from pathlib import Path
 
 from prometheus_client import CollectorRegistry
 
+from tabard_sidecar.certificates.serving import CERTIFICATE, Kept, followed_certificate
 from tabard_sidecar.control.conf import ControlSettings
 from tabard_sidecar.control.metrics import ControlMetrics
 from tabard_sidecar.control.pods import Pods
@@ -27,6 +28,7 @@ from tabard_sidecar.http.clients import Clients
 from tabard_sidecar.records.applog import configure_logging
 from tabard_sidecar.util.descriptors import raise_limit
 from tabard_sidecar.util.joined_problems import JoinedProblems
+from tabard_sidecar.util.stopping import until_stopped
 
 _OPERATORS_REVIEWS = 4
 _log = logging.getLogger(__name__)
@@ -79,30 +81,33 @@ async def control_service(
         SinkError: the decision log can't be opened.
         BindError: an address is in use or isn't this machine's.
     """
-    health = Health(required=("certificate", "master", "reviews"))
-    certificate = Certificate(settings.server, health.component("certificate"))
+    health = Health(required=(CERTIFICATE, "master", "reviews"))
+    kept = Kept()
     zones = Zones(settings.master.directory, health.component("master"))
     reviews = TokenReviews(settings.cluster, health.component("reviews"))
-    metrics = ControlMetrics(CollectorRegistry(), lambda: certificate.expires, lambda: zones.newest)
-    server = ControlServer(
-        settings.server.listen, zones, Pods(reviews, settings.cluster.audience), metrics, tls=certificate.tls
-    )
+    metrics = ControlMetrics(CollectorRegistry(), kept, lambda: zones.newest)
     http = create_http_server(settings.http, health=health, registry=metrics.registry)
     reached = _reached(settings, zones, health)
-    for zone in reached:
-        clients = zone.config.introspection.clients
-        if clients:
-            server.introspect(zone.name, Clients(clients), zone.active)
+    backends = {
+        zone: Clients(zone.config.introspection.clients)
+        for zone in reached
+        if zone.config.introspection.clients
+    }
     async with AsyncExitStack() as stack:
         stack.callback(reviews.close)
         await http.start()
         stack.push_async_callback(http.stop)
+        certificate = await stack.enter_async_context(followed_certificate(settings.server, health, kept))
+        pods = Pods(reviews, settings.cluster.audience)
+        server = ControlServer(settings.server.listen, zones, pods, metrics, tls=certificate.tls)
+        for zone, clients in backends.items():
+            server.introspect(zone.name, clients, zone.active)
         await server.server.start()
         stack.push_async_callback(server.server.stop)
         await reviews.look()
         operators = await _operators(settings, reached, metrics, health, certificate, config, stack)
         following = (zone.run() for zone in reached)
-        for work in (certificate.follow(), zones.follow(), reviews.follow(), *following):
+        for work in (zones.follow(), reviews.follow(), *following):
             stack.push_async_callback(_cancelled, asyncio.create_task(work))
         health.started()
         started = ControlService(server, operators, http.address, health, zones)
@@ -191,6 +196,5 @@ async def _serve(settings: ControlSettings, config: Path | None) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    async with control_service(settings, config):
-        await stop.wait()
+    await until_stopped(control_service(settings, config), stop)
     _log.info("control service stopped")

@@ -7,7 +7,8 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
-from tabard_sidecar.certificates.section import TlsSection
+from tabard_sidecar.certificates.conf import ManagedForWebhook
+from tabard_sidecar.certificates.section import MANAGED, TlsSection
 from tabard_sidecar.http.conf import HttpConfig
 from tabard_sidecar.injector.quantities import quantity
 from tabard_sidecar.util.addresses import Address
@@ -36,6 +37,7 @@ class WebhookConfig(TlsSection):
     """The listener that the API server calls, over TLS."""
 
     listen: Address = Field(default="0.0.0.0:8443", description="`host:port`; answers `POST /inject` only.")
+    managed: ManagedForWebhook | None = Field(default=None, description=MANAGED)
     client_ca_file: Path | None = Field(
         default=None,
         description="PEM certificates of the authorities that sign the API server's client certificate. Then no other "

@@ -68,6 +68,10 @@ class ApiError(Exception):
         return self.status == _FORBIDDEN
 
 
+class TooLongError(ApiError):
+    """The answer is longer than any that is read."""
+
+
 class ApiServer:
     """Reads and writes objects. All methods raise :class:`ApiError`.
 
@@ -183,7 +187,7 @@ class ApiServer:
         for part in response.iter_content(_PART_BYTES):
             content += part
             if len(content) > MAX_REPLY_BYTES:
-                raise ApiError(f"{self._config.url}: the answer is longer than {MAX_REPLY_BYTES} bytes")
+                raise TooLongError(f"{self._config.url}: the answer is longer than {MAX_REPLY_BYTES} bytes")
             if time.monotonic() > deadline:
                 raise ApiError(f"{self._config.url}: the answer took too long")
         return content

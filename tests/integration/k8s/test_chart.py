@@ -40,7 +40,23 @@ SETTINGS: dict[str, dict[str, Any]] = {
             "nodeSelector": {"a": "b"},
             "podAnnotations": {"c": "d"},
         },
-        "control": {"enabled": True, "config": {"cluster": {"audience": "control-x"}}},
+        "control": {
+            "enabled": True,
+            "config": {
+                "cluster": {"audience": "control-x"},
+                "operators": {"issuers": [{"issuer": "https://login.example.org/", "audiences": ["people"]}]},
+                "zones": {
+                    "support": {
+                        "state": {"url": "rediss://redis.support.svc:6379/0"},
+                        "operators": [{"role": "viewer", "group": "support"}],
+                    }
+                },
+            },
+            "names": ["control.example.org"],
+            "secrets": {"redis": "redis-passwords"},
+            "operatorsFrom": [{"podSelector": {"matchLabels": {"a": "b"}}}],
+            "reaches": [BACKEND],
+        },
         "networkPolicy": AGENTS,
         "serviceMonitor": {"enabled": True, "labels": {"release": "prometheus"}},
     },
@@ -119,6 +135,30 @@ def test_the_control_services_configuration_is_accepted_and_sidecars_use_it(helm
     assert "control.url" not in yaml.safe_dump(helm.template())
 
 
+def test_operators_have_a_port_of_their_own_that_agents_do_not_reach(helm: Helm):
+    documents = helm.template(SETTINGS["everything"])
+    service = _one(documents, "Service", "tabard-control")
+    assert {port["port"] for port in service["spec"]["ports"]} == {443, 8445, 9181}
+    policy = _one(documents, "NetworkPolicy", "tabard-control")["spec"]
+    (rule,) = [one for one in policy["ingress"] if {"port": 8445} in one["ports"]]
+    assert rule["from"] == [{"podSelector": {"matchLabels": {"a": "b"}}}]
+    assert policy["egress"][-1] == BACKEND
+    assert "8445" not in json.dumps(_one(documents, "NetworkPolicy", "tabard-agents"))
+    without = helm.template({"control": {"enabled": True}})
+    assert "8445" not in json.dumps(without)
+
+
+def test_the_control_service_has_a_certificate_from_elsewhere_if_one_is_named(helm: Helm, tmp_path: Path):
+    documents = helm.template({"control": {"enabled": True, "tlsSecret": "mine"}})
+    file = tmp_path / "control.yaml"
+    file.write_text(_one(documents, "ConfigMap", "tabard-control")["data"]["control.yaml"])
+    settings = load_control(file)
+    assert (settings.server.managed, settings.server.tls_key_file) == (None, Path("/etc/tabard/tls/tls.key"))
+    assert "tabard-control-ca" not in json.dumps(_one(documents, "ClusterRole", "tabard-control"))
+    volumes = _one(documents, "Deployment", "tabard-control")["spec"]["template"]["spec"]["volumes"]
+    assert {"name": "tls", "secret": {"secretName": "mine", "defaultMode": 0o440}} in volumes
+
+
 def test_pods_with_a_sidecar_reach_named_backends_only(helm: Helm):
     policy = _one(helm.template(SETTINGS["everything"]), "NetworkPolicy", "tabard-agents")
     assert policy["metadata"]["namespace"] == "support"
@@ -147,6 +187,11 @@ REFUSED = {
         {"networkPolicy": AGENTS | {"backends": [{"to": [{"ipBlock": {"cidr": "0.0.0.0/0"}}]}]}},
         "allows every address",
     ),
+    "another audience for sidecars than the control service's": (
+        {"control": {"enabled": True}, "injector": {"config": {"control": {"audience": "x"}}}},
+        "isn't control.config.cluster.audience",
+    ),
+    "a volume of the chart's": ({"control": {"secrets": {"masters": "x"}}}, "masters"),
     "a misspelt value": ({"injector": {"replica": 2}}, "replica"),
     "a misspelt setting": ({"injector": {"config": {"sidecar": {"http_prot": 1}}}}, "http_prot"),
 }
@@ -158,14 +203,13 @@ def test_values_that_cannot_be_meant_are_refused(helm: Helm, case: str):
     assert reason in helm.refused(values)
 
 
-def test_install_yaml_is_what_the_chart_makes(helm: Helm):
+def test_manifests_are_what_the_chart_makes(helm: Helm):
     path = CHART.parent / "render_install.py"
     spec = importlib.util.spec_from_file_location("render_install", path)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    assert module.INSTALL.read_text(encoding="utf-8") == module.rendered(helm.program), (
-        "run make install-yaml"
-    )
+    for file, text in module.rendered(helm.program).items():
+        assert file.read_text(encoding="utf-8") == text, "run make install-yaml"
 
 
 def _objects(kubectl: Kubectl) -> set[str]:

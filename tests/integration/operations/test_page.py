@@ -20,7 +20,6 @@ from tests.support.injecting import container, pod
 from tests.support.injector_process import apply
 from tests.support.markdown import ROOT, code_of
 from tests.support.pages import run_blocks
-from tests.support.tls import Authority
 
 PAGE = "docs/operations.md"
 NEWER = "registry.example.org/tabard-sidecar:0.2.0"
@@ -78,15 +77,12 @@ def test_every_command_of_the_page_is_run():
 
 
 def test_the_commands_for_a_cluster(cluster: ChartCluster, home: Path):
-    certificate, key = Authority(home, "control").issue("service")
     create(home / "masters")
     prepare = f"""
 set -e
 export KUBECONFIG={cluster.folder}/kubeconfig PATH={cluster.programs}:$PATH
 ln -s {ROOT}/docs {ROOT}/k8s .
 cp -r {home}/masters .
-cp {certificate} tls.crt
-cp {key} tls.key
 tabard keys new --directory keys --use root > keys.txt
 tabard keys new --directory keys --use signing >> keys.txt
 """

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections import deque
+from collections.abc import Callable
 from functools import lru_cache
 from random import Random
 
@@ -14,7 +15,8 @@ from hypothesis import strategies as st
 from tabard_sidecar.certificates.contents import read_contents
 from tabard_sidecar.certificates.pairs import Pair, new_authority, valid_at
 from tabard_sidecar.certificates.pairs import signed_by as signed_now
-from tabard_sidecar.certificates.publishing import WebhookPlace
+from tabard_sidecar.certificates.publishing import Place, WebhookPlace
+from tabard_sidecar.certificates.publishing_pods import ConfigMapPlace
 from tabard_sidecar.certificates.replica import Replica
 from tabard_sidecar.certificates.rotation import ROTATE, Terms
 from tabard_sidecar.kubernetes.api import ApiError
@@ -32,8 +34,9 @@ signed_by = lru_cache(maxsize=4096)(signed_now)
 class Runner:
     """One replica: its look is advanced request by request."""
 
-    def __init__(self, api: FakeObjects) -> None:
+    def __init__(self, api: FakeObjects, place: Callable[[FakeObjects], Place]) -> None:
         self.api = api
+        self.place = place
         self.served: Pair | None = None
         self.looked = api.clock
         self.stalled = False
@@ -41,7 +44,7 @@ class Runner:
         self.look = None
 
     def _new(self) -> Replica:
-        place = WebhookPlace(self.api, "tabard-injector")
+        place = self.place(self.api)
         return Replica(self.api, ("tabard-system", "certificates"), place, TERMS, serve=self._serve)
 
     def _serve(self, leaf: Pair) -> None:
@@ -85,13 +88,22 @@ class Cluster:
     def __init__(self, replicas: int) -> None:
         self.api = FakeObjects()
         self.api.put(SECRET, {"metadata": {"name": "certificates"}})
-        hook = {"clientConfig": {"service": {"name": "injector"}}}
-        self.api.put(HOOK, {"webhooks": [{"name": "a", **hook}, {"name": "b", **hook}]})
-        self.runners = [Runner(self.api) for _ in range(replicas)]
+        self.prepare()
+        self.runners = [Runner(self.api, self.place) for _ in range(replicas)]
         self.forbidden_until = 0.0
         self.history: deque[tuple[float, list[Pair], list]] = deque()
 
+    def prepare(self) -> None:
+        """Make the place where authorities are published."""
+        hook = {"clientConfig": {"service": {"name": "injector"}}}
+        self.api.put(HOOK, {"webhooks": [{"name": "a", **hook}, {"name": "b", **hook}]})
+
+    @staticmethod
+    def place(api: FakeObjects) -> Place:
+        return WebhookPlace(api, "tabard-injector")
+
     def bundle(self) -> list | None:
+        """Return the authorities that every client trusts; ``None`` if no client has any."""
         found = [one["clientConfig"].get("caBundle") for one in self.api.objects[HOOK]["webhooks"]]
         assert len(set(found)) == 1
         return None if found[0] is None else load_pem_x509_certificates(base64.b64decode(found[0]))
@@ -200,6 +212,30 @@ class Cluster:
             runner.whole()
 
 
+class PodsCluster(Cluster):
+    """The same with clients in two namespaces, each with a ConfigMap."""
+
+    def prepare(self) -> None:
+        for name in ("tabard-system", "one", "two"):
+            self.api.put(f"/api/v1/namespaces/{name}", {"metadata": {}})
+
+    @staticmethod
+    def place(api: FakeObjects) -> Place:
+        return ConfigMapPlace(api, "tabard-system", "tabard-control-ca", None)
+
+    def bundle(self) -> list | None:
+        texts = [
+            found["data"]["ca.crt"].encode()
+            for path, found in self.api.objects.items()
+            if path.endswith("/configmaps/tabard-control-ca") and "tabard-system" not in path
+        ]
+        if not texts:
+            return None
+        sets = [frozenset(load_pem_x509_certificates(text)) for text in texts]
+        return list(frozenset.intersection(*sets))
+
+
+KINDS = (Cluster, PodsCluster)
 ACTIONS = st.tuples(
     st.sampled_from(
         ["step"] * 6 + ["whole", "time", "time", "crash", "lose", "forbid", "stall", "ask", "spoil"]
@@ -209,20 +245,22 @@ ACTIONS = st.tuples(
 )
 
 
+@pytest.mark.parametrize("kind", KINDS)
 @given(st.integers(1, 4), st.lists(ACTIONS, max_size=80))
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-def test_any_order_of_steps(replicas, actions):
-    cluster = Cluster(replicas)
+def test_any_order_of_steps(kind, replicas, actions):
+    cluster = kind(replicas)
     for action in actions:
         cluster.act(*action)
     _check_end(cluster)
 
 
+@pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("seed", range(3))
-def test_long_lives_with_many_rotations(seed):
+def test_long_lives_with_many_rotations(kind, seed):
     """Authority and certificate are renewed many times, and crashes fall into each of their steps."""
     random = Random(seed)
-    cluster, authorities = Cluster(3), set()
+    cluster, authorities = kind(3), set()
     weights = {
         "step": 8,
         "whole": 2,

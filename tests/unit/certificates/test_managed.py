@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from pydantic import ValidationError
-from tabard_sidecar.certificates.conf import ManagedConfig
+from tabard_sidecar.certificates.conf import ManagedForWebhook
 from tabard_sidecar.certificates.managed import ManagedCertificate
 from tabard_sidecar.certificates.serving import Kept, followed_certificate
 from tabard_sidecar.health import Health
@@ -40,8 +40,8 @@ def api(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeObjects]:
     return api
 
 
-def _managed(**settings: object) -> ManagedConfig:
-    return ManagedConfig.model_validate({**SETTINGS, "interval_seconds": 1, **settings})
+def _managed(**settings: object) -> ManagedForWebhook:
+    return ManagedForWebhook.model_validate({**SETTINGS, "interval_seconds": 1, **settings})
 
 
 async def test_the_certificate_is_in_one_private_file(api: FakeObjects):

@@ -34,7 +34,7 @@ def instruments():
     parts = (
         Metrics(CollectorRegistry()),
         InjectorMetrics(CollectorRegistry(), Kept()),
-        ControlMetrics(CollectorRegistry(), float, float),
+        ControlMetrics(CollectorRegistry(), Kept(), float),
     )
     for one in (instrument for part in parts for instrument in vars(part).values()):
         if hasattr(one, "describe"):

@@ -31,12 +31,28 @@ def test_the_configuration_is_accepted_and_fits_the_pod(tmp_path):
     assert settings.http.listen.endswith(f":{ports['http']}")
     assert BY_KIND["Service"]["spec"]["ports"][0]["targetPort"] == ports["https"]
     mounts = [mount["mountPath"] for mount in container["volumeMounts"]]
-    assert str(settings.server.tls_key_file.parent) in mounts
     assert str(settings.master.directory) in mounts
     assert str(Path(container["command"][-1]).parent) in mounts
+    assert settings.server.managed.names == ("tabard-control.tabard-system.svc",)
+    assert settings.server.managed.owner == BY_KIND["ClusterRole"]["metadata"]["name"]
 
 
-def test_it_may_review_tokens_and_nothing_else():
+def test_its_rights_are_those_that_it_needs():
+    """The ConfigMap that it creates can't be named in a role: a policy of the API server does that."""
+    ours = {"resources": ["configmaps"], "resourceNames": ["tabard-control-ca"]}
     assert BY_KIND["ClusterRole"]["rules"] == [
-        {"apiGroups": ["authentication.k8s.io"], "resources": ["tokenreviews"], "verbs": ["create"]}
+        {"apiGroups": ["authentication.k8s.io"], "resources": ["tokenreviews"], "verbs": ["create"]},
+        {"apiGroups": [""], "resources": ["namespaces"], "verbs": ["list"]},
+        {"apiGroups": [""], **ours, "verbs": ["get", "list", "update"]},
+        {"apiGroups": [""], "resources": ["configmaps"], "verbs": ["create"]},
+        {
+            "apiGroups": ["rbac.authorization.k8s.io"],
+            "resources": ["clusterroles"],
+            "resourceNames": ["tabard-control"],
+            "verbs": ["get"],
+        },
     ]
+    (role,) = BY_KIND["Role"]["rules"]
+    assert (role["resourceNames"], role["verbs"]) == (["tabard-control-certificates"], ["get", "update"])
+    (policy,) = BY_KIND["ValidatingAdmissionPolicy"]["spec"]["validations"]
+    assert policy["expression"] == 'object.metadata.name == "tabard-control-ca"'
