@@ -8,6 +8,7 @@ from typing import Any
 import yaml
 from tabard_sidecar.control.master import MasterKey, create
 
+from tests.support.injector_process import apply
 from tests.support.kube_server import Kubectl
 from tests.support.service_process import ServiceProcess, free_ports
 from tests.support.tls import Authority
@@ -55,7 +56,7 @@ class Control:
         certificate, key = self.authority.issue("service")
         self.masters = folder / "masters"
         self.renew()
-        kubectl("create", "namespace", NAMESPACE)
+        apply(kubectl, {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}})
         manifest = Path(__file__).resolve().parents[2] / "k8s" / "control.yaml"
         kubectl("apply", "--filename", str(manifest))
         self.own_token()

@@ -1,4 +1,4 @@
-"""Where pods find the authority: which namespaces have a ConfigMap, who can spoil one, and what that hinders."""
+"""The ConfigMaps with the authority: each labelled namespace has one, and who spoils one hinders no other."""
 
 from __future__ import annotations
 
