@@ -160,6 +160,10 @@ class Notes:
         """Return what the call notes, in the task and in the branch."""
         return self.task.joined(self.branch).as_json()
 
+    def branch_names(self) -> list[str]:
+        """Return the names under which the call notes only in its branch, sorted."""
+        return sorted({*self.branch.sets, *self.branch.counters} - {*self.task.sets, *self.task.counters})
+
     @property
     def too_large(self) -> str:
         """What one call may not note, as a sentence; empty if there is nothing of that."""

@@ -21,16 +21,16 @@ from tabard_sidecar.cli.completing import (
 from tabard_sidecar.cli.failure import Failure
 from tabard_sidecar.cli.framing import Screen, quoted, screen
 from tabard_sidecar.cli.log_source import LogSource, find_log
+from tabard_sidecar.cli.odd_lines import OddLines
 from tabard_sidecar.cli.options import Existing, config_option, json_option, zone_option
-from tabard_sidecar.cli.terminal import Instant, echo, echo_json, style, visible
+from tabard_sidecar.cli.terminal import Instant, echo, echo_json, style
 from tabard_sidecar.records.completing import completed
 from tabard_sidecar.records.file_sink import open_log
-from tabard_sidecar.records.lines import Oddity, Tell, lines_of, records_of
+from tabard_sidecar.records.lines import Tell, lines_of, records_of
 from tabard_sidecar.records.reading import Entry, joined
 from tabard_sidecar.util.visible import visible_json
 
 _FOREIGN_COLOUR = "yellow"
-_TOLD = 20
 _COLOURS = {"allow": "green", "deny": "red", "refused": "red", "denied": "red", "intended": "yellow"}
 
 
@@ -135,7 +135,7 @@ def search(  # noqa: PLR0913 - one parameter per option
     lines are told with their places, and the others are read.
     """
     source = find_log(files, zone=zone, config_file=config_file, quiet=as_json or as_input)
-    odd = _Odd()
+    odd = OddLines()
     found = (entry for entry in _entries(source, odd) if _fits(entry.as_json(), since, until, wanted))
     shown = _print(found, as_input=as_input, as_json=as_json)
     odd.finish()
@@ -168,7 +168,7 @@ def show(  # noqa: PLR0913 - one parameter per option
     Exit code 1 if it isn't in the log, or if a line isn't a record as the sidecar writes them.
     """
     source = find_log(files, zone=zone, config_file=config_file, quiet=as_json or as_input)
-    odd = _Odd()
+    odd = OddLines()
     found = (entry for entry in _entries(source, odd) if entry.decision_id == decision_id)
     shown = _print(found, as_input=as_input, as_json=as_json)
     odd.finish()
@@ -176,29 +176,6 @@ def show(  # noqa: PLR0913 - one parameter per option
         raise _absent(decision_id, source, " with a policy input" if as_input else "")
     if odd.count:
         ctx.exit(exit_codes.NEGATIVE)
-
-
-class _Odd:
-    """Tells people of odd lines, at once: the first ones with their places, the others by their number."""
-
-    def __init__(self) -> None:
-        self.count = 0
-
-    def __call__(self, oddity: Oddity) -> None:
-        """Tell of one."""
-        self.count += 1
-        if self.count <= _TOLD:
-            echo(f"{visible(oddity.file)}:{oddity.line}: {oddity.problem}", err=True)
-
-    def finish(self) -> None:
-        """Tell how many there were and what to do next."""
-        if self.count > _TOLD:
-            echo(f"and {self.count - _TOLD} more odd lines", err=True)
-        if self.count:
-            echo(
-                "next: the sidecar writes no such lines; see what `tabard audit verify` says of the log",
-                err=True,
-            )
 
 
 def _entries(source: LogSource, tell: Tell) -> Iterator[Entry]:
@@ -229,7 +206,7 @@ def logged_input(decision_id: str, files: tuple[Path, ...], config_file: Path | 
         Failure: there is no log, no such decision, or it evaluated no policy.
     """
     source = find_log(files, zone="", config_file=config_file, quiet=True)
-    odd = _Odd()
+    odd = OddLines()
     for entry in _entries(source, odd):
         if entry.decision_id == decision_id and entry.evaluated:
             return _whole_input(entry)

@@ -43,6 +43,11 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     ),
     "revoke": ("tabard_sidecar.cli.revoke", "revoke", "Revoke access at once."),
     "state": ("tabard_sidecar.cli.state", "state", "Check and compact the state store."),
+    "replay": (
+        "tabard_sidecar.cli.replay",
+        "replay",
+        "Decide recorded decisions again by another policy, and show what changes.",
+    ),
     "log": ("tabard_sidecar.cli.log", "log", "Show who did what by which rule, from decision logs."),
     "audit": ("tabard_sidecar.cli.audit", "audit", "Check decision logs."),
     "explain": ("tabard_sidecar.cli.explain", "explain", "Explain a reason code or a setting."),

@@ -10,6 +10,7 @@ from hashlib import sha256
 from typing import Any
 
 from tabard_sidecar.errors import NoDecision, Refused
+from tabard_sidecar.facts import Notes
 from tabard_sidecar.grants import IndexedGrant
 from tabard_sidecar.interfaces import Clock, DecisionLog, DecisionRecord, Unverified
 from tabard_sidecar.model import (
@@ -137,16 +138,17 @@ class DecisionRecorder:
         self._log.hold(self.decision_id, len(asked.text) + _RECORD_BYTES)
         self._began = True
 
-    def take(
+    def take(  # noqa: PLR0913 - one argument per part of what is reserved
         self,
         undo: Callable[[], Awaitable[bool]],
         *,
         charges: Mapping[str, int],
-        labels: Collection[str] = (),
+        task_labels: Collection[str] = (),
+        branch_labels: Collection[str] = (),
         approvals: Collection[str] = (),
-        facts: Mapping[str, Any] | None = None,
+        notes: Notes | None = None,
     ) -> None:
-        """Note what is about to be reserved: charges by budget, labels, ids of approvals, facts by name.
+        """Note what is about to be reserved: charges by budget, labels, ids of approvals, facts.
 
         ``undo`` releases it, and returns False if it isn't there. Follow with :meth:`Taken.took` or
         :meth:`Taken.took_nothing`; if neither comes, it is unknown whether the store took it.
@@ -158,12 +160,18 @@ class DecisionRecorder:
         wanted: dict[str, Any] = {}
         if charges:
             wanted["charges"] = dict(charges)
-        if labels:
-            wanted["labels"] = sorted(labels)
+        if task_labels or branch_labels:
+            wanted["labels"] = sorted({*task_labels, *branch_labels})
+        only = set(branch_labels).difference(task_labels) if branch_labels else ()
+        if only:
+            wanted["branch_labels"] = sorted(only)
         if approvals:
             wanted["approvals"] = list(approvals)
-        if facts:
-            wanted["facts"] = dict(facts)
+        facts = notes.as_json() if notes is not None else {}
+        if notes is not None and facts:
+            wanted["facts"] = facts
+            if names := notes.branch_names():
+                wanted["branch_facts"] = names
         self.taken.take(undo, wanted)
 
     def inherited(self, labels: Collection[str]) -> None:

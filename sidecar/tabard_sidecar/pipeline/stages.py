@@ -144,9 +144,10 @@ async def reserve(  # noqa: PLR0913, PLR0917
     recorder.take(
         partial(reservations.release, recorder.decision_id, call.grant),
         charges=decision.charges,
-        labels={*task_labels(call, decision), *decision.branch_labels},
+        task_labels=task_labels(call, decision),
+        branch_labels=decision.branch_labels,
         approvals=[met.approval_id for met in call.approvals],
-        facts=decision.notes.as_json() if decision.notes is not None else None,
+        notes=decision.notes,
     )
     with stages.observer.stage("reserve"):
         reserved = await reservations.reserve(call, state, decision, recorder.decision_id, credential)

@@ -116,5 +116,5 @@ class Taken:
 
     def _gave_back(self) -> None:
         """Note that charges, approvals and facts were released; labels stay."""
-        for name in ("charges", "approvals", "facts"):
+        for name in ("charges", "approvals", "facts", "branch_facts"):
             self.effects.pop(name, None)

@@ -97,7 +97,7 @@ def require_bounded(content: bytes) -> None:
         OddLineError: as told.
     """
     brackets = content.count(b"[") + content.count(b"{")
-    if brackets + content.count(b",") < min(MAX_VALUES, MAX_DEPTH):
+    if brackets < MAX_DEPTH and brackets + content.count(b",") < MAX_VALUES:
         return
     bare = _STRINGS.sub(b"", content)
     if sum(map(bare.count, _OPENING)) >= MAX_VALUES:

@@ -35,6 +35,8 @@ _KEPT: tuple[tuple[str, ...], ...] = (
     ("result", "credential"),
     ("result", "charges"),
     ("result", "labels"),
+    ("result", "branch_labels"),
+    ("result", "branch_facts"),
     ("result", "approvals"),
     ("result", "approvals_asked"),
     ("result", "replayed"),

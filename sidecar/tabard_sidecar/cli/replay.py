@@ -1,0 +1,220 @@
+"""Implements ``tabard replay``."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from tabard_sidecar import exit_codes
+from tabard_sidecar.cli.failure import Failure
+from tabard_sidecar.cli.log_source import LogSource, find_log, with_closed
+from tabard_sidecar.cli.odd_lines import OddLines
+from tabard_sidecar.cli.options import Existing, config_options, json_option, zone_option
+from tabard_sidecar.cli.policy_target import broken, catalogue_option, find_target
+from tabard_sidecar.cli.replay_view import print_report
+from tabard_sidecar.cli.terminal import Instant, echo_json
+from tabard_sidecar.records.reading import joined
+from tabard_sidecar.replay.comparing import Change
+from tabard_sidecar.replay.merging import merged
+from tabard_sidecar.replay.recorded import Skipped, recorded
+from tabard_sidecar.util.config_file import find_file
+
+if TYPE_CHECKING:
+    from tabard_sidecar.replay.judging import Sides
+    from tabard_sidecar.replay.recorded import Recorded
+    from tabard_sidecar.replay.report import Report
+
+_SMALL_BYTES = 4 * 2**20
+
+
+@click.command()
+@click.argument("files", nargs=-1, type=Existing())
+@click.option(
+    "--policy",
+    "new",
+    type=Existing(),
+    help="The policy to try: a folder or a bundle. Default: the configured one.",
+)
+@click.option(
+    "--against",
+    "old",
+    type=Existing(),
+    help="Compare with this policy instead of with what was recorded.",
+)
+@catalogue_option
+@click.option(
+    "--stateless",
+    is_flag=True,
+    help="Judge each decision alone, on the budgets, labels, history and facts that were recorded.",
+)
+@click.option(
+    "--since",
+    type=Instant(),
+    metavar="TIME",
+    help="Only what was decided from this time on, as in `tabard log`.",
+)
+@click.option("--until", type=Instant(), metavar="TIME", help="Only what was decided before this time.")
+@click.option(
+    "--examples",
+    default=3,
+    show_default=True,
+    type=click.IntRange(0, 100),
+    help="Decisions that are shown of each group of changes.",
+)
+@click.option(
+    "--jobs",
+    type=click.IntRange(1, 64),
+    help="Processes that decide. Default: one for each processor, and one in all for a small log.",
+)
+@click.option(
+    "--fail-on",
+    "fatal",
+    multiple=True,
+    type=click.Choice([*map(str, Change), "not_replayable", "nothing"]),
+    help="Exit with 1 only if there are changes of this kind. Repeatable. Default: any kind.",
+)
+@click.option(
+    "--html",
+    "page",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Also write a report with charts to this file.",
+)
+@zone_option
+@config_options
+@json_option
+@click.pass_context
+def replay(ctx: click.Context, /, **given: Any) -> None:  # noqa: ANN401 - click's own
+    """Decide recorded decisions again, by another policy, and show what changes.
+
+    FILES are decision logs of any number of sidecars, plain or compressed with gzip, also those
+    that OPA wrote itself; they are read together, in the order of time. A single file is read with
+    the closed ones beside it. Without FILES it is audit.path of the configuration.
+
+    What the new policy charges, labels, notes and denies changes what later calls of the same task
+    see. A changed decision would also have changed what the agent did next, which no replay can
+    know. What can't be decided again is counted, with the reason, and never guessed.
+
+    Exit code 0 if nothing changes, 1 if something does (see --fail-on). Examples:
+
+        tabard replay decisions.jsonl --policy new-policy
+
+        tabard replay *.jsonl.gz --policy new --against old --html report.html
+    """
+    from tabard_sidecar.policy.problems import PolicyBrokenError  # noqa: PLC0415 - not needed for --help
+    from tabard_sidecar.replay.processes import ReplayError  # noqa: PLC0415
+
+    source = _source(given)
+    odd = OddLines()
+    try:
+        report = _replayed(given, source, odd)
+    except PolicyBrokenError as error:
+        raise broken(error.problems, "the policy") from error
+    except ReplayError as error:
+        raise Failure(str(error), exit_codes.UNREACHABLE, next_step="Try again with --jobs 1.") from error
+    except OSError as error:
+        raise Failure(str(error.strerror), exit_codes.UNREACHABLE, where=str(error.filename or "")) from error
+    odd.finish()
+    told = report.as_json() | {"stateful": not given["stateless"], "odd_lines": odd.count}
+    if given["page"]:
+        _write_page(given["page"], told)
+    if given["as_json"]:
+        echo_json(told)
+    else:
+        print_report(told)
+    ctx.exit(exit_codes.NEGATIVE if _fails(report, given["fatal"]) else exit_codes.OK)
+
+
+def _source(given: dict[str, Any]) -> LogSource:
+    """Return the files that are named, else the configured log; without --zone, named files may be of any zones."""
+    files = given["files"]
+    if not files:
+        return find_log(files, zone=given["zone"], config_file=given["config_file"], quiet=given["as_json"])
+    return LogSource(tuple(with_closed(files)), given["zone"], "--zone")
+
+
+def _sides(
+    new: Path | None,
+    old: Path | None,
+    catalogue: Path | None,
+    config: Path | None,
+    assignments: tuple[str, ...],
+) -> Sides:
+    """Return the policies of a replay, as the configuration would compile them."""
+    from tabard_sidecar.replay.judging import Side, Sides  # noqa: PLC0415 - loads the engine
+
+    def side(path: Path | None) -> Side:
+        target = find_target(path, catalogue, config, assignments)
+        return Side(target.path, target.options, target.catalogue)
+
+    return Sides(side(new), side(old) if old is not None else None)
+
+
+def _replayed(given: dict[str, Any], source: LogSource, odd: OddLines) -> Report:
+    from tabard_sidecar.replay.judging import Plan  # noqa: PLC0415 - loads the engine
+    from tabard_sidecar.replay.processes import replay as replay_all  # noqa: PLC0415
+
+    config = find_file(given["config_file"], os.environ)
+    sides = partial(_sides, given["new"], given["old"], given["catalogue_file"], config, given["assignments"])
+    size = sum(file.stat().st_size for file in source.files)
+    jobs = given["jobs"] or (len(os.sched_getaffinity(0)) if size > _SMALL_BYTES else 1)
+    if jobs == 1:
+        sides()  # what is wrong with a policy is told before anything is read
+    skipped: Counter[str] = Counter()
+    with _progress(size, shown=not given["as_json"]) as advance:
+        records = source.checked(merged(source.files, odd, advance))
+        items = _items(records, skipped, given["since"], given["until"])
+        report = replay_all(Plan(sides, given["stateless"], given["examples"]), items, jobs)
+    report.skipped.update(skipped)
+    return report
+
+
+def _items(
+    records: Iterable[dict[str, Any]], skipped: Counter[str], since: str | None, until: str | None
+) -> Iterator[Recorded]:
+    """Yield what a log holds for a replay; count the rest."""
+    for entry in joined(records):
+        item = recorded(entry)
+        if isinstance(item, Skipped):
+            skipped[item.why] += 1
+        elif (since or "") <= item.timestamp and (until is None or item.timestamp < until):
+            yield item
+        else:
+            skipped["other_times"] += 1
+
+
+@contextmanager
+def _progress(size: int, *, shown: bool) -> Iterator[Callable[[int], None]]:
+    """Show on a terminal how much of the logs was read."""
+    if not shown or not sys.stderr.isatty():
+        yield lambda _: None
+        return
+    bar: Any = click.progressbar(
+        length=max(size, 1), label="replaying", file=sys.stderr, update_min_steps=2**20
+    )
+    with bar:
+        yield bar.update
+
+
+def _write_page(file: Path, told: Mapping[str, Any]) -> None:
+    from tabard_sidecar.replay.page import page  # noqa: PLC0415 - not needed for --help
+
+    try:
+        file.write_text(page(told), encoding="utf-8")
+    except OSError as error:
+        raise Failure(str(error.strerror), exit_codes.UNREACHABLE, where=str(file)) from error
+
+
+def _fails(report: Report, fatal: tuple[str, ...]) -> bool:
+    """Tell whether what was found is what the caller takes for a failure."""
+    if not fatal:
+        return bool(report.changed)
+    found = {change.value for change, count in report.totals().items() if count}
+    return bool(found & set(fatal)) or ("not_replayable" in fatal and bool(report.not_replayable))

@@ -1,0 +1,92 @@
+"""Prints what a replay found."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from itertools import groupby
+from typing import Any
+
+from tabard_sidecar.cli.terminal import echo, moment, style
+from tabard_sidecar.replay.comparing import Change
+
+_MOST_GROUPS = 12
+_COLOURS = {Change.ALLOWED: "red", Change.DENIED: "yellow", Change.ASKED: "cyan"}
+CAVEAT = "A changed decision would have changed what the agent did next, which a replay can't know."
+NOT_REPLAYABLE = {
+    "masked_input": "a mask removed what the policy reads",
+    "incomplete_input": "a part stands in a record that isn't here",
+    "unknown_contract": "the input isn't one of this version",
+    "malformed_record": "a member of the record isn't what it has to be",
+    "missing_history": "the recorded policy read no calls, and the task began before the log",
+    "evaluation_failed": "the policy gave no answer",
+}
+"""What each reason for not deciding again means."""
+SKIPPED = {
+    "changes": "revocations and other changes",
+    "notes": "notes of the log, and of other programs",
+    "repeated_answers": "stored answers that were repeated",
+    "refused_before_policy": "refused before policy was asked",
+    "filtered_tools": "lists of tools",
+    "other_times": "of other times",
+}
+"""What each kind of record that is no decision of a policy is called."""
+
+
+def print_report(told: Mapping[str, Any]) -> None:
+    """Print a report, as ``--json`` shows it, for people."""
+    with_state = "with the state that each task would have" if told["stateful"] else "each alone"
+    when = f", {moment(told['from'])} to {moment(told['to'])}" if told["decided"] else ""
+    echo(f"{told['decided']:,} decisions decided again, {with_state}{when}")
+    for name, meanings in (("not_replayable", NOT_REPLAYABLE), ("skipped", SKIPPED)):
+        for why, count in told[name].items():
+            label = f"not_replayable:{why}" if name == "not_replayable" else "not a decision"
+            echo(f"  {count:,} {label} ({meanings.get(why, why)})")
+    if told["odd_lines"]:
+        echo(f"  {told['odd_lines']:,} odd lines")
+    if not told["changed"]:
+        echo(style("nothing changes", fg="green"))
+        return
+    echo(f"{told['changed']:,} of them change")
+    for name, groups in groupby(told["groups"], key=lambda group: group["change"]):
+        _print_change(Change(name), list(groups))
+    echo()
+    echo(CAVEAT)
+
+
+def _print_change(change: Change, groups: list[Mapping[str, Any]]) -> None:
+    count = sum(group["count"] for group in groups)
+    echo()
+    echo(f"{style(f'{count:,} {change}', fg=_COLOURS.get(change), bold=True)}: {change.meaning}")
+    for group in groups[:_MOST_GROUPS]:
+        _print_group(group)
+    if len(groups) > _MOST_GROUPS:
+        rest = sum(group["count"] for group in groups[_MOST_GROUPS:])
+        echo(f"  and {rest:,} in {len(groups) - _MOST_GROUPS} more groups; --json and --html have them")
+
+
+def _print_group(group: Mapping[str, Any]) -> None:
+    rules = ", ".join(group["rules"])
+    state = f", {group['by_state']:,} of them only by the task's state" if group["by_state"] else ""
+    echo(f"  {group['count']:,} {group['tool']} of {group['agent']}: {rules}{state}")
+    for example in group["examples"]:
+        where = f"{example['timestamp'][:19]}Z  {example['decision_id']}  {example['person']}"
+        echo(f"      {where}  {_difference(example['before'], example['now'])}")
+
+
+def _difference(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
+    """Say in one line what differs between two verdicts."""
+    if before["effect"] != now["effect"]:
+        return f"{_verdict(before)} -> {_verdict(now)}"
+    names = [name for name in {**before, **now} if before.get(name) != now.get(name)]
+    parts = [f"{name} {_short(before.get(name))} -> {_short(now.get(name))}" for name in names]
+    return "; ".join(parts)
+
+
+def _verdict(shown: Mapping[str, Any]) -> str:
+    reasons = ", ".join(shown.get("reasons", ()))
+    return f"{shown['effect']} ({reasons})" if reasons else str(shown["effect"])
+
+
+def _short(value: object) -> str:
+    return "none" if value in (None, [], {}) else json.dumps(value, ensure_ascii=False)

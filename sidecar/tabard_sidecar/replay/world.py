@@ -1,0 +1,356 @@
+"""Decides recorded decisions as one policy would have, each task with what the policy itself did to it before."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import orjson
+from tabard.caveats import CallFacts, Caveat, CredentialFacts, Facts, Limits
+from tabard_opa import Engine
+
+from tabard_sidecar.errors import NoDecision
+from tabard_sidecar.model import Operation, PolicyDecision
+from tabard_sidecar.policy.authoring.input_faults import input_faults
+from tabard_sidecar.policy.breaker import Breaker
+from tabard_sidecar.policy.catalogue import Catalogue
+from tabard_sidecar.policy.engines.embedded import FileProvider
+from tabard_sidecar.policy.lease import PolicyLease, SharedPolicy
+from tabard_sidecar.policy.loading.compiling import CompileOptions
+from tabard_sidecar.replay.carried import Carried, Document
+from tabard_sidecar.replay.recorded import REPLAY_FAILED, UNKNOWN_CONTRACT, About, Recorded
+from tabard_sidecar.replay.reserving import reserved
+from tabard_sidecar.replay.verdict import ASK, DENY, Verdict, of_policy, refused
+from tabard_sidecar.util.jsontext import encode
+
+MISSING_HISTORY = "missing_history"
+TASK_NOT_STARTED = "task_not_started"
+DEADLINE_SECONDS = 5.0
+_MOST_TASKS = 100_000
+OF_ASKING = frozenset(
+    {
+        "approvals_exceeded",
+        "approval_denied",
+        "approval_too_large",
+        "approver_unknown",
+        "grant_too_large",
+    }
+)
+"""Codes with which the sidecar refuses to ask for an approval."""
+
+
+class NotReplayableError(Exception):
+    """A decision can't be decided again; ``why`` says why, as one word."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__(why)
+        self.why = why
+
+
+@contextmanager
+def loaded(
+    engine: Engine, path: Path, options: CompileOptions, catalogue: Catalogue
+) -> Iterator[ReplayedPolicy]:
+    """Load a policy for replays while the context lasts.
+
+    Raises:
+        PolicyBrokenError: it can't be used; the error has every problem.
+    """
+    active = FileProvider(engine, path, options, trusted=False).load_blocking()
+    shared = SharedPolicy(active)
+    breaker = Breaker(sys.maxsize, 1.0, time.monotonic, lambda: 0)  # a replay waits for each decision
+    try:
+        with PolicyLease(shared, breaker, DEADLINE_SECONDS, broken="") as lease:
+            yield ReplayedPolicy(lease, catalogue)
+    finally:
+        shared.retire()
+
+
+class ReplayedPolicy:
+    """A policy that decides about recorded inputs.
+
+    Args:
+        lease: of the loaded policy.
+        catalogue: labels of tools.
+    """
+
+    def __init__(self, lease: PolicyLease, catalogue: Catalogue) -> None:
+        self._lease = lease
+        self._catalogue = catalogue
+        self.revision = lease.revision
+        self.reads_calls = lease.reads_calls
+        self.facts = lease.facts
+
+    async def decide(self, recorded: Recorded, input_json: bytes) -> tuple[PolicyDecision, Verdict]:
+        """Return what the policy decides about an input, before anything is reserved.
+
+        Raises:
+            NotReplayableError: there is no decision.
+        """
+        operation = Operation(recorded.operation)
+        approvals = frozenset(recorded.about.approvals)
+        try:
+            decision = await self._lease.decide(operation, input_json, approvals=approvals)
+        except NoDecision as error:
+            raise NotReplayableError(REPLAY_FAILED) from error
+        labels: tuple[str, ...] = ()
+        if operation is Operation.AUTHORIZE and decision.allowed:
+            spec = self._catalogue.lookup(recorded.about.tool, recorded.about.server)
+            labels = spec.labels if spec is not None else ()
+        return decision, of_policy(decision, labels)
+
+
+class World:
+    """What would have happened under one policy.
+
+    Args:
+        policy: decides.
+        stateless: each decision is made on its recorded input, whatever the policy decided before.
+    """
+
+    def __init__(self, policy: ReplayedPolicy, *, stateless: bool) -> None:
+        self._policy = policy
+        self._stateless = stateless
+        self._tasks: dict[str, _Task] = {}
+        self._fitting: set[str] = set()
+
+    async def decide(self, recorded: Recorded) -> Verdict:
+        """Decide one recorded decision.
+
+        Raises:
+            NotReplayableError: it can't be decided again. It counts as decided as it was.
+        """
+        if self._stateless:
+            return await self.alone(recorded)
+        task = self._task(recorded)
+        try:
+            verdict = await self._decided(recorded, task)
+        except NotReplayableError:
+            task.carried.note(recorded, recorded.verdict, recorded.verdict)
+            raise
+        self._note(recorded, task, verdict)
+        return verdict
+
+    async def alone(self, recorded: Recorded) -> Verdict:
+        """Decide on the recorded input.
+
+        Raises:
+            NotReplayableError: it can't be decided again.
+        """
+        _require_replayable(recorded)
+        document = self._document(recorded)
+        text = self._whole(recorded, document, Carried())
+        decision, verdict = await self._policy.decide(recorded, text)
+        return reserved(decision, document, verdict) or _kept(recorded, verdict)
+
+    def report(self, recorded: Recorded) -> None:
+        """Note the outcome of a call."""
+        if recorded.outcome is not None and not self._stateless:
+            self._task(recorded).carried.report(recorded.outcome)
+
+    def forget(self, before: float) -> None:
+        """Forget the tasks that were over before this time, in seconds since the epoch."""
+        over = [name for name, task in self._tasks.items() if 0 < task.carried.expires_at < before]
+        for name in over:
+            del self._tasks[name]
+
+    async def _decided(self, recorded: Recorded, task: _Task) -> Verdict:
+        _require_replayable(recorded)
+        about, carried = recorded.about, task.carried
+        if recorded.operation == Operation.START_TASK:
+            document = self._document(recorded)
+            return (await self._policy.decide(recorded, self._whole(recorded, document, carried)))[1]
+        if carried.closes(about):
+            return refused(TASK_NOT_STARTED)
+        document = self._document(recorded)
+        calls = recorded.operation == Operation.AUTHORIZE
+        narrowed = task.refuses(about, document, None) if calls else ""
+        if narrowed:
+            return refused(narrowed)
+        call = _call_key(document)
+        freed = carried.freed(call)
+        text = self._now(recorded, document, task, freed)
+        if freed:
+            more = tuple((one["module"], one["code"]) for one in freed)
+            recorded = recorded._replace(about=about._replace(approvals=(*about.approvals, *more)))
+        decision, verdict = await self._policy.decide(recorded, text)
+        verdict = reserved(decision, document, verdict) or _kept(recorded, verdict)
+        narrowed = task.refuses(about, document, verdict) if calls and verdict.allowed else ""
+        if narrowed:
+            return refused(narrowed)
+        if verdict.allowed:
+            carried.use(call, freed)
+        return verdict
+
+    def _now(self, recorded: Recorded, document: Document, task: _Task, freed: Sequence[Document]) -> bytes:
+        """Return the input that the task would have now; ``document`` is changed into it."""
+        carried, about = task.carried, recorded.about
+        task.settle_limits(document)
+        missing = self._policy.reads_calls and not document["history"]["calls"] and carried.called(about.at)
+        if missing and not task.from_start:
+            raise NotReplayableError(MISSING_HISTORY)
+        if not carried.differs and not missing and not freed:
+            return self._whole(recorded, document, carried)
+        carried.with_fact_names(document["task"], self._policy.facts)
+        carried.apply(document, about, reads_calls=self._policy.reads_calls and not missing)
+        if missing:
+            document["history"]["calls"] = carried.remembered_calls()
+        document["approvals"] += freed
+        return encode(document)
+
+    def _whole(self, recorded: Recorded, document: Document, carried: Carried) -> bytes:
+        """Return the recorded input, with the facts that this policy notes and the recorded one didn't."""
+        if recorded.revision and recorded.revision in self._fitting:
+            return recorded.input_json
+        if document["task"].get("facts", {}).keys() == self._policy.facts.keys():
+            self._fitting.add(recorded.revision)
+            return recorded.input_json
+        carried.with_fact_names(document["task"], self._policy.facts)
+        carried.apply(document, recorded.about, reads_calls=False)
+        return encode(document)
+
+    def _document(self, recorded: Recorded) -> Document:
+        document: Document = orjson.loads(recorded.input_json)
+        if input_faults(document):
+            raise NotReplayableError(UNKNOWN_CONTRACT)
+        return document
+
+    def _note(self, recorded: Recorded, task: _Task, verdict: Verdict) -> None:
+        about, carried, before = recorded.about, task.carried, recorded.verdict
+        if recorded.operation == Operation.START_TASK:
+            task.begin(recorded, verdict)
+        elif recorded.operation == Operation.DELEGATE:
+            carried.handed(about, recorded=before.allowed, now=verdict.allowed)
+            task.hand(recorded, verdict)
+        elif recorded.operation == Operation.AUTHORIZE:
+            carried.note(recorded, before, verdict)
+            if before.allowed and not verdict.allowed and about.approvals:
+                document = orjson.loads(recorded.input_json)
+                carried.free(_call_key(document), document["approvals"])
+
+    def _task(self, recorded: Recorded) -> _Task:
+        """Return the task of a decision. Among very many at once the one that was begun first is forgotten."""
+        name = recorded.task_id or recorded.decision_id
+        task = self._tasks.get(name)
+        if task is None:
+            if len(self._tasks) >= _MOST_TASKS:
+                del self._tasks[next(iter(self._tasks))]
+            task = self._tasks[name] = _Task()
+        task.carried.expires_at = max(task.carried.expires_at, recorded.about.expires_at)
+        return task
+
+
+class _Task:
+    """One task under the policy.
+
+    Attributes:
+        carried: what differs from what was recorded.
+        from_start: whether its start was read.
+    """
+
+    def __init__(self) -> None:
+        self.carried = Carried()
+        self.from_start = False
+        self._caveats: dict[tuple[str, ...], tuple[Caveat, ...] | None] = {}
+        self._budgets: Mapping[str, int] | None = None
+
+    def begin(self, recorded: Recorded, verdict: Verdict) -> None:
+        """Note the start of the task."""
+        if not recorded.verdict.allowed:
+            return
+        self.from_start = True
+        self.carried.denied = not verdict.allowed
+        self._budgets = _budgets(verdict.limits)
+        self._caveats[()] = _caveats(verdict.limits, recorded.time)
+
+    def hand(self, recorded: Recorded, verdict: Verdict) -> None:
+        """Note that the task was handed on."""
+        if recorded.verdict.allowed and verdict.allowed:
+            path = (*recorded.about.path, recorded.about.handed_to)
+            caveats = _caveats(verdict.limits, recorded.time)
+            # Which of several grants of one holder a call is made under isn't recorded.
+            self._caveats[path] = caveats if self._caveats.get(path, caveats) == caveats else None
+
+    def settle_limits(self, document: Document) -> None:
+        """Compare the budgets with which the task is started now with those that its grant has."""
+        if self._budgets is None:
+            return
+        before: dict[str, int] = {}
+        for caveat in document["delegation"]["constraints"]:
+            if caveat.get("type") == "budget":
+                name = caveat["name"]
+                before[name] = max(before.get(name, 0), caveat["limit"])
+        changed = {name for name, limit in self._budgets.items() if limit != before.get(name)}
+        # The agent or the initiator may have asked for less, which shows as another limit of the same name.
+        stated = {
+            (caveat.get("name"), caveat.get("limit")) for caveat in document["delegation"]["constraints"]
+        }
+        changed = {name for name in changed if (name, self._budgets[name]) not in stated}
+        if changed or before.keys() - self._budgets.keys():
+            self.carried.started = before, self._budgets
+        self._budgets = None
+
+    def refuses(self, about: About, document: Document, verdict: Verdict | None) -> str:
+        """Return the code with which the limits of the task's start and hand-overs refuse a call; empty if they don't."""
+        for number in range(len(about.path) + 1):
+            caveats = self._caveats.get(about.path[:number])
+            if caveats:
+                code = _failure(caveats, about, document, verdict)
+                if code:
+                    return code
+        return ""
+
+
+def _failure(caveats: tuple[Caveat, ...], about: About, document: Document, verdict: Verdict | None) -> str:
+    tool, credential = document["tool"], verdict.credential if verdict is not None else None
+    read_only = tool["annotations"].get("readOnlyHint") is True
+    facts = Facts(
+        about.at,
+        document["task"]["purpose"],
+        document["delegation"]["depth"],
+        CallFacts(tool["name"], tool["arguments"], None, read_only) if verdict is None else None,
+        CredentialFacts(credential.get("audience", ""), ()) if credential else None,
+    )
+    for caveat in caveats:
+        failure = Limits.registry.check(caveat, facts)
+        if failure is not None:
+            return str(failure.code)
+    return ""
+
+
+def _caveats(limits: Sequence[Limits], now: float) -> tuple[Caveat, ...]:
+    return tuple(caveat for one in limits for caveat in one.caveats(now))
+
+
+def _budgets(limits: Sequence[Limits]) -> dict[str, int]:
+    found: dict[str, int] = {}
+    for one in limits:
+        for name, limit in (one.budgets or {}).items():
+            found[name] = min(limit, found.get(name, limit))
+    return found
+
+
+def _kept(recorded: Recorded, verdict: Verdict) -> Verdict:
+    """Return the recorded refusal of what policy allows or asks about, if it is of that and not of the policy."""
+    refusal = recorded.verdict
+    if not refusal.own or verdict.effect == DENY:
+        return verdict
+    asking = bool(OF_ASKING & set(refusal.codes))
+    return refusal if asking is (verdict.effect == ASK) else verdict
+
+
+def _call_key(document: Mapping[str, Any]) -> bytes:
+    """Return what an approval is for: the tool with its arguments."""
+    tool = document.get("tool") or {}
+    return orjson.dumps(
+        [tool.get("name"), tool.get("server"), tool.get("arguments")], option=orjson.OPT_SORT_KEYS
+    )
+
+
+def _require_replayable(recorded: Recorded) -> None:
+    if recorded.not_replayable:
+        raise NotReplayableError(recorded.not_replayable)
