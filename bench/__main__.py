@@ -6,7 +6,7 @@ import argparse
 import importlib
 import sys
 
-BENCHMARKS = ("engine", "authorize", "state", "health", "credentials", "kubernetes", "sizing")
+BENCHMARKS = ("engine", "authorize", "state", "health", "credentials", "kubernetes", "sizing", "policy")
 
 
 def main() -> int:

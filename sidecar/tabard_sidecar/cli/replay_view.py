@@ -19,6 +19,7 @@ NOT_REPLAYABLE = {
     "unknown_contract": "the input isn't one of this version",
     "malformed_record": "a member of the record isn't what it has to be",
     "missing_history": "the recorded policy read no calls, and the task began before the log",
+    "too_many_tasks": "more tasks than are remembered go on at once",
     "evaluation_failed": "the policy gave no answer",
 }
 """What each reason for not deciding again means."""

@@ -12,10 +12,13 @@ from typing import Any, NamedTuple
 
 from tabard_sidecar.facts import NO_FACTS, FactKind, Facts
 from tabard_sidecar.replay.recorded import About, Outcome, Recorded
-from tabard_sidecar.replay.verdict import Scoped, Verdict
+from tabard_sidecar.replay.verdict import NO_FACTS_LEFT, Scoped, Verdict
 from tabard_sidecar.state.store import HISTORY_CALLS
+from tabard_sidecar.util.fifo import FifoDict
 
 _REMEMBERED_CALLS = 2 * HISTORY_CALLS
+_DIFFERING_CALLS = 3 * HISTORY_CALLS  # more than a history shows, since calls of one moment come in any order
+_DIFFERING_OUTCOMES = 1000
 _CLOCK_SECONDS = 1e-6  # inputs have times to the microsecond
 
 Path = tuple[str, ...]
@@ -23,13 +26,16 @@ Document = dict[str, Any]
 
 
 class _Made(NamedTuple):
-    """A call that was recorded as allowed, or is allowed now, for its later outcome."""
+    """A call that is decided otherwise now, or notes other facts, for its later outcome."""
 
     path: Path
     recorded: bool
     now: bool
     recorded_facts: Scoped[Facts]
     facts: Scoped[Facts]
+
+
+_AS_RECORDED = _Made((), recorded=True, now=True, recorded_facts=NO_FACTS_LEFT, facts=NO_FACTS_LEFT)
 
 
 class _Call(NamedTuple):
@@ -69,9 +75,9 @@ class _Tally:
                 sum(counts[which] for where, counts in by_path.items() if path[: len(where)] == where)
                 for which in (False, True)
             )
-            if before > 0 and now <= 0:
+            if before > 0 >= now:
                 found.discard(text)
-            elif now > 0:
+            elif now > 0 >= before:
                 found.add(text)
         return sorted(found)
 
@@ -94,9 +100,9 @@ class Carried:
         self._labels = _Tally()
         self._sets: dict[str, _Tally] = {}
         self._counters: dict[tuple[str, Path], int] = {}
-        self._made: dict[str, _Made] = {}
-        self._gone: list[_Call] = []
-        self._new: list[_Call] = []
+        self._made: FifoDict[str, _Made] = FifoDict(_DIFFERING_OUTCOMES)
+        self._gone: deque[_Call] = deque(maxlen=_DIFFERING_CALLS)
+        self._new: deque[_Call] = deque(maxlen=_DIFFERING_CALLS)
         self._calls: deque[_Call] = deque(maxlen=_REMEMBERED_CALLS)
         self._approvals: list[tuple[bytes, Document]] = []
 
@@ -132,9 +138,6 @@ class Carried:
             self._labels.add(one.labels.branch, about.path, now=which)
             self._note_facts(one.facts, about.path, now=which)
             self._charge(one.charges, about.path, 1 if which else -1)
-        self._made[recorded.decision_id] = _Made(
-            about.path, before.allowed, now.allowed, before.facts, now.facts
-        )
         before_labels = _union(before.labels)
         if before.allowed != now.allowed or labels != (before_labels if before.allowed else ()):
             if before.allowed:
@@ -142,8 +145,12 @@ class Carried:
             if now.allowed:
                 self._new.append(call)
             self._differs = True
-        elif before.charges != now.charges or before.facts != now.facts:
+        if before.allowed != now.allowed or before.facts != now.facts:
+            self._made[recorded.decision_id] = _Made(
+                about.path, before.allowed, now.allowed, before.facts, now.facts
+            )
             self._differs = True
+        self._differs = self._differs or before.charges != now.charges
 
     def free(self, call: bytes, approvals: Iterable[Document]) -> None:
         """Note approvals that a call used up and doesn't any more; ``call`` identifies it by tool and arguments."""
@@ -162,13 +169,13 @@ class Carried:
 
     def report(self, outcome: Outcome) -> None:
         """Note the outcome of a call: it counts if the call was made."""
-        made = self._made.get(outcome.decision_id)
-        if made is None:
-            return
-        for which, allowed, facts in (
+        # A call that isn't decided otherwise was made, by a holder that doesn't matter: its outcome changes nothing.
+        made = self._made.get(outcome.decision_id) or _AS_RECORDED
+        sides = (
             (False, made.recorded, made.recorded_facts),
             (True, made.now, made.facts),
-        ):
+        )
+        for which, allowed, facts in sides:
             if not allowed:
                 continue
             self._labels.add(outcome.labels, (), now=which)
@@ -177,7 +184,6 @@ class Carried:
                 self._note_facts(facts, made.path, now=which, by=-1)
             else:
                 self._note_facts(Scoped(outcome.facts, NO_FACTS), made.path, now=which)
-        self._differs = self._differs or made.recorded != made.now
 
     def apply(self, document: Document, about: About, *, reads_calls: bool) -> None:
         """Change a recorded input into what it would be now."""

@@ -30,7 +30,8 @@ from tabard_sidecar.util.jsontext import encode
 MISSING_HISTORY = "missing_history"
 TASK_NOT_STARTED = "task_not_started"
 DEADLINE_SECONDS = 5.0
-_MOST_TASKS = 100_000
+TOO_MANY_TASKS = "too_many_tasks"
+_MOST_TASKS = 20_000
 OF_ASKING = frozenset(
     {
         "approvals_exceeded",
@@ -116,6 +117,7 @@ class World:
         self._policy = policy
         self._stateless = stateless
         self._tasks: dict[str, _Task] = {}
+        self._lost: set[str] = set()
         self._fitting: set[str] = set()
 
     async def decide(self, recorded: Recorded) -> Verdict:
@@ -160,6 +162,8 @@ class World:
 
     async def _decided(self, recorded: Recorded, task: _Task) -> Verdict:
         _require_replayable(recorded)
+        if recorded.task_id in self._lost:
+            raise NotReplayableError(TOO_MANY_TASKS)
         about, carried = recorded.about, task.carried
         if recorded.operation == Operation.START_TASK:
             document = self._document(recorded)
@@ -233,15 +237,22 @@ class World:
                 carried.free(_call_key(document), document["approvals"])
 
     def _task(self, recorded: Recorded) -> _Task:
-        """Return the task of a decision. Among very many at once the one that was begun first is forgotten."""
+        """Return the task of a decision. Among very many at once the one that was asked about longest ago is forgotten."""
         name = recorded.task_id or recorded.decision_id
-        task = self._tasks.get(name)
+        task = self._tasks.pop(name, None)
         if task is None:
+            task = _Task()
             if len(self._tasks) >= _MOST_TASKS:
-                del self._tasks[next(iter(self._tasks))]
-            task = self._tasks[name] = _Task()
+                self._lose(next(iter(self._tasks)))
+        self._tasks[name] = task
         task.carried.expires_at = max(task.carried.expires_at, recorded.about.expires_at)
         return task
+
+    def _lose(self, name: str) -> None:
+        """Forget a task that may go on. If its state isn't what was recorded, nothing more can be said of it."""
+        task = self._tasks.pop(name)
+        if task.carried.differs or task.carried.denied:
+            self._lost.add(name)
 
 
 class _Task:

@@ -1,0 +1,174 @@
+"""Measures tools for policy authors: how fast a log is replayed, beside asking an OPA server about the same inputs."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import re
+import shutil
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import grpc
+from tabard.authz.v1 import authorization_service_pb2_grpc as authorization_grpc
+from tabard_opa_cli import opa_binary
+from tabard_sidecar.records.completing import completed
+
+from bench.harness import Figure, publish
+from bench.setup import MEASURED, Bench, authorize_request, running
+from testbed.world import EXAMPLE
+
+LIBRARY = Path(__file__).resolve().parent.parent / "rego" / "tabard"
+_ID = re.compile(rb"[0-9a-f]{8}(-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})")
+_MILLION = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """How much is measured: the log has ``calls`` times ``tasks`` decisions."""
+
+    rounds: int
+    calls: int
+    tasks: int
+    asked: int
+
+
+FULL = Size(rounds=5, calls=500, tasks=80, asked=2_000)
+QUICK = Size(rounds=1, calls=50, tasks=4, asked=50)
+
+
+def run(*, quick: bool) -> bool:
+    """Run every measurement and tell whether every goal is met."""
+    size = QUICK if quick else FULL
+    folder = Path(tempfile.mkdtemp(prefix="tbb", dir="/tmp"))
+    try:
+        with running() as bench:
+            log = _recorded(bench, size, folder)
+            figures = [*_replay(bench.world.policy, log, size)]
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+    return True if quick else publish("policy", figures)
+
+
+def _recorded(bench: Bench, size: Size, folder: Path) -> Path:
+    """Have the sidecar decide calls of one task at depth 5; return a log with so many tasks like it."""
+    stub = authorization_grpc.AuthorizationServiceStub(grpc.insecure_channel(bench.address))
+    grant = bench.grant(5)
+    for number in range(size.calls):
+        stub.Authorize(authorize_request(grant, number))
+    written = (bench.world.sidecars[MEASURED].folder / "decisions.log").read_bytes()
+    log = folder / "decisions.jsonl"
+    with log.open("wb") as output:
+        for task in range(size.tasks):
+            output.write(_ID.sub(b"%08x\\1" % task, written))
+    return log
+
+
+def _replay(policy: Path, log: Path, size: Size) -> Iterator[Figure]:
+    decisions = size.calls * size.tasks
+    inputs = _inputs(log, size.asked)
+    rates, asked, most = [], [], 0
+    with _opa(policy) as connection:
+        for _ in range(size.rounds):
+            asked.append(len(inputs) / _ask(connection, inputs))
+            seconds, peak = _replayed(policy, log)
+            rates.append(decisions / seconds)
+            most = max(most, peak)
+    ratios = [one / other for one, other in zip(rates, asked, strict=True)]
+    yield Figure(
+        "replay over asking OPA one by one",
+        statistics.median(ratios),
+        "x",
+        ">= 5",
+        f"rounds {min(ratios):.2f}-{max(ratios):.2f}",
+    )
+    yield Figure("replay", statistics.median(rates), "decisions/s")
+    yield Figure("an OPA server asked one by one", statistics.median(asked), "decisions/s")
+    yield Figure("a million decisions", _MILLION / statistics.median(rates) / 60, "min")
+    yield Figure("memory of the largest process of a replay", most / 2**20, "MiB", "<= 300")
+
+
+def _inputs(log: Path, number: int) -> list[bytes]:
+    """Return the first inputs of a log, whole."""
+    with log.open("rb") as lines:
+        records = completed(json.loads(line) for line in lines)
+        found = []
+        for record in records:
+            if "input" in record:
+                found.append(json.dumps({"input": record["input"]}).encode())
+            if len(found) == number:
+                break
+    return found
+
+
+@contextmanager
+def _opa(policy: Path) -> Iterator[http.client.HTTPConnection]:
+    """Start an OPA server with the policy; yield a connection to it that is kept open."""
+    with closing(socket.socket()) as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    library = [str(path) for path in LIBRARY.rglob("*.rego") if not path.name.endswith("_test.rego")]
+    command = [str(opa_binary()), "run", "--server", "--disable-telemetry", "--log-level", "error"]
+    process = subprocess.Popen([*command, "--addr", f"127.0.0.1:{port}", *library, str(policy)])
+    try:
+        for _ in range(600):
+            with closing(socket.socket()) as probe:
+                if not probe.connect_ex(("127.0.0.1", port)):
+                    break
+            time.sleep(0.05)
+        with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=30)) as connection:
+            yield connection
+    finally:
+        process.terminate()
+        process.wait(20)
+
+
+def _ask(connection: http.client.HTTPConnection, inputs: list[bytes]) -> float:
+    """Ask about each input, one after the other; return the seconds that took."""
+    began = time.perf_counter()
+    for one in inputs:
+        connection.request("POST", "/v1/data/tabard/decision", one, {"Content-Type": "application/json"})
+        answer = json.loads(connection.getresponse().read())
+        if "result" not in answer:
+            raise RuntimeError(f"OPA has no decision: {answer}")
+    return time.perf_counter() - began
+
+
+def _replayed(policy: Path, log: Path) -> tuple[float, int]:
+    """Replay a log by the policy that decided; return the seconds that took, start included, and the peak of memory."""
+    command = [
+        sys.executable,
+        "-m",
+        "tabard_sidecar.cli",
+        "replay",
+        str(log),
+        "--policy",
+        str(policy),
+        "--json",
+    ]
+    command += ["--catalogue", str(EXAMPLE / "catalogue.yaml")]
+    began = time.perf_counter()
+    done = subprocess.run(
+        [sys.executable, "-c", _MEASURED, *command], stdout=subprocess.PIPE, check=True, cwd=log.parent
+    )
+    seconds = time.perf_counter() - began
+    report, peak = done.stdout.rsplit(b"\n", 2)[0], int(done.stdout.split()[-1])
+    found = json.loads(report)
+    if found["changed"] or found["not_replayable"]:
+        raise RuntimeError(f"the policy that decided decides otherwise: {found['changes']}")
+    return seconds, peak
+
+
+_MEASURED = """
+import resource, subprocess, sys
+subprocess.run(sys.argv[1:], check=True)
+print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024)
+"""
