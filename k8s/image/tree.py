@@ -16,7 +16,7 @@ HOME = Path("opt/tabard")
 
 MACHINES = {"amd64": "x86_64", "arm64": "aarch64"}
 
-EXTRAS = ("kubernetes", "spiffe", "vault")
+EXTRAS = ("spiffe", "vault")
 """All that a sidecar may be configured to use; what only authors of policies need stays outside."""
 
 _OWN = ("tabard", "tabard-sidecar", "tabard-opa")

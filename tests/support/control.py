@@ -139,7 +139,7 @@ class Cluster:
                 "http": {"listen": "127.0.0.1:0"},
                 "master": {"directory": self.masters},
                 "cluster": {
-                    "api_url": self.api.address,
+                    "url": self.api.address,
                     "token_file": self.folder / "own-token",
                     "ca_file": self.authority.certificate,
                     **cluster,

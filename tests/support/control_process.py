@@ -80,7 +80,7 @@ class Control:
             "server": {"drain_seconds": 2, "managed": kept} if managed else {"drain_seconds": 0, **files},
             "master": {"directory": str(self.masters)},
             "cluster": {
-                "api_url": server,
+                "url": server,
                 "token_file": str(folder / "own-token"),
                 "ca_file": str(cluster / "apiserver.crt"),
             },

@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 from tabard_sidecar.certificates.pairs import authorities_in, pem
 from tabard_sidecar.certificates.publishing import Published
-from tabard_sidecar.kubernetes.api import ApiError, ApiServer, TooLongError
+from tabard_sidecar.kubernetes.api import ApiError, ApiServer, UnreadableError
 from tabard_sidecar.util.lean import dataclass
 
 if TYPE_CHECKING:
@@ -108,7 +108,7 @@ class ConfigMapPlace:
         while True:
             try:
                 part = await self._api.get(f"{path}&limit={size}{more}")
-            except TooLongError:
+            except UnreadableError:
                 # Others may write huge objects; one of them always fits.
                 size = next(sizes, 0)
                 if not size:

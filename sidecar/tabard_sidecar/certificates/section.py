@@ -9,10 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from tabard_sidecar.certificates.conf import ManagedConfig
 
-MANAGED = (
-    "Instead of the files: the process makes and renews certificate and authority by itself. Needs the extra "
-    "`tabard-sidecar[kubernetes]`."
-)
+MANAGED = "Instead of the files: the process makes and renews certificate and authority by itself."
 """What the field ``managed`` of every section says."""
 
 

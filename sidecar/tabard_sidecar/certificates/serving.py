@@ -95,14 +95,10 @@ async def followed_certificate(
 
 
 def _managed(section: CertificateSection, config: ManagedConfig, health: Health) -> ManagedCertificate:
-    try:
-        # requests takes half a second.
-        from tabard_sidecar.certificates.managed import ManagedCertificate  # noqa: PLC0415
-        from tabard_sidecar.kubernetes.api import ApiError  # noqa: PLC0415
-    except ModuleNotFoundError as error:
-        raise CertificateError(
-            f"managed needs {error.name}; run: pip install 'tabard-sidecar[kubernetes]'"
-        ) from None
+    # Only for who uses it.
+    from tabard_sidecar.certificates.managed import ManagedCertificate  # noqa: PLC0415
+    from tabard_sidecar.kubernetes.api import ApiError  # noqa: PLC0415
+
     try:
         return ManagedCertificate(config, section.client_ca_file, health.component(AUTHORITY))
     except ApiError as error:

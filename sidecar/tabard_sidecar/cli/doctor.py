@@ -105,16 +105,9 @@ def doctor(  # noqa: PLR0913 - one parameter per option
 
 def _cluster(kubeconfig: Path | None, context: str, namespace: str, *, as_json: bool) -> int:
     """Examine a cluster; return the exit code."""
-    try:
-        from tabard_sidecar.cluster.examining import examine_cluster  # noqa: PLC0415 - loads requests
-        from tabard_sidecar.cluster.reaching import reached  # noqa: PLC0415
-        from tabard_sidecar.kubernetes.api import ApiError  # noqa: PLC0415
-    except ModuleNotFoundError as error:
-        raise Failure(
-            f"--kubernetes needs {error.name}, which isn't installed",
-            exit_codes.USAGE,
-            next_step="Run: pip install 'tabard-sidecar[kubernetes]'",
-        ) from None
+    from tabard_sidecar.cluster.examining import examine_cluster  # noqa: PLC0415 - only for who uses it
+    from tabard_sidecar.cluster.reaching import reached  # noqa: PLC0415
+    from tabard_sidecar.kubernetes.api import ApiError  # noqa: PLC0415
 
     async def examined() -> list[Finding]:
         async with reached(kubeconfig, context) as api:

@@ -14,7 +14,7 @@ from tabard_sidecar.control.operators_conf import OperatorsConfig, RoleBinding
 from tabard_sidecar.credentials.conf import CredentialsConfig
 from tabard_sidecar.http.conf import HttpConfig, IntrospectionClient
 from tabard_sidecar.identity.conf import Name
-from tabard_sidecar.kubernetes.conf import ACCOUNT
+from tabard_sidecar.kubernetes.conf import ApiServerConfig
 from tabard_sidecar.records.conf import AuditConfig
 from tabard_sidecar.revocation.conf import RevocationConfig
 from tabard_sidecar.state.conf import StateConfig
@@ -53,34 +53,15 @@ class MasterConfig(BaseModel):
     )
 
 
-class ClusterConfig(BaseModel):
-    """The API server, which is asked whose a token is (TokenReview)."""
+class ClusterConfig(ApiServerConfig):
+    """The API server, which is asked whose a token is (TokenReview), by a ServiceAccount that may create TokenReviews."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    api_url: str = Field(
-        default="https://kubernetes.default.svc",
-        max_length=512,
-        pattern=r"^https://[^/?#@\s]+$",
-        description="The API server, `https://HOST:PORT`.",
-    )
-    token_file: Path = Field(
-        default=ACCOUNT / "token",
-        description="The service's own token, whose ServiceAccount may create TokenReviews. Read again for every question.",
-    )
-    ca_file: Path = Field(
-        default=ACCOUNT / "ca.crt",
-        description="PEM certificates of the authorities that sign the API server's certificate. Read again when it changes.",
-    )
     audience: str = Field(
         default="tabard-control",
         max_length=256,
         pattern=_PRINTABLE,
         description="Audience of the tokens that sidecars show; the same as `control.audience` of the injector. No other "
         "container may have such a token.",
-    )
-    timeout_seconds: Annotated[float, Field(gt=0, le=30)] = Field(
-        default=3.0, description="Longest wait for the API server's answer."
     )
     max_connections: Annotated[int, Field(ge=1, le=256)] = Field(
         default=16, description="Most questions to the API server at once."

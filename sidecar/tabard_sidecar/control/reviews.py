@@ -3,28 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
-from urllib.parse import urlsplit
 
-from tabard.files import stamp
-from tabard.trust import read_trusted
-
-from tabard_sidecar.util.bounded_http import BoundedSession, json_object
-from tabard_sidecar.util.files import explain
-from tabard_sidecar.util.lanes import Lane
+from tabard_sidecar.kubernetes.api import ApiError, ApiServer
 
 if TYPE_CHECKING:
     from tabard_sidecar.control.conf import ClusterConfig
     from tabard_sidecar.health import Component
 
 _PATH = "/apis/authentication.k8s.io/v1/tokenreviews"
-_CREATED = 201
 _MAX_REPLY_BYTES = 64 * 1024
-_MAX_TOKEN_BYTES = 16 * 1024
 _LOOK_SECONDS = 5.0
 _ACCOUNT = re.compile(r"system:serviceaccount:([a-z0-9-]{1,63}):([a-z0-9.-]{1,253})")
 _POD = "authentication.kubernetes.io/pod-"
@@ -34,7 +25,7 @@ _PROBE = "tabard-control"
 _STEPS = {
     401: "it doesn't accept the service's own token; check cluster.token_file",
     403: "the service's ServiceAccount may not create TokenReviews; its ClusterRole must allow to create tokenreviews",
-    404: "it has no TokenReviews; check cluster.api_url",
+    404: "it has no TokenReviews; check cluster.url",
 }
 
 
@@ -58,37 +49,20 @@ class Caller(NamedTuple):
     uid: str
 
 
-class _Faults:
-    """Errors of the bounded transport."""
-
-    @staticmethod
-    def unavailable(message: str, *, nothing_done: bool = False) -> Exception:
-        del nothing_done
-        return ReviewError(message)
-
-    @staticmethod
-    def invalid(message: str) -> Exception:
-        return ReviewError(message)
-
-
 class TokenReviews:
     """Reviews tokens for one audience.
 
     Args:
         config: the section ``cluster``.
         health: told whether the API server answers.
-
-    Raises:
-        ValueError: ``cluster.ca_file`` can't be used.
     """
 
     def __init__(self, config: ClusterConfig, health: Component) -> None:
         self._config = config
         self._health = health
-        self._lane = Lane("reviews", config.max_connections, _Faults())
-        self._probing = Lane("reviews-probe", 1, _Faults())
-        self._stamp = self._stamped()
-        self._session = self._connect()
+        self._api = ApiServer(config, places=config.max_connections, max_bytes=_MAX_REPLY_BYTES)
+        # Connections of its own: how many others ask says nothing about the API server.
+        self._probing = ApiServer(config, places=1, max_bytes=_MAX_REPLY_BYTES)
 
     async def caller(self, token: str) -> Caller | None:
         """Return whose token it is; ``None`` if it isn't a valid one of a ServiceAccount with this audience.
@@ -96,15 +70,14 @@ class TokenReviews:
         Raises:
             ReviewError: the API server can't be asked.
         """
-        return _caller(await self._asked(token, self._lane), self._config.audience)
+        return _caller(await self._asked(token, self._api), self._config.audience)
 
     async def look(self) -> None:
         """Ask about what is no token, to learn whether the API server answers the service. Never raises."""
         try:
-            # In a lane of its own: how many others ask says nothing about the API server.
             await self._asked(_PROBE, self._probing)
         except ReviewError as error:
-            self._health.failed(f"{self._config.api_url} reviews no tokens: {error}")
+            self._health.failed(f"{self._config.url} reviews no tokens: {error}")
         else:
             self._health.ok()
 
@@ -120,56 +93,21 @@ class TokenReviews:
 
     def close(self) -> None:
         """Close the connections."""
-        self._session.close()
+        self._api.close()
+        self._probing.close()
 
-    async def _asked(self, token: str, lane: Lane) -> Mapping[str, Any]:
+    async def _asked(self, token: str, api: ApiServer) -> Mapping[str, Any]:
+        """Ask about a token; return the review's status."""
         spec = {"token": token, "audiences": [self._config.audience]}
-        body = json.dumps({"apiVersion": "authentication.k8s.io/v1", "kind": "TokenReview", "spec": spec})
-        deadline = asyncio.get_running_loop().time() + self._config.timeout_seconds
-        return await lane.run(lambda: self._sent(body.encode()), deadline)
-
-    def _sent(self, body: bytes) -> Mapping[str, Any]:
-        """Send a review, in a thread; return its status."""
-        self._follow_authorities()
+        document = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenReview", "spec": spec}
         try:
-            own = read_trusted(self._config.token_file, _MAX_TOKEN_BYTES)[0].decode("ascii").strip()
-        except OSError as error:
-            raise ReviewError(f"cluster.token_file: {explain(error)}") from None
-        except UnicodeDecodeError:
-            raise ReviewError(f"cluster.token_file: {self._config.token_file} isn't a token") from None
-        headers = {"Authorization": f"Bearer {own}", "Content-Type": "application/json"}
-        reply = self._session.request("POST", _PATH, headers=headers, body=body)
-        if reply.status != _CREATED:
-            raise ReviewError(_STEPS.get(reply.status, f"it answered with status {reply.status}"))
-        status = json_object(reply.content, _Faults(), max_bytes=_MAX_REPLY_BYTES).get("status")
+            review = await api.create(_PATH, document)
+        except ApiError as error:
+            raise ReviewError(_STEPS.get(error.status, str(error))) from None
+        status = review.get("status")
         if not isinstance(status, dict):
             raise ReviewError("its answer has no status")
         return status
-
-    def _follow_authorities(self) -> None:
-        """Use the certificates of the authorities as they are now; those that can't be read change nothing."""
-        found = self._stamped()
-        if found not in {self._stamp, None}:
-            try:
-                self._session = self._connect()
-            except ValueError as error:
-                raise ReviewError(f"cluster.ca_file: {error}") from None
-            self._stamp = found
-
-    def _stamped(self) -> tuple[int, ...] | None:
-        try:
-            return stamp(self._config.ca_file.stat())
-        except OSError:
-            return None
-
-    def _connect(self) -> BoundedSession:
-        parts = urlsplit(self._config.api_url)
-        return BoundedSession(
-            f"{parts.scheme}://{parts.netloc}",
-            ca_file=self._config.ca_file,
-            connections=self._config.max_connections + 1,
-            faults=_Faults(),
-        )
 
 
 def _caller(status: Mapping[str, Any], audience: str) -> Caller | None:

@@ -1,11 +1,8 @@
-"""Sends requests to the Kubernetes API server: its own host and authorities only, bounded, no redirects, no proxies.
-
-requests sends them, in threads. Few are sent, so the half second that its import takes and its time for a request matter
-little here.
-"""
+"""Sends requests to the Kubernetes API server: its own host and authorities only, bounded, no redirects, no proxies."""
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 import time
@@ -13,28 +10,25 @@ from collections.abc import Mapping, Sequence
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
 
-import requests
-from requests.adapters import HTTPAdapter
-from tabard.arguments import ArgumentsError, parse_json
 from tabard.files import stamp
 from tabard.trust import read_trusted
 
-from tabard_sidecar.util.detached import Detached, StuckError
+from tabard_sidecar.util.bounded_http import BoundedSession, json_object
 from tabard_sidecar.util.files import explain, require_readable
+from tabard_sidecar.util.lanes import Lane
 
 if TYPE_CHECKING:
     from tabard_sidecar.kubernetes.conf import ApiServerConfig
+    from tabard_sidecar.util.bounded_http import Reply
 
 MAX_REPLY_BYTES = 2 * 1024 * 1024
-"""Longest reply. A stored object has at most 1.5 MiB."""
+"""Longest reply by default. A stored object has at most 1.5 MiB."""
 _MAX_TOKEN_BYTES = 16 * 1024
-_PART_BYTES = 64 * 1024
 _PLACES = 4
-# A thread ends by itself then, and says best what took it so long.
-_SLACK_SECONDS = 1.0
 _TOKEN = re.compile(r"[A-Za-z0-9._~+/=-]+")
 _MESSAGE_CHARACTERS = 300
 _UNAUTHORIZED, _FORBIDDEN, _NOT_FOUND, _CONFLICT = 401, 403, 404, 409
+_OK, _CREATED = 200, 201
 _JSON, _JSON_PATCH = "application/json", "application/json-patch+json"
 
 Object = Mapping[str, Any]
@@ -68,8 +62,26 @@ class ApiError(Exception):
         return self.status == _FORBIDDEN
 
 
-class TooLongError(ApiError):
-    """The answer is longer than any that is read."""
+class UnreadableError(ApiError):
+    """The answer can't be read: it is too long, compressed or something else than was asked for."""
+
+
+class _Faults:
+    """Errors of the bounded transport.
+
+    Args:
+        url: the API server's.
+    """
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+
+    def unavailable(self, message: str, *, nothing_done: bool = False) -> Exception:
+        del nothing_done
+        return ApiError(f"{self._url}: {message}")
+
+    def invalid(self, message: str) -> Exception:
+        return UnreadableError(f"{self._url}: {message}")
 
 
 class ApiServer:
@@ -77,12 +89,19 @@ class ApiServer:
 
     Args:
         config: where it is, and the files with token and authorities.
+        places: most requests at once; further ones wait for their turn.
+        max_bytes: longest reply.
     """
 
-    def __init__(self, config: ApiServerConfig) -> None:
+    def __init__(
+        self, config: ApiServerConfig, *, places: int = _PLACES, max_bytes: int = MAX_REPLY_BYTES
+    ) -> None:
         self._config = config
-        self._threads = Detached("kubernetes", places=_PLACES, often=True)
-        self._session: requests.Session | None = None
+        self._places = places
+        self._max_bytes = max_bytes
+        self._faults = _Faults(config.url)
+        self._lane = Lane("kubernetes", places, self._faults)
+        self._session: BoundedSession | None = None
         self._stamp: tuple[int, ...] = ()
         self._ahead = 0.0
 
@@ -91,7 +110,7 @@ class ApiServer:
         return time.time() + self._ahead
 
     async def get(self, path: str, *, accept: str = _JSON) -> Object:
-        """Return the object, or the list, at ``path``, in the form of the media type ``accept``."""
+        """Return the object, or the list, at ``path``, in the form that ``accept`` asks for."""
         return await self._asked("GET", path, accept=accept)
 
     async def create(self, path: str, document: Object) -> Object:
@@ -120,36 +139,27 @@ class ApiServer:
         accept: str = _JSON,
     ) -> Object:
         content = None if body is None else json.dumps(body).encode()
-        seconds = self._config.timeout_seconds
-        try:
-            return await self._threads.run(
-                lambda: self._sent(method, path, content, time.monotonic() + seconds, accept),
-                seconds + _SLACK_SECONDS,
-            )
-        except StuckError:
-            raise ApiError(f"{self._config.url} didn't answer within {seconds:g} s") from None
+        deadline = asyncio.get_running_loop().time() + self._config.timeout_seconds
+        return await self._lane.run(lambda: self._sent(method, path, content, accept), deadline)
 
-    def _sent(self, method: str, path: str, content: bytes | None, deadline: float, accept: str) -> Object:
+    def _sent(self, method: str, path: str, content: bytes | None, accept: str) -> Object:
         """Send a request and read its answer, in a thread."""
-        seconds = self._config.timeout_seconds
         headers = {"Authorization": f"Bearer {self._token()}", "Accept": accept}
         if content is not None:
             headers["Content-Type"] = _JSON_PATCH if method == "PATCH" else _JSON
+        reply = self._connected().request(method, path, headers=headers, body=content)
+        self._follow_clock(reply)
+        asked = f"{method} {path.partition('?')[0]}"
+        if reply.status not in ({_CREATED} if method == "POST" else {_OK, _CREATED}):
+            raise ApiError(f"{asked}: {_problem(reply.status, self._said(reply))}", reply.status)
+        return json_object(reply.content, self._faults, max_bytes=self._max_bytes)
+
+    def _said(self, reply: Reply) -> Object:
+        """Return what the API server says of what it didn't do (meta/v1 Status); nothing if that can't be read."""
         try:
-            with self._connected().request(
-                method,
-                f"{self._config.url}{path}",
-                data=content,
-                headers=headers,
-                timeout=seconds,
-                allow_redirects=False,
-                stream=True,
-            ) as response:
-                text = self._read(response, deadline)
-                self._follow_clock(response)
-                return self._checked(response.status_code, text, f"{method} {path.partition('?')[0]}")
-        except OSError as error:  # among them all of requests
-            raise ApiError(f"{self._config.url} {_explained(error)}") from None
+            return json_object(reply.content, self._faults, max_bytes=self._max_bytes)
+        except UnreadableError:
+            return {}
 
     def _token(self) -> str:
         path = self._config.token_file
@@ -162,8 +172,8 @@ class ApiServer:
             raise ApiError(f"{path} holds no token; mount the ServiceAccount's token there")
         return token
 
-    def _connected(self) -> requests.Session:
-        """Return a session with the authorities as they are now."""
+    def _connected(self) -> BoundedSession:
+        """Return connections with the authorities as they are now."""
         path = self._config.ca_file
         try:
             require_readable(path)
@@ -171,43 +181,24 @@ class ApiServer:
         except OSError as error:
             raise ApiError(f"the API server's authorities can't be read: {explain(error)}") from None
         if self._session is None or found != self._stamp:
-            session = requests.Session()
-            # Neither proxies nor passwords nor authorities of the environment.
-            session.trust_env = False
-            session.verify = str(path)
-            session.headers = {"Accept-Encoding": "identity", "User-Agent": "tabard"}
-            session.mount("https://", HTTPAdapter(pool_connections=1, pool_maxsize=_PLACES, max_retries=0))
-            self._session, self._stamp = session, found
+            try:
+                self._session = BoundedSession(
+                    self._config.url,
+                    ca_file=path,
+                    connections=self._places,
+                    faults=self._faults,
+                    max_bytes=self._max_bytes,
+                )
+            except ValueError as error:
+                raise ApiError(f"the API server's authorities can't be read: {error}") from None
+            self._stamp = found
         return self._session
 
-    def _read(self, response: requests.Response, deadline: float) -> bytes:
-        if response.headers.get("Content-Encoding", "identity") != "identity":
-            raise ApiError(f"{self._config.url}: the answer is compressed, which it wasn't asked for")
-        content = b""
-        for part in response.iter_content(_PART_BYTES):
-            content += part
-            if len(content) > MAX_REPLY_BYTES:
-                raise TooLongError(f"{self._config.url}: the answer is longer than {MAX_REPLY_BYTES} bytes")
-            if time.monotonic() > deadline:
-                raise ApiError(f"{self._config.url}: the answer took too long")
-        return content
-
-    def _follow_clock(self, response: requests.Response) -> None:
+    def _follow_clock(self, reply: Reply) -> None:
         try:
-            self._ahead = parsedate_to_datetime(response.headers["Date"]).timestamp() - time.time()
-        except (KeyError, ValueError, TypeError):
+            self._ahead = parsedate_to_datetime(reply.date).timestamp() - time.time()
+        except (ValueError, TypeError):
             self._ahead = 0.0
-
-    def _checked(self, status: int, content: bytes, asked: str) -> Object:
-        try:
-            document = parse_json(content, max_bytes=MAX_REPLY_BYTES)
-        except ArgumentsError as error:
-            raise ApiError(f"{asked}: the answer can't be read: {error}", status) from None
-        if not isinstance(document, dict):
-            raise ApiError(f"{asked}: the answer is no JSON object", status)
-        if status not in {200, 201}:
-            raise ApiError(f"{asked}: {_problem(status, document)}", status)
-        return document
 
 
 def _problem(status: int, document: Object) -> str:
@@ -219,14 +210,3 @@ def _problem(status: int, document: Object) -> str:
         _FORBIDDEN: "; give the ServiceAccount this right",
     }.get(status, "")
     return f"the API server answers {status}: {said or 'without a reason'}{step}"
-
-
-def _explained(error: OSError) -> str:
-    """Return why there is no answer; the library's own texts may repeat what was sent."""
-    if isinstance(error, requests.exceptions.SSLError):
-        return "has a certificate that isn't acceptable, or TLS failed; check the file with its authorities"
-    if isinstance(error, requests.Timeout):
-        return "didn't answer in time"
-    if isinstance(error, requests.ConnectionError):
-        return "can't be reached"
-    return "answered with something that can't be read"

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 MAX_REPLY_BYTES = 256 * 1024
-"""Longest reply that is read."""
+"""Longest reply that is read by default."""
 
 _HEADERS = {"Accept-Encoding": "identity", "User-Agent": "tabard", "Accept": "application/json"}
 
@@ -214,10 +214,11 @@ def _close(idle: list[_Connection]) -> None:
 
 
 class Reply(NamedTuple):
-    """A whole reply."""
+    """A whole reply; ``date`` is its header Date."""
 
     status: int
     content: bytes
+    date: str = ""
 
 
 class BoundedSession:
@@ -228,13 +229,23 @@ class BoundedSession:
         ca_file: certificates to trust instead of the system's.
         connections: most connections at once.
         faults: makes the errors.
+        max_bytes: longest reply that is read.
 
     Raises:
         ValueError: ``ca_file`` can't be used.
     """
 
-    def __init__(self, origin: str, *, ca_file: Path | None, connections: int, faults: Faults) -> None:
+    def __init__(
+        self,
+        origin: str,
+        *,
+        ca_file: Path | None,
+        connections: int,
+        faults: Faults,
+        max_bytes: int = MAX_REPLY_BYTES,
+    ) -> None:
         self._faults = faults
+        self._max_bytes = max_bytes
         self._connections = _Connections(origin, _context(ca_file), connections)
 
     def request(
@@ -260,7 +271,8 @@ class BoundedSession:
                 connection.request(method, path, body, {**_HEADERS, **(headers or {})})
                 sent = True
                 with connection.getresponse() as response:
-                    return Reply(response.status, _content(response, self._faults))
+                    content = _content(response, self._faults, self._max_bytes)
+                    return Reply(response.status, content, response.headers.get("Date", ""))
         except (http.client.HTTPException, OSError) as error:
             raise _explained(error, self._faults, sent=sent) from None
 
@@ -278,7 +290,7 @@ def _context(ca_file: Path | None) -> ssl.SSLContext:
     return context
 
 
-def _content(response: http.client.HTTPResponse, faults: Faults) -> bytes:
+def _content(response: http.client.HTTPResponse, faults: Faults, most: int) -> bytes:
     """Return the whole body of a reply.
 
     Raises:
@@ -288,10 +300,10 @@ def _content(response: http.client.HTTPResponse, faults: Faults) -> bytes:
         raise faults.invalid("its reply is compressed, which it wasn't asked for")
     content = b""
     # Only a read that gives nothing tells a whole reply from one that ends early.
-    while part := response.read(MAX_REPLY_BYTES + 1):
+    while part := response.read(most + 1):
         content += part
-        if len(content) > MAX_REPLY_BYTES:
-            raise faults.invalid(f"its reply is longer than {MAX_REPLY_BYTES} bytes")
+        if len(content) > most:
+            raise faults.invalid(f"its reply is longer than {most} bytes")
     if response.length:
         raise http.client.IncompleteRead(content, response.length)
     return content

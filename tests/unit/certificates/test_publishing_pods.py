@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from tabard_sidecar.certificates.pairs import new_authority, pem
 from tabard_sidecar.certificates.publishing_pods import ConfigMapPlace
-from tabard_sidecar.kubernetes.api import ApiError, TooLongError
+from tabard_sidecar.kubernetes.api import ApiError, UnreadableError
 
 from tests.support.kube_objects import FakeObjects
 
@@ -121,7 +121,7 @@ def test_huge_objects_of_others_are_read_one_by_one(api: FakeObjects, monkeypatc
         if "/configmaps?" in where:
             asked.append(where.rpartition("limit=")[2])
             if asked[-1] != "1":
-                raise TooLongError("the answer is too long")
+                raise UnreadableError("the answer is too long")
         return await get(where)
 
     monkeypatch.setattr(api, "get", bounded)

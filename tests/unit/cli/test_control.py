@@ -73,15 +73,19 @@ def test_a_folder_without_keys_is_told(tabard, tmp_path):
 
 def test_mistakes_of_the_configuration_are_told_together(tabard, tmp_path):
     (tmp_path / "control.yaml").write_text(
-        CONFIG.replace("ca.crt", "ca.crt\n  audiance: x\n  api_url: http://api")
+        CONFIG.replace("ca.crt", "ca.crt\n  audiance: x\n  url: http://api")
     )
     code, _, err = tabard("serve", "--config", "control.yaml")
     assert code == 3
     assert 'Did you mean "audience"? See docs/reference/control.md.' in err
-    assert "control.yaml:9:12: cluster.api_url" in err
+    assert "control.yaml:9:8: cluster.url" in err
 
 
 def test_a_start_that_fails_says_what_to_do(tabard, tmp_path):
+    code, _, err = tabard("serve", "--config", "control.yaml")
+    assert code == 3
+    assert "next: Make master keys with `tabard control keys new`" in err
+    tabard("keys", "new", "--directory", "masters")
     code, _, err = tabard("serve", "--config", "control.yaml")
     assert code == 3
     assert "tls.crt: No such file" in err

@@ -31,13 +31,6 @@ def test_options_that_do_not_go_together(options: tuple[str, ...], said: str):
     assert said in ran.stderr
 
 
-def test_without_the_extra_it_says_what_to_install():
-    ran = run("--kubernetes", before="sys.modules['requests'] = None")
-    assert ran.returncode == 2
-    assert "pip install 'tabard-sidecar[kubernetes]'" in ran.stderr
-    assert "Traceback" not in ran.stderr
-
-
 def test_without_kubectl_it_says_so():
     ran = run("--kubernetes")
     assert ran.returncode == 6

@@ -137,11 +137,11 @@ LOCATION = {"Location": "https://elsewhere.example.org/"}
 @pytest.mark.parametrize(
     ("answer", "told"),
     [
-        (Answer(307, {}, LOCATION), "it answered with status 307"),
-        (Answer(200, {"status": status()}), "it answered with status 200"),
+        (Answer(307, {}, LOCATION), "the API server answers 307"),
+        (Answer(200, {"status": status()}), "the API server answers 200"),
         (Answer(401, {}), "it doesn't accept the service's own token"),
         (Answer(403, {}), "must allow to create tokenreviews"),
-        (Answer(500, {}), "it answered with status 500"),
+        (Answer(500, {}), "the API server answers 500"),
         (Answer(201, b"x" * 300_000), "longer than"),
         (Answer(201, b"[]"), "no JSON object"),
         (Answer(201, b'{"status": 1, "status": {}}'), "can't be read"),

@@ -95,6 +95,7 @@ async def test_it_reads_and_writes_objects_with_the_token_of_now(
 ):
     assert await api.get("/x") == OBJECT
     (tmp_path / "token").write_text("second.token")
+    server.status = 201
     await api.create("/x", {"a": 1})
     await api.replace("/x", {"a": 2})
     await api.patch("/x", [{"op": "add"}])
@@ -166,7 +167,7 @@ async def test_no_proxy_and_no_authority_of_the_environment(
 async def test_another_authority_is_followed(api: ApiServer, authority: Authority, tmp_path: Path):
     own, other = authority.certificate.read_bytes(), Authority(tmp_path, "other").certificate.read_bytes()
     authority.certificate.write_bytes(other)
-    with pytest.raises(ApiError, match="certificate that isn't acceptable"):
+    with pytest.raises(ApiError, match="its certificate isn't acceptable"):
         await api.get("/x")
     authority.certificate.write_bytes(own)
     assert await api.get("/x") == OBJECT

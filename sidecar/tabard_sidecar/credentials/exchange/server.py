@@ -18,7 +18,7 @@ from tabard_sidecar.credentials.exchange.replies import (
     read_revocation,
     read_revocation_probe,
 )
-from tabard_sidecar.util.bounded_http import BoundedSession, Reply
+from tabard_sidecar.util.bounded_http import BoundedSession
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -153,16 +153,17 @@ class ExchangeServer(AskedServer):
     def _revoked(self, endpoint: str, token: str) -> None:
         read_revocation(*self._asked_to_revoke(endpoint, {"token": token}))
 
-    def _asked_to_revoke(self, endpoint: str, form: Mapping[str, str]) -> Reply:
+    def _asked_to_revoke(self, endpoint: str, form: Mapping[str, str]) -> tuple[int, bytes]:
         return self._post(self._ending_session, endpoint, {**form, "token_type_hint": "access_token"})
 
-    def _post(self, session: BoundedSession, endpoint: str, form: Mapping[str, str]) -> Reply:
+    def _post(self, session: BoundedSession, endpoint: str, form: Mapping[str, str]) -> tuple[int, bytes]:
         authentication = self._authentication
         place = urlsplit(endpoint)
         path = f"{place.path or '/'}?{place.query}" if place.query else place.path or "/"
         headers = {"Content-Type": "application/x-www-form-urlencoded", **authentication.headers()}
         body = urlencode({**form, **authentication.form()}).encode()
-        return session.request("POST", path, headers=headers, body=body)
+        reply = session.request("POST", path, headers=headers, body=body)
+        return reply.status, reply.content
 
 
 def _source_id(config: ExchangeConfig) -> str:
