@@ -54,7 +54,7 @@ class MasterConfig(BaseModel):
 
 
 class ClusterConfig(ApiServerConfig):
-    """The API server, which is asked whose a token is (TokenReview), by a ServiceAccount that may create TokenReviews."""
+    """The API server, which is asked whose a token is (TokenReview)."""
 
     audience: str = Field(
         default="tabard-control",
