@@ -62,6 +62,10 @@ def test_flag_environment_configuration_default(here):
     assert found(OPERATOR, environment=SETTINGS | CLIENTS) == ("unix:/d/x.sock", "vars")
     assert found("health", environment=CLIENTS) == ("unix:/d/x.health", "shop")
     assert found("health", environment={"TABARD_LISTEN__HEALTH": "unix:h"}) == (f"unix:{here}/h", "shop")
+    # A control service is for operators; the health is that of the sidecar here.
+    remote = {"TABARD_OPERATOR_ADDRESS": "https://control.example.org:8445"}
+    assert found(OPERATOR, environment=remote) == ("https://control.example.org:8445", "shop")
+    assert found("health", environment=remote) == ("unix:/o/tabard.health", "shop")
     assert found(AGENT, environment=CLIENTS, assignments=("listen.agent=unix:/s", "zone=set")) == (
         "unix:/s",
         "set",
