@@ -51,7 +51,11 @@ def _files() -> dict[Path, str]:
             "webhook": {
                 "managed": {"secret": "s", "names": ["n"], "webhook_configuration": "tabard-injector"}
             },
-            "sidecar": {"image": _mark("image"), "keys_secret": _mark("keys_secret")},
+            "sidecar": {
+                "image": _mark("image"),
+                "keys_secret": _mark("keys_secret"),
+                "files_secret": _mark("files_secret"),
+            },
             "cluster": {"audience": _mark("audience"), "tokens": {"one": _mark("tokens")}},
             "control": {"audience": _mark("control_audience")},
         }
@@ -90,6 +94,8 @@ def _template(document: dict[str, Any]) -> str:
     # Each audience of a mapping in place of its one value.
     audiences = 'values (dig "cluster" "tokens" dict $config) | uniq | sortAlpha'
     text = text.replace(f', "{_mark("tokens")}"', f'{{{{ range {audiences} }}}}, "{{{{ . }}}}"{{{{ end }}}}')
+    files = '{{ with dig "sidecar" "files_secret" "" $config }}, "{{ . }}"{{ end }}'
+    text = text.replace(f', "{_mark("files_secret")}"', files)
     for name, (section, default) in sorted(_DEFAULTS.items(), key=lambda item: -len(item[0])):
         key = name.removeprefix(f"{section}_")
         text = text.replace(_mark(name), f'{{{{ dig "{section}" "{key}" "{default}" $config }}}}')

@@ -5,6 +5,9 @@ a developer's files belong to his own group, so writing by one of our groups is 
 
 Two places are exempt. What is mounted read-only can't be written, so neither owner nor mode matter there. And Kubernetes
 lets every user write to the top folder of a volume (a mount point that root owns); who mounts it is up to the pod.
+
+A private file mustn't be readable by strangers either. A Secret of Kubernetes is exempt: its files are root's, so a process
+that isn't root and has no group of the pod's can read them only if everyone may; no other container has the mount.
 """
 
 from __future__ import annotations
@@ -21,6 +24,7 @@ from typing import BinaryIO
 from tabard.files import RefusedFileError, open_regular, read_bounded
 
 _MAX_LINKS = 40
+_MOUNTS = Path("/proc/self/mountinfo")
 _ACL = "system.posix_acl_access"
 
 
@@ -78,7 +82,7 @@ def require_trusted_status(path: str | Path, info: os.stat_result, *, private: b
     _require_owner(entry, info, mount=entry)
     if _strangers(entry, info, stat.S_IWGRP, stat.S_IWOTH) and not _is_read_only(entry):
         raise _writable(entry, info)
-    if private and _strangers(entry, info, stat.S_IRGRP, stat.S_IROTH):
+    if private and _strangers(entry, info, stat.S_IRGRP, stat.S_IROTH) and not is_mounted_secret(entry):
         raise UntrustedFileError(
             errno.EPERM, f"can be read by others ({_mode(info)}); run: chmod 600 {entry}", entry
         )
@@ -113,6 +117,28 @@ def open_trusted(path: str | Path, *, private: bool = False) -> Iterator[tuple[B
     with open_regular(path) as (stream, status):
         require_trusted_status(path, status, private=private)
         yield stream, status
+
+
+def is_mounted_secret(path: str | Path) -> bool:
+    """Tell whether a file is in memory, on a mount that can't be written, as a container runtime mounts Secrets.
+
+    Raises:
+        OSError: it can't be examined.
+    """
+    if not _is_read_only(os.fspath(path)):
+        return False
+    number = os.stat(path).st_dev  # noqa: PTH116 - texts and paths
+    device = f"{os.major(number)}:{os.minor(number)}".encode()
+    try:
+        lines = _MOUNTS.read_bytes().splitlines()
+    except OSError:
+        return False
+    for line in lines:
+        # proc_pid_mountinfo(5): the third field is the device; after a lone hyphen comes the file system's type.
+        before, _, after = line.partition(b" - ")
+        if before.split()[2] == device:
+            return after.split()[0] == b"tmpfs"
+    return False
 
 
 def _steps(path: str) -> list[str]:
@@ -171,7 +197,7 @@ def _is_mount_point(entry: str) -> bool:
     if os.path.ismount(entry):
         return True
     try:
-        lines = Path("/proc/self/mountinfo").read_bytes().splitlines()
+        lines = _MOUNTS.read_bytes().splitlines()
     except OSError:
         return False
     # proc_pid_mountinfo(5): the fifth field; white space and backslashes are written in octal.

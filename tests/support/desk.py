@@ -6,12 +6,16 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from typing import Any
+
+import yaml
 
 from tests.support.folders import short_folder
+from tests.support.markdown import code_of
 from tests.support.pod_agent import PodAgent
 from tests.support.pods_world import (
     BILLING,
-    BILLS,
+    PASSWORD,
     SUPPORT,
     Namespace,
     PodsWorld,
@@ -33,67 +37,7 @@ CHAIN = {
 READS, CENTS = 60, 10_000
 """What a task may spend in each zone."""
 
-_SUPPORT = f"""package policy.desk
-
-import data.tabard.lib.credentials
-import data.tabard.lib.intent
-import data.tabard.lib.subject
-
-start contains {{"code": "desk", "limits": {{
-	"tools": ["tickets.read", "refunds.create", "bills.read"],
-	"audiences": ["https://tickets.internal", "https://refunds.internal", "{BILLS}"],
-	"scopes": ["tickets:read", "refunds:write"],
-	"purposes": ["refunds"],
-	"budgets": {{"reads": {READS}}},
-	"max_depth": 5,
-	"max_children": 50,
-	"ttl_seconds": 1800,
-}}}} if {{
-	intent.purpose_is("refunds")
-	subject.has_claim("groups", "support")
-}}
-
-delegate contains {{"code": "desk"}} if intent.purpose_is("refunds")
-
-grant contains {{
-	"code": "read",
-	"charges": {{"reads": 1}},
-	"credential": credentials.jwt("https://tickets.internal", ["tickets:read"], 60),
-}} if {{
-	input.tool.name == "tickets.read"
-	intent.purpose_is("refunds")
-}}
-"""
-_BILLING = f"""package policy.desk
-
-import data.tabard.lib.credentials
-import data.tabard.lib.intent
-
-start contains {{"code": "handed_over", "limits": {{
-	"tools": ["refunds.create", "bills.read"],
-	"audiences": ["https://refunds.internal", "{BILLS}"],
-	"scopes": ["refunds:write"],
-	"budgets": {{"cents": {CENTS}}},
-	"max_depth": 5,
-	"max_children": 50,
-	"ttl_seconds": 1800,
-}}}} if input.request.handover.zone == "{SUPPORT}"
-
-delegate contains {{"code": "desk"}} if intent.purpose_is("refunds")
-
-grant contains {{
-	"code": "refund",
-	"charges": {{"cents": 100}},
-	"credential": credentials.once("https://refunds.internal", ["refunds:write"], 60),
-}} if {{
-	input.tool.name == "refunds.create"
-	intent.purpose_is("refunds")
-}}
-
-grant contains {{"code": "bill", "credential": credentials.vault("billing", "{BILLS}", 300)}} if {{
-	input.tool.name == "bills.read"
-}}
-"""
+PAGE = "docs/two-namespaces.md"
 
 
 @dataclass
@@ -178,41 +122,27 @@ class Desk:
         assert answer.returncode == 0, answer.stderr
 
 
+def _page(name: str) -> Any:
+    ((_, text),) = code_of(PAGE, name)
+    return yaml.safe_load(text)
+
+
 def _namespaces(world: PodsWorld, redis: dict[str, RedisServer], vault: VaultServer) -> list[Namespace]:
-    logins = {
-        name: {"method": "kubernetes", "role": role, "token_file": f"/var/run/secrets/tabard/{file}"}
-        for name, role, file in (
-            ("auth", "tabard", "vault-token"),
-            ("reaper", "tabard-reaper", "vault-reaper-token"),
-        )
-    }
-    certificate = {
-        "engine": "pki",
-        "name": "billing",
-        "audiences": [BILLS],
-        "common_name": "{handle}.agents.shop.example",
-    }
-    trusted = {
-        "zone": SUPPORT,
-        "jwks_url": f"{world.control_url}/zones/{SUPPORT}/jwks.json",
-        "ca_file": "/var/run/secrets/tabard-control/ca.crt",
-        "subject_issuers": ["https://login.shop.example"],
-        "kept_claims": ["groups"],
-    }
-    return [
-        Namespace(SUPPORT, _SUPPORT, {"state": {"url": redis[SUPPORT].url}, "handover": {"to": [BILLING]}}),
-        Namespace(
-            BILLING,
-            _BILLING,
-            {
-                "state": {"url": redis[BILLING].url},
-                "handover": {"accept": [trusted]},
-                "vault": {"main": {"address": vault.address, **logins, "roles": {"billing": certificate}}},
-                # The Vault of this test speaks HTTP.
-                "insecure": {"allow_http": True},
-            },
-        ),
-    ]
+    """Return what the page says of the two namespaces, with the addresses of this machine."""
+    found = []
+    for name in (SUPPORT, BILLING):
+        ((_, policy),) = code_of(PAGE, f"{name}-policy")
+        config = _page(f"{name}-config")
+        # People's tokens are signed with keys that are made here.
+        del config["identity"]
+        config["state"]["url"] = redis[name].url
+        found.append(Namespace(name, policy, config, {"redis-password": PASSWORD}))
+    (trusted,) = found[1].sections["handover"]["accept"]
+    trusted["jwks_url"] = f"{world.control_url}/zones/{SUPPORT}/jwks.json"
+    found[1].sections["vault"]["main"]["address"] = vault.address
+    # The Vault of this test speaks HTTP.
+    found[1].sections["insecure"] = {"allow_http": True}
+    return found
 
 
 @contextmanager
@@ -220,9 +150,7 @@ def refund_desk() -> Iterator[Desk]:
     """Run the five pods for the length of a block; all are ready."""
     with ExitStack() as stack:
         world = stack.enter_context(pods_world())
-        world.start(
-            cluster={"tokens": {"vault-token": "tabard-vault", "vault-reaper-token": "tabard-reaper-vault"}}
-        )
+        world.start(**_page("injector"))
         redis = stack.enter_context(stores(stack.enter_context(short_folder("redis"))))
         vault = stack.enter_context(vault_of(world, *[name for name, its in CHAIN.items() if its == BILLING]))
         for namespace in _namespaces(world, redis, vault):

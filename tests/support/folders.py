@@ -10,9 +10,9 @@ from pathlib import Path
 
 
 @contextlib.contextmanager
-def short_folder(name: str) -> Iterator[Path]:
+def short_folder(name: str, parent: str = "/tmp") -> Iterator[Path]:  # noqa: S108 - short
     """A folder that servers of other users can enter."""
-    folder = Path(tempfile.mkdtemp(prefix=f"tabard-{name}-", dir="/tmp"))
+    folder = Path(tempfile.mkdtemp(prefix=f"tabard-{name}-", dir=parent))
     folder.chmod(0o755)
     try:
         yield folder

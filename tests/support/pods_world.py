@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import contextlib
 import json
+import secrets
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -31,8 +32,12 @@ from tests.support.waiting import eventually_blocking
 
 SUPPORT, BILLING = "support", "billing"
 TRUST_DOMAIN = "shop.example"
-BILLS = "https://billing.shop.example"
+FILES_SECRET = "tabard-files"
+PASSWORD = secrets.token_urlsafe(32)
+"""Of both Redis servers."""
 _LABELS = ("tabard.dev/inject=enabled", "pod-security.kubernetes.io/enforce=restricted")
+_MEMORY = "/dev/shm"  # noqa: S108 - what it is for
+"""Where a kubelet has Secrets and tokens: in memory."""
 _COMMAND = (sys.executable, "-m", "tabard_sidecar.cli", "injector", "policy")
 
 
@@ -42,7 +47,9 @@ class Namespace:
 
     name: str
     policy: str
-    sections: Mapping[str, Any]
+    sections: dict[str, Any]
+    files: Mapping[str, str] = field(default_factory=dict)
+    """Content of the Secret that `sidecar.files_secret` names."""
 
 
 class PodsWorld:
@@ -128,6 +135,9 @@ class PodsWorld:
         for each, data in maps.items():
             document = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": each}, "data": data}
             self.api.create(f"/api/v1/namespaces/{name}/configmaps", document)
+        if namespace.files:
+            document = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": FILES_SECRET}}
+            self.api.create(f"/api/v1/namespaces/{name}/secrets", {**document, "stringData": namespace.files})
 
     def run(self, namespace: str, account: str, **annotations: str) -> PodAgent:
         """Create a pod with a ServiceAccount of its own, as a Deployment would, and run it."""
@@ -174,7 +184,7 @@ def pods_world(drivers: Mapping[str, Path] | None = None) -> Iterator[PodsWorld]
     with (
         kube_server() as cluster,
         short_folder("pods") as folder,
-        short_folder("node") as node,
+        short_folder("node", _MEMORY) as node,
         kubelet(cluster, node, drivers) as nodes,
     ):
         world = PodsWorld(folder, cluster, nodes)
@@ -187,7 +197,11 @@ def pods_world(drivers: Mapping[str, Path] | None = None) -> Iterator[PodsWorld]
 @contextlib.contextmanager
 def stores(folder: Path) -> Iterator[dict[str, RedisServer]]:
     """Run a Redis for each of the two zones."""
-    with redis_server(folder / SUPPORT) as one, redis_server(folder / BILLING) as other:
+    password = ("--requirepass", PASSWORD)
+    with (
+        redis_server(folder / SUPPORT, *password) as one,
+        redis_server(folder / BILLING, *password) as other,
+    ):
         yield {SUPPORT: one, BILLING: other}
 
 

@@ -54,9 +54,10 @@ async def _lacking(api: Api, release: Release, space: Space) -> AsyncIterator[st
             continue
         if not data or (key and key not in data):
             yield f"{f'the key {key}' if key else 'every key'} in the ConfigMap {name}"
-    secret = settings.sidecar.keys_secret
-    if settings.control.url is None and not await api.has(space.name, "secrets", secret):
-        yield f"the Secret {secret}"
+    keys = settings.sidecar.keys_secret if settings.control.url is None else None
+    for secret in filter(None, (keys, settings.sidecar.files_secret)):
+        if not await api.has(space.name, "secrets", secret):
+            yield f"the Secret {secret}"
 
 
 async def check_pods(api: Api, release: Release) -> list[Finding]:

@@ -48,11 +48,11 @@ def _variables() -> dict[str, str]:
 
 def _keys_or_token(settings: InjectorSettings) -> str:
     """Return whether a volume ``v`` holds the zone's keys, or a token that only the sidecar may have."""
-    keys, audiences = json.dumps(settings.sidecar.keys_secret), json.dumps(settings.private_audiences)
+    secrets, audiences = json.dumps(settings.private_secrets), json.dumps(settings.private_audiences)
     return (
-        f"has(v.secret) && has(v.secret.secretName) && v.secret.secretName == {keys} || "
+        f"has(v.secret) && has(v.secret.secretName) && v.secret.secretName in {secrets} || "
         "has(v.projected) && has(v.projected.sources) && v.projected.sources.exists(s, "
-        f"has(s.secret) && has(s.secret.name) && s.secret.name == {keys} || "
+        f"has(s.secret) && has(s.secret.name) && s.secret.name in {secrets} || "
         f"has(s.serviceAccountToken) && has(s.serviceAccountToken.audience) && s.serviceAccountToken.audience in {audiences})"
     )
 
@@ -94,16 +94,18 @@ def _of_the_sidecar(settings: InjectorSettings) -> list[tuple[str, str]]:
 
 
 def _of_other_containers(settings: InjectorSettings) -> list[tuple[str, str]]:
-    keys = json.dumps(settings.sidecar.keys_secret)
+    secrets = json.dumps(settings.private_secrets)
     mounts = (
         f"!has(c.volumeMounts) || c.volumeMounts.all(m, !(m.name in {json.dumps(_PRIVATE)}) && "
         f"(m.name != {json.dumps(names.AGENT_VOLUME)} || has(m.readOnly) && m.readOnly))"
     )
     no_variable = (
         "!has(c.env) || c.env.all(e, !has(e.valueFrom) || !has(e.valueFrom.secretKeyRef) || "
-        f"e.valueFrom.secretKeyRef.name != {keys})"
+        f"!(e.valueFrom.secretKeyRef.name in {secrets}))"
     )
-    no_variables = f"!has(c.envFrom) || c.envFrom.all(e, !has(e.secretRef) || e.secretRef.name != {keys})"
+    no_variables = (
+        f"!has(c.envFrom) || c.envFrom.all(e, !has(e.secretRef) || !(e.secretRef.name in {secrets}))"
+    )
     return [
         (
             f"variables.others.all(c, {mounts})",
@@ -119,13 +121,13 @@ def _of_other_containers(settings: InjectorSettings) -> list[tuple[str, str]]:
         ),
         (
             f"!variables.creates || variables.others.all(c, ({no_variable}) && ({no_variables}))",
-            "a container reads the zone's keys into its environment; remove that",
+            "a container reads the zone's keys or other secrets of the sidecar into its environment; remove that",
         ),
     ]
 
 
 def _of_secrets(settings: InjectorSettings) -> list[tuple[str, str]]:
-    own = json.dumps([names.KEYS_VOLUME, names.IDENTITY_VOLUME, names.CONTROL_VOLUME])
+    own = json.dumps([names.KEYS_VOLUME, names.IDENTITY_VOLUME, names.CONTROL_VOLUME, names.FILES_VOLUME])
     return [
         (
             (
@@ -133,8 +135,8 @@ def _of_secrets(settings: InjectorSettings) -> list[tuple[str, str]]:
                 f"!({_keys_or_token(settings)}))"
             ),
             (
-                f"a volume holds the zone's keys (Secret {settings.sidecar.keys_secret}), or a token with the sidecar's "
-                "audience; remove the volume"
+                "a volume holds the zone's keys or other secrets of the sidecar, or a token with the sidecar's audience; "
+                "remove the volume"
             ),
         ),
     ]

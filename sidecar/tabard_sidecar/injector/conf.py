@@ -86,6 +86,11 @@ class SidecarConfig(BaseModel):
     keys_secret: Name = Field(
         default="tabard-keys", description="Secret of the pod's namespace with the zone's keyring."
     )
+    files_secret: Name | None = Field(
+        default=None,
+        description="Secret of the pod's namespace with files that `tabard.yaml` names below `/var/run/secrets/tabard-files`, "
+        "such as `state.redis.password_file`. Then each labelled namespace needs one. Changes are followed without a restart.",
+    )
     http_host: Literal["0.0.0.0", "[::]"] = Field(  # noqa: S104 - the kubelet asks on the pod's address
         default="0.0.0.0",  # noqa: S104 - as above
         description="Where health and metrics are served; `[::]` in clusters with IPv6 addresses.",
@@ -238,6 +243,20 @@ class InjectorSettings(BaseModel):
             if audience in known:
                 raise ValueError(f"cluster.tokens.{name} is {known[audience]}; use an audience of its own")
         return self
+
+    @model_validator(mode="after")
+    def _secrets_differ(self) -> Self:
+        if self.sidecar.files_secret == self.sidecar.keys_secret:
+            raise ValueError(
+                "sidecar.files_secret and sidecar.keys_secret are the same; the zone's keys have a Secret of their own"
+            )
+        return self
+
+    @property
+    def private_secrets(self) -> tuple[str, ...]:
+        """Secrets that only the sidecar may mount."""
+        files = self.sidecar.files_secret
+        return (self.sidecar.keys_secret, *([files] if files else []))
 
     @property
     def private_audiences(self) -> tuple[str, ...]:

@@ -99,7 +99,15 @@ def volumes(settings: InjectorSettings, tuning: Tuning) -> list[dict[str, Any]]:
         _config_map(names.CONFIG_VOLUME, tuning.config_map),
         *([_config_map(names.POLICY_VOLUME, policy)] if policy else []),
         *_identity(settings, tuning),
+        *_files(settings.sidecar),
     ]
+
+
+def _files(config: SidecarConfig) -> list[dict[str, Any]]:
+    if config.files_secret is None:
+        return []
+    secret = {"secretName": config.files_secret, "defaultMode": _READABLE}
+    return [{"name": names.FILES_VOLUME, "secret": secret}]
 
 
 def _keys(settings: InjectorSettings) -> list[dict[str, Any]]:
@@ -200,6 +208,7 @@ def _sidecar_mounts(settings: InjectorSettings, tuning: Tuning) -> list[dict[str
             _mount(volume["name"], _IDENTITY_PLACES[volume["name"]], read_only=True)
             for volume in _identity(settings, tuning)
         ),
+        *([_mount(names.FILES_VOLUME, names.FILES_DIRECTORY, read_only=True)] if config.files_secret else []),
     ]
 
 

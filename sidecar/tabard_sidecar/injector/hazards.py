@@ -36,7 +36,7 @@ def check_hazards(pod: Pod, settings: InjectorSettings, http_port: int) -> None:
                     f"container {quoted(place.name)} uses the sidecar's port {http_port} or its name {HTTP_PORT}; set the "
                     f"annotation {PREFIX}http-port, or rename the port"
                 )
-        _check_secrets(place.name, place.container, settings.sidecar.keys_secret)
+        _check_secrets(place.name, place.container, settings.private_secrets)
 
 
 def check_foreign_volume(volume: Object, settings: InjectorSettings) -> None:
@@ -45,14 +45,16 @@ def check_foreign_volume(volume: Object, settings: InjectorSettings) -> None:
     Raises:
         Refusal: it holds the zone's keys, or a token that proves the sidecar's identity.
     """
-    name, keys = quoted(volume["name"]), settings.sidecar.keys_secret
+    name, private = quoted(volume["name"]), settings.private_secrets
     projected = volume.get("projected")
     sources = projected.get("sources") if isinstance(projected, Mapping) else None
     for source in [volume, *(sources if isinstance(sources, list) else ())]:
-        if _field(source, "secret", "secretName") == keys or _field(source, "secret", "name") == keys:
-            raise Refusal(
-                f"volume {name} holds the zone's keys (Secret {keys}); remove it: only the sidecar may have them"
-            )
+        for secret in (_field(source, "secret", "secretName"), _field(source, "secret", "name")):
+            if secret in private:
+                raise Refusal(
+                    f"volume {name} holds the zone's keys or other secrets of the sidecar (Secret {secret}); remove it: only "
+                    "the sidecar may have them"
+                )
         audience = _field(source, "serviceAccountToken", "audience")
         if audience in settings.private_audiences:
             raise Refusal(
@@ -75,11 +77,12 @@ def check_workload_api(volumes: Iterable[Object], settings: InjectorSettings) ->
             )
 
 
-def _check_secrets(name: str, container: Object, keys: str) -> None:
+def _check_secrets(name: str, container: Object, private: tuple[str, ...]) -> None:
     for reference in _references(container):
-        if reference == keys:
+        if reference in private:
             raise Refusal(
-                f"container {quoted(name)} reads the zone's keys (Secret {keys}) into its environment; remove it"
+                f"container {quoted(name)} reads the zone's keys or other secrets of the sidecar (Secret {reference}) into "
+                "its environment; remove it"
             )
 
 

@@ -31,6 +31,8 @@ CONTROL_VOLUME = "tabard-control"
 """Token for the control service, and its authorities."""
 SPIFFE_VOLUME = "tabard-spiffe"
 """Folder of the SPIFFE Workload API's socket."""
+FILES_VOLUME = "tabard-files"
+"""Passwords and other files of the namespace that its configuration names."""
 VOLUMES = frozenset(
     {
         AGENT_VOLUME,
@@ -44,6 +46,7 @@ VOLUMES = frozenset(
         IDENTITY_VOLUME,
         CONTROL_VOLUME,
         SPIFFE_VOLUME,
+        FILES_VOLUME,
     }
 )
 
@@ -56,6 +59,7 @@ POLICY_DIRECTORY = "/etc/tabard/policy"
 KEYS_DIRECTORY = "/var/run/secrets/tabard-keys"
 IDENTITY_DIRECTORY = "/var/run/secrets/tabard"
 CONTROL_DIRECTORY = "/var/run/secrets/tabard-control"
+FILES_DIRECTORY = "/var/run/secrets/tabard-files"
 SPIFFE_DIRECTORY = "/run/tabard/spiffe"
 
 ADDRESS_VARIABLE = "TABARD_ADDRESS"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tabard.trust import read_trusted
+from tabard.trust import is_mounted_secret, read_trusted
 
 from tabard_sidecar.util.files import explain
 
@@ -28,9 +28,10 @@ def read_secret(path: Path) -> tuple[bytes, os.stat_result]:
     """
     try:
         content, info = read_trusted(path, _MAX_BYTES)
+        shared = bool(info.st_mode & 0o077) and not is_mounted_secret(path)
     except OSError as error:
         raise SecretFileError(explain(error)) from error
-    if info.st_mode & 0o077:
+    if shared:
         raise SecretFileError(f"{path}: others can read it; run chmod 600 {path}")
     secret = content.strip()
     if len(secret) < MIN_CHARACTERS:

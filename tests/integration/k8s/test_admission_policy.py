@@ -19,11 +19,12 @@ from tests.support.waiting import eventually_blocking
 
 LABEL = "tabard.dev/inject"
 TOKENS = {"vault-token": "tabard-vault"}
-SETTINGS = settings(cluster={"tokens": TOKENS})
-IDENTIFIED = settings(spiffe=SPIFFE, identities=["spiffe"], cluster={"tokens": TOKENS})
-CONTROLLED = settings(control=CONTROL, cluster={"tokens": TOKENS})
+FILES = "passwords"
+SETTINGS = settings(cluster={"tokens": TOKENS}, files_secret=FILES)
+IDENTIFIED = settings(spiffe=SPIFFE, identities=["spiffe"], cluster={"tokens": TOKENS}, files_secret=FILES)
+CONTROLLED = settings(control=CONTROL, cluster={"tokens": TOKENS}, files_secret=FILES)
 SET = (
-    *("--set", f"cluster.tokens={json.dumps(TOKENS)}"),
+    *("--set", f"cluster.tokens={json.dumps(TOKENS)}", "--set", f"sidecar.files_secret={FILES}"),
     *("--set", f"sidecar.image={SETTINGS.sidecar.image}"),
     *("--set", "webhook.tls_certificate_file=x", "--set", "webhook.tls_key_file=x"),
 )
@@ -168,6 +169,16 @@ REFUSED = {
         "holds the zone's keys",
     ),
     "keys of any pod": ("plain", named(pod(volumes=[KEYS])), "holds the zone's keys"),
+    "passwords of any pod": (
+        "plain",
+        named(pod(volumes=[volume(secret={"secretName": FILES})])),
+        "other secrets of the sidecar",
+    ),
+    "passwords in a variable": (
+        "plain",
+        named(pod(container(envFrom=[{"secretRef": {"name": FILES}}]))),
+        "other secrets of the sidecar into its environment",
+    ),
     "keys projected": ("plain", named(pod(volumes=[PROJECTED])), "holds the zone's keys"),
     "keys under our volume's name": (
         "plain",
@@ -205,16 +216,20 @@ REFUSED = {
         mounting(IDENTIFIED, name="tabard-spiffe", mountPath="/c", readOnly=True),
         "mounts a private volume",
     ),
-    "keys in a variable": ("plain", named(pod(container(env=[VARIABLE]))), "keys into its environment"),
+    "keys in a variable": (
+        "plain",
+        named(pod(container(env=[VARIABLE]))),
+        "of the sidecar into its environment",
+    ),
     "keys in all variables": (
         "plain",
         named(pod(container(envFrom=[{"secretRef": {"name": "tabard-keys"}}]))),
-        "keys into its environment",
+        "of the sidecar into its environment",
     ),
     "keys in a variable of an init container": (
         "plain",
         named(pod(initContainers=[container("i", env=[VARIABLE])])),
-        "keys into its environment",
+        "of the sidecar into its environment",
     ),
 }
 

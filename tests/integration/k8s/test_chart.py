@@ -29,7 +29,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
             "replicas": 3,
             "config": {
                 "exempt_namespaces": ["monitoring"],
-                "sidecar": {"keys_secret": "ring", "memory_limit": "512Mi"},
+                "sidecar": {"keys_secret": "ring", "files_secret": "files", "memory_limit": "512Mi"},
                 "cluster": {
                     "audience": "tabard-x",
                     "tokens": {"b": "vault-b", "a": "vault-z", "c": "vault-b"},

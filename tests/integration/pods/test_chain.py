@@ -6,9 +6,10 @@ import json
 
 import pytest
 
-from tests.support.desk import CENTS, CHAIN, READS, Desk
+from tests.support.desk import CENTS, CHAIN, PAGE, READS, Desk
+from tests.support.markdown import code_of
 from tests.support.pod_agent import Refused
-from tests.support.pods_world import BILLING, SUPPORT
+from tests.support.pods_world import BILLING, PASSWORD, SUPPORT
 from tests.support.waiting import eventually_blocking
 
 SUB_AGENTS = 20
@@ -58,6 +59,34 @@ def test_an_agents_container_has_the_socket_and_nothing_else_of_its_sidecar(desk
     assert [path for path in found if path.endswith("/token")] == [
         "/var/run/secrets/kubernetes.io/serviceaccount/token"
     ]
+
+
+def test_the_pages_agents_pass_a_task_on(desk: Desk):
+    """Each program runs in its own pod's container, and hands its result to the next."""
+
+    def run(name: str, block: str, call: str) -> str:
+        ((_, code),) = code_of(PAGE, block)
+        answer = desk.agent(name).pod.execute("agent", ["python", "-c", f"{code}\nprint({call})"])
+        assert answer.returncode == 0, answer.stderr
+        return answer.stdout.strip()
+
+    person, intent = desk.world.token(), desk.world.intent(SUPPORT)
+    grant = run("orchestrator", "first-agent", f"pass_on({person!r}, {intent!r})")
+    handover = run("research", "crossing-agent", f"hand_over({grant!r})")
+    assert run("refunds", "receiving-agent", f"refund({handover!r}, ['o-1', 'o-2', 'o-3'])") == "3"
+
+
+def test_the_namespaces_secret_is_read_by_the_sidecar_alone(desk: Desk):
+    """As it is mounted: root's, in memory, and open to all who have the mount."""
+    program = (
+        "import pathlib\n"
+        "from tabard_sidecar.util.secret_files import read_secret\n"
+        "print(read_secret(pathlib.Path('/var/run/secrets/tabard-files/redis-password'))[0].decode())\n"
+    )
+    pod = desk.agent("triage").pod
+    mine = pod.execute("tabard", ["python", "-c", program])
+    assert mine.stdout.strip() == PASSWORD, mine.stderr
+    assert "No such file" in pod.execute("agent", ["python", "-c", program]).stderr
 
 
 def test_depth_counts_from_the_first_pod_on(desk: Desk):

@@ -222,6 +222,22 @@ def test_the_pages_settings_of_spiffe_are_accepted():
     assert "tabard-spiffe" not in json.dumps(injected(pod(), spiffe=found["spiffe"], **found["sidecar"]))
 
 
+def test_files_of_a_secret_are_the_sidecars():
+    document = injected(pod(), files_secret="passwords")
+    assert mounting(document, "tabard-files") == ["tabard"]
+    (mount,) = [one for one in sidecar(document)["volumeMounts"] if one["name"] == "tabard-files"]
+    assert mount == {"name": "tabard-files", "mountPath": "/var/run/secrets/tabard-files", "readOnly": True}
+    assert "tabard-files" not in json.dumps(injected(pod()))
+    volume = {"name": "mine", "secret": {"secretName": "passwords"}}
+    variable = {"name": "P", "valueFrom": {"secretKeyRef": {"name": "passwords", "key": "p"}}}
+    for mine in (pod(volumes=[volume]), pod(container(env=[variable]))):
+        assert inject(mine, settings())
+        with pytest.raises(Refusal, match=r"other secrets of the sidecar \(Secret passwords\)"):
+            inject(mine, settings(files_secret="passwords"))
+    with pytest.raises(ValueError, match="the zone's keys have a Secret of their own"):
+        settings(files_secret="tabard-keys")
+
+
 def test_no_agent_gets_the_svid_of_its_sidecar():
     """A volume of the driver is refused beside a sidecar that has one, unless registrations tell containers apart."""
     document = pod(volumes=[{"name": "mesh", "csi": {"driver": "csi.spiffe.io", "readOnly": True}}])

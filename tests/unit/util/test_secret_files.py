@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import os
+from types import SimpleNamespace
+
 import pytest
+from tabard import trust
+from tabard.trust import UntrustedFileError, is_mounted_secret, require_trusted
 from tabard_sidecar.util.secret_files import MIN_CHARACTERS, SecretFileError, read_secret
 
 SECRET = "s" * MIN_CHARACTERS
@@ -34,6 +39,32 @@ def test_a_file_that_others_can_use_is_refused_with_its_remedy(file, mode):
     with pytest.raises(SecretFileError, match=r"chmod (600|go-w) ") as caught:
         read_secret(path)
     assert SECRET not in str(caught.value)
+
+
+def test_neither_memory_nor_a_mount_alone_makes_it_a_mounted_secret(file, tmp_path, monkeypatch):
+    """Both together do; tests/integration/pods has a real one."""
+    path = file(SECRET, 0o444)
+    status, number = os.statvfs(path), path.stat().st_dev
+    mounts = tmp_path / "mounts"
+    monkeypatch.setattr(trust, "_MOUNTS", mounts)
+    device = f"{os.major(number)}:{os.minor(number)}"
+
+    def mounted(kind: str, *, read_only: bool) -> bool:
+        mounts.write_text(f"1 0 0:1 / / rw - ext4 x rw\n2 1 {device} / /t ro,nosuid shared:1 - {kind} x rw\n")
+        flags = os.ST_RDONLY if read_only else 0
+        monkeypatch.setattr(os, "statvfs", lambda _path: SimpleNamespace(f_flag=flags))
+        return is_mounted_secret(path)
+
+    assert status.f_flag & os.ST_RDONLY == 0
+    assert not mounted("ext4", read_only=True)
+    with pytest.raises(UntrustedFileError, match="can be read by others"):
+        require_trusted(path, private=True)
+    assert not mounted("tmpfs", read_only=False)
+    assert mounted("tmpfs", read_only=True)
+    assert read_secret(path)[0] == SECRET.encode()
+    require_trusted(path, private=True)
+    mounts.unlink()
+    assert not is_mounted_secret(path)
 
 
 def test_a_secret_that_is_too_short_is_refused(file):
