@@ -14,6 +14,7 @@ from time import monotonic
 
 from tabard_sidecar.health import Health, Report, Snapshot, State, Status
 from tabard_sidecar.http.server import HttpServer, Page
+from tabard_sidecar.util.ticks import next_tick
 
 STUCK_SECONDS = 3.0
 """How long the event loop may be held up until health says so: the usual wait of ``tabard health``."""
@@ -70,7 +71,8 @@ class HealthServer:
 
     def _beat(self) -> None:
         self._beaten = monotonic()
-        self._beating = asyncio.get_running_loop().call_later(_BEAT_SECONDS, self._beat)
+        loop = asyncio.get_running_loop()
+        self._beating = loop.call_at(next_tick(loop.time(), _BEAT_SECONDS), self._beat)
 
     def _snapshot(self) -> Snapshot:
         """Return the health. Called in the thread: the reports of a moment are copied in one step of the interpreter."""

@@ -6,7 +6,6 @@ without any call, by a failed operation at once, and so is that it works again.
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import Callable
 from functools import partial
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING
 from tabard_sidecar.errors import NoDecision
 from tabard_sidecar.health import Component
 from tabard_sidecar.keys.model import ROOT, SIGNING
+from tabard_sidecar.util.ticks import tick
 
 if TYPE_CHECKING:
     from tabard_sidecar.keys import ZoneKeys
@@ -48,7 +48,7 @@ class Readiness:
     async def follow(self) -> None:
         """Look every second."""
         while True:
-            await asyncio.sleep(_LOOK_SECONDS)
+            await tick(_LOOK_SECONDS)
             try:
                 await self.look()
             except Exception:  # noqa: BLE001 - the sidecar must not go on with a health that is never looked at

@@ -442,3 +442,33 @@ async def test_a_lease_survives_a_power_cut_once_it_is_extended(store):
     assert extended > before
     await store.add_lease(lease())
     assert durable.total_changes > extended
+
+
+async def test_a_file_that_rests_is_not_read_again_and_again(store, monkeypatch):
+    """To see that nothing was written is cheaper, ten times a second."""
+    await asyncio.sleep(1.1)
+    asked = []
+    rows = store._file.rows
+    monkeypatch.setattr(store._file, "rows", lambda *given: asked.append(1) or rows(*given))
+    assert not await store.watch(0, timeout_seconds=1)
+    assert len(asked) == 1
+
+
+@pytest.mark.parametrize("rest", [0.0, 0.3, 1.3])
+async def test_a_revocation_of_another_process_is_noticed_at_once_however_long_the_file_rested(
+    store, tmp_path, rest
+):
+    other = SQLiteStateStore(tmp_path / "state.db", zone="z")
+    await other.open()
+    try:
+        after = 0
+        for link in (b"l" * 32, b"m" * 32):
+            waiting = asyncio.create_task(store.watch(after, timeout_seconds=30))
+            await asyncio.sleep(rest)
+            assert not waiting.done()
+            began = asyncio.get_running_loop().time()
+            after = await other.revoke(ending(link, LATER))
+            assert await waiting
+            assert asyncio.get_running_loop().time() - began < 1
+    finally:
+        await other.close()

@@ -142,6 +142,10 @@ class StateFile:
             if self._lost:
                 await self._replace()
 
+    def unwritten_since(self) -> object:
+        """Return what :meth:`Place.unwritten_since` does, as of the last :meth:`keep_place`."""
+        return None if self._place is None else self._place.unwritten_since()
+
     async def _replace(self) -> None:
         loop = asyncio.get_running_loop()
         # In the thread that may still use a connection.

@@ -1,0 +1,39 @@
+"""Rounds of a process that meet."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tabard_sidecar.util.ticks import next_tick, tick
+
+TIMES = st.floats(0, 10**8)
+PERIODS = st.sampled_from([0.1, 0.25, 0.5, 1.0, 5.0])
+
+
+@given(now=TIMES, seconds=PERIODS)
+def test_a_round_is_neither_at_once_nor_late(now: float, seconds: float):
+    """A loop that wakes early, or takes long, neither goes round twice nor leaves two out."""
+    assert 0.49 * seconds <= next_tick(now, seconds) - now <= 1.51 * seconds
+
+
+@given(now=TIMES, seconds=PERIODS)
+def test_rounds_meet_wherever_they_began(now: float, seconds: float):
+    """Within the time in which one wake of an event loop serves both."""
+    whole = next_tick(now, 5.0)
+    met = whole - 0.9 * seconds
+    for _ in range(3):
+        met = next_tick(met, seconds)
+        if abs(met - whole) < 1e-6:
+            return
+    pytest.fail(f"{met} isn't {whole}")
+
+
+async def test_waiting():
+    loop = asyncio.get_running_loop()
+    began = loop.time()
+    for _ in range(5):
+        await tick(0.02)
+    assert 0.08 <= loop.time() - began < 5
