@@ -179,11 +179,15 @@ def pem(*certificates: Certificate) -> bytes:
 
 
 def authorities_in(content: bytes) -> tuple[Certificate, ...]:
-    """Return the certificates of a PEM text; none if it can't be read."""
+    """Return the certificates of a PEM text; none if it can't be read, or holds anything else than those.
+
+    OpenSSL trusts blocks with other labels, too (``TRUSTED CERTIFICATE``), which aren't read here.
+    """
     try:
-        return tuple(x509.load_pem_x509_certificates(content)) if content.strip() else ()
+        found = tuple(x509.load_pem_x509_certificates(content)) if content.strip() else ()
     except ValueError:
         return ()
+    return found if b"".join(content.split()) == b"".join(pem(*found).split()) else ()
 
 
 def _builder(

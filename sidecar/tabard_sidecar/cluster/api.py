@@ -13,6 +13,8 @@ _PAGE = 50
 _AT_ONCE = 3
 TABLE = "application/json;as=Table;v=v1;g=meta.k8s.io,application/json"
 """Has the API server answer with names and no contents."""
+NO_METADATA = "includeObject=None"
+"""Has it leave out the metadata as well: annotations may repeat what an object holds."""
 
 
 class Api(Protocol):
@@ -50,7 +52,7 @@ class InPod:
         """See :class:`Api`."""
         try:
             async with self._room:
-                await self._server.get(named(namespace, kind, name), accept=TABLE)
+                await self._server.get(f"{named(namespace, kind, name)}?{NO_METADATA}", accept=TABLE)
         except ApiError as error:
             if error.missing:
                 return False

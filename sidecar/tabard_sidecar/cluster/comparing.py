@@ -11,15 +11,16 @@ _SHOWN = 80
 def differences(shipped: object, stored: object, place: str = "") -> Iterator[str]:
     """Yield ``PLACE is X, shipped is Y`` for every value that isn't the shipped one.
 
-    Items of lists that have a name are compared by name, others by their place. Items beside the shipped ones are
-    differences; fields beside them aren't, unless they narrow what the object applies to.
+    Items of lists that have a name are compared by name, others by their place. Items and fields beside the shipped ones
+    are differences, unless they are the API server's defaults: a selector or a condition more takes the rest back.
     """
     if isinstance(shipped, dict) and isinstance(stored, dict):
         before = f"{place}." if place else ""
         for name, value in shipped.items():
             yield from differences(value, stored.get(name), f"{before}{name}")
-        for name in sorted(_NARROWING & stored.keys() - shipped.keys()):
-            if stored[name]:
+        more = stored.keys() - shipped.keys() - _OWN if place not in _OWN else ()
+        for name in sorted(more):
+            if stored[name] and stored[name] != _DEFAULTS.get(name):
                 yield f"{before}{name} is set"
     elif isinstance(shipped, list) and isinstance(stored, list):
         yield from _of_lists(shipped, stored, place)
@@ -27,7 +28,18 @@ def differences(shipped: object, stored: object, place: str = "") -> Iterator[st
         yield f"{place} is {_text(stored)}, shipped is {_text(shipped)}"
 
 
-_NARROWING = frozenset({"matchConditions", "excludeResourceRules", "matchResources", "paramRef"})
+_DEFAULTS = {
+    "failurePolicy": "Fail",
+    "matchPolicy": "Equivalent",
+    "parameterNotFoundAction": "Deny",
+    "port": 443,
+    "reinvocationPolicy": "Never",
+    "scope": "*",
+    "timeoutSeconds": 10,
+}
+"""What the API server fills in where nothing is said."""
+_OWN = frozenset({"caBundle", "metadata", "status"})
+"""Fields that the API server and the injector write; who trusts which authority is examined by itself."""
 
 
 def _of_lists(shipped: list[object], stored: list[object], place: str) -> Iterator[str]:

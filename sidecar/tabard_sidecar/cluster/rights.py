@@ -11,14 +11,39 @@ from tabard_sidecar.kubernetes.api import Object
 from tabard_sidecar.util.findings import Finding, ok, warning
 
 _RBAC = "/apis/rbac.authorization.k8s.io/v1"
-_MASTERS = "tabard-control-masters"
-_CERTIFICATES = "tabard-injector-certificates"
-_READING, _CHANGING = {"get", "list", "watch"}, {"update", "patch", "delete", "deletecollection"}
-_ADMISSION = {
-    "mutatingwebhookconfigurations",
-    "validatingadmissionpolicies",
-    "validatingadmissionpolicybindings",
-}
+_FOLDED = 4
+"""Who may do more than so many things is told once, with all of them."""
+_STEP = "See which of them need it, and take the role from the others: kubectl get rolebindings,clusterrolebindings"
+
+
+def _some(*names: str) -> frozenset[str]:
+    return frozenset(names)
+
+
+_READING, _CHANGING = _some("get", "list", "watch"), _some("update", "patch", "delete", "deletecollection")
+_WORKLOADS = _some("deployments", "daemonsets", "statefulsets", "replicasets")
+
+
+class Reach(NamedTuple):
+    """A right that reaches the release or the whole cluster.
+
+    Attributes:
+        text: what may be done with it; ``{own}`` stands for the release's namespace.
+        group: API group.
+        resources: kinds of objects.
+        verbs: any of them is enough.
+        name: what the object's name begins with; empty for any object.
+        own: whether only objects of the release's namespace count.
+        needed: whether the release's own ServiceAccounts need it.
+    """
+
+    text: str
+    group: str
+    resources: frozenset[str]
+    verbs: frozenset[str]
+    name: str = ""
+    own: bool = True
+    needed: bool = False
 
 
 class Wish(NamedTuple):
@@ -29,6 +54,7 @@ class Wish(NamedTuple):
     resources: frozenset[str]
     verbs: frozenset[str]
     name: str
+    """What the object's name begins with; empty for any object."""
     namespace: str
     """Empty for objects of the cluster."""
     allowed: frozenset[str]
@@ -50,36 +76,100 @@ async def check_rights(api: Api, release: Release) -> list[Finding]:
         ApiError: roles can't be read.
     """
     grants = [grant async for grant in _grants(api, release)]
-    found = []
+    held: dict[str, list[str]] = {}
     for wish in _wishes(release):
-        who = sorted({one.subject for one in grants if _gives(one, wish)} - wish.allowed)
-        if who:
-            step = "See which of them need it, and take the role from the others: kubectl get rolebindings,clusterrolebindings"
-            found.append(warning("rights", f"{several(who)} may {wish.text}", step))
+        for who in {one.subject for one in grants if _gives(one, wish)} - wish.allowed:
+            held.setdefault(who, []).append(wish.text)
+    found = [
+        warning("rights", f"{who} may {'; '.join(sorted(texts))}", _STEP)
+        for who, texts in sorted(held.items())
+        if len(texts) > _FOLDED
+    ]
+    few: dict[str, list[str]] = {}
+    for who, texts in sorted(held.items()):
+        for text in texts if len(texts) <= _FOLDED else ():
+            few.setdefault(text, []).append(who)
+    found += [warning("rights", f"{several(who)} may {text}", _STEP) for text, who in few.items()]
     return found or [ok("rights", "only who has to may read keys, enter sidecars or change the rules")]
 
 
 def _wishes(release: Release) -> Iterator[Wish]:
     own = release.namespace
     injector, control = (f"ServiceAccount {own}/{name}" for name in (INJECTOR, CONTROL))
-    secrets = (frozenset({"secrets"}), frozenset(_READING))
+    secrets = (_some("secrets"), _READING)
     if release.settings.control.url is None:
         keys = release.settings.sidecar.keys_secret
         for space in release.spaces:
             if space.opted_in:
                 text = f"read the zone's keys (Secret {space.name}/{keys})"
                 yield Wish(text, "", *secrets, keys, space.name, frozenset())
-    else:
-        text = f"read the keys of all zones (Secret {own}/{_MASTERS})"
-        yield Wish(text, "", *secrets, _MASTERS, own, frozenset({control}))
-    text = f"read the injector's authority (Secret {own}/{_CERTIFICATES})"
-    yield Wish(text, "", *secrets, _CERTIFICATES, own, frozenset({injector}))
-    text = "change the webhook or the API server's rules"
-    group = "admissionregistration.k8s.io"
-    yield Wish(text, group, frozenset(_ADMISSION), frozenset(_CHANGING), "tabard-", "", frozenset({injector}))
-    text = f"run commands in containers of {own}"
-    entering = frozenset({"pods/exec", "pods/attach", "pods/ephemeralcontainers"})
-    yield Wish(text, "", entering, frozenset({"create", "get", "patch", "update"}), "", own, frozenset())
+    for one in _REACHES:
+        yield Wish(
+            one.text.format(own=own),
+            one.group,
+            one.resources,
+            one.verbs,
+            one.name,
+            own if one.own else "",
+            frozenset({injector, control}) if one.needed else frozenset(),
+        )
+
+
+_ADMINISTERED = "admissionregistration.k8s.io"
+_REACHES = (
+    Reach(
+        "change the webhook or the API server's rules",
+        _ADMINISTERED,
+        _some(
+            "mutatingwebhookconfigurations",
+            "validatingadmissionpolicies",
+            "validatingadmissionpolicybindings",
+        ),
+        _CHANGING,
+        name="tabard-",
+        own=False,
+        needed=True,
+    ),
+    Reach(
+        "add webhooks that change pods and Secrets",
+        _ADMINISTERED,
+        _some(
+            "mutatingwebhookconfigurations", "mutatingadmissionpolicies", "mutatingadmissionpolicybindings"
+        ),
+        _some("create"),
+        own=False,
+    ),
+    Reach("act as others", "", _some("users", "groups", "serviceaccounts"), _some("impersonate"), own=False),
+    Reach(
+        "give themselves any right",
+        "rbac.authorization.k8s.io",
+        _some("clusterroles", "roles"),
+        _some("bind", "escalate"),
+        own=False,
+    ),
+    Reach("enter every container by its node", "", _some("nodes/proxy"), _some("get", "create"), own=False),
+    Reach("take the label from a namespace", "", _some("namespaces"), _some("update", "patch"), own=False),
+    Reach(
+        "run commands in containers of {own}",
+        "",
+        _some("pods/exec", "pods/attach", "pods/ephemeralcontainers"),
+        _some("create", "get", "patch", "update"),
+    ),
+    Reach("start pods in {own}", "", _some("pods"), _some("create")),
+    Reach("start workloads in {own}", "apps", _WORKLOADS, _some("create", "update", "patch")),
+    Reach("start jobs in {own}", "batch", _some("jobs", "cronjobs"), _some("create", "update", "patch")),
+    Reach("have tokens of {own}'s ServiceAccounts", "", _some("serviceaccounts/token"), _some("create")),
+    Reach("change the Secrets of {own}", "", _some("secrets"), _CHANGING, "tabard-", needed=True),
+    Reach("change the configuration of {own}", "", _some("configmaps"), _CHANGING, "tabard-", needed=True),
+    Reach(
+        "read the Secrets of {own}, among them all zones' keys and the authorities",
+        "",
+        _some("secrets"),
+        _READING,
+        "tabard-",
+        needed=True,
+    ),
+)
 
 
 async def _grants(api: Api, release: Release) -> AsyncIterator[Grant]:
@@ -132,5 +222,5 @@ def _allows(rule: Object, wish: Wish) -> bool:
         bool(groups & {"*", wish.group})
         and bool(verbs & {"*", *wish.verbs})
         and bool(resources & {"*", *wish.resources, *parts})
-        and (not named or any(name.startswith(wish.name) for name in named if wish.name))
+        and (not named or any(name.startswith(wish.name) for name in named))
     )

@@ -44,7 +44,7 @@ async def check_webhook(api: Api, release: Release) -> list[Finding]:
         return [problem("webhook", text, _RESTORE.format("webhook"))]
     service = {"name": INJECTOR, "namespace": release.namespace, "path": "/inject", "port": 443}
     shipped = webhook_configuration(release.settings, {"service": service})
-    other = list(differences({"webhooks": shipped["webhooks"]}, found))
+    other = list(differences({"webhooks": shipped["webhooks"]}, {"webhooks": found.get("webhooks")}))
     result = [
         problem("webhook", f"{name} isn't as shipped: {several(other)}", _RESTORE.format("webhook"))
         if other

@@ -17,6 +17,7 @@ from tabard_sidecar.util.schema_walk import known_keys, models_at
 from tabard_sidecar.util.yaml_source import Marked, parse_value
 
 PREFIX = "TABARD_"
+_HOST = "_SERVICE_HOST"
 _SEPARATOR = "__"
 
 
@@ -40,16 +41,31 @@ def from_environment(environment: Mapping[str, str], root: type[BaseModel]) -> I
 
     A variable is ``TABARD_``, the section, two underscores and the key. One without two underscores is only read if
     it names a setting outside any section; others belong to clients (``TABARD_ADDRESS``) or to Kubernetes, which
-    defines ``TABARD_PORT`` and the like for a service of that name.
+    defines ``TABARD_PORT`` and the like for a service of that name. Those who may make services in a namespace choose their
+    names, so no variable of a service is a setting, whatever it is called.
     """
+    services = _services(environment)
     for name in sorted(environment):
-        if not name.startswith(PREFIX):
+        if not name.startswith(PREFIX) or any(_is_of_service(name, service) for service in services):
             continue
         path = tuple(name.removeprefix(PREFIX).lower().split(_SEPARATOR))
         if len(path) > 1 or (path[0] in root.model_fields and not models_at(root, path[:1])[1:]):
             if len(path) == 1 and _is_section(root, path[0]):
                 continue
             yield Override(path, environment[name], f"environment variable {name}")
+
+
+def _services(environment: Mapping[str, str]) -> list[str]:
+    """Return the names of services, as the kubelet writes them in variables of each container."""
+    ends = (_HOST, "_SERVICE_PORT", "_PORT")
+    found = (
+        name.removesuffix(_HOST) for name in environment if name.startswith(PREFIX) and name.endswith(_HOST)
+    )
+    return [service for service in found if all(f"{service}{end}" in environment for end in ends)]
+
+
+def _is_of_service(name: str, service: str) -> bool:
+    return name == f"{service}_PORT" or name.startswith((f"{service}_SERVICE_", f"{service}_PORT_"))
 
 
 def from_flags(assignments: Iterable[str]) -> Iterator[Override | SourceProblem]:

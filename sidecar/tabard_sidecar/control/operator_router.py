@@ -39,7 +39,7 @@ class OperatorRouter(grpc.GenericRpcHandler):
         callers: finds out who calls.
         zones: the services by zone.
         metrics: counts calls.
-        keep: keeps the connection of a caller who was authenticated, given gRPC's name of the peer.
+        keep: keeps the connection of a caller who may do what was asked, given gRPC's name of the peer.
         seconds: longest time to find out who calls.
     """
 
@@ -76,10 +76,11 @@ class OperatorRouter(grpc.GenericRpcHandler):
         try:
             async with asyncio.timeout(self._seconds):
                 caller = await self._callers.caller(_only(context, _AUTHORIZATION))
-                self._keep(context.peer())
                 named = _only(context, ZONE)
                 zone = self._allowed(caller, named, method)
                 await zone.check(caller)
+                # Not before: each ServiceAccount of the cluster can show who it is, and places for connections are few.
+                self._keep(context.peer())
         except TimeoutError:
             error = NoDecision("DEADLINE_EXCEEDED", "overloaded", "who calls couldn't be found out in time")
             await self._refuse(error, caller, named, method, context)

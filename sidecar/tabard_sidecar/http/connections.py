@@ -111,7 +111,7 @@ class Acceptor:
 
     def _admit(self, accepted: socket.socket) -> None:
         if len(self._open) >= self._most:
-            replaced = self._replaceable()
+            replaced = self._replaceable(_peer(accepted))
             if replaced is None:
                 accepted.close()
                 return
@@ -127,12 +127,21 @@ class Acceptor:
         # Called also for a task that is cancelled before it runs.
         task.add_done_callback(partial(self._ended, connection))
 
-    def _replaceable(self) -> Connection | None:
-        """Return the oldest connection of no use, of the peer that has the most of those."""
+    def _replaceable(self, newer: str) -> Connection | None:
+        """Return the oldest connection of no use, of the peer that has the most of those.
+
+        If all are of use, it is the oldest one of the peer that has the most, if the newer one's would then still have
+        fewer: who has proven who it is may not keep others away, either.
+        """
         candidates = [connection for connection in self._open.values() if not connection.useful]
-        if not candidates:
-            return None
-        greediest, _ = Counter(connection.peer for connection in candidates).most_common(1)[0]
+        if candidates:
+            greediest, _ = Counter(connection.peer for connection in candidates).most_common(1)[0]
+        else:
+            candidates = list(self._open.values())
+            counts = Counter(connection.peer for connection in candidates)
+            greediest, most = counts.most_common(1)[0]
+            if most <= counts[newer] + 1:
+                return None
         return next(connection for connection in candidates if connection.peer == greediest)
 
     async def _run(self, connection: Connection) -> None:

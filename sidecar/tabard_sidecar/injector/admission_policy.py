@@ -15,6 +15,11 @@ from tabard_sidecar.injector.conf import InjectorSettings
 _API = "admissionregistration.k8s.io/v1"
 _PODS, _EXEC, _TOKENS = "tabard-pods", "tabard-exec", "tabard-tokens"
 _PRIVATE = sorted(names.VOLUMES - {names.AGENT_VOLUME})
+_UNPRIVILEGED = (
+    "!has(c.securityContext) || !(has(c.securityContext.privileged) && c.securityContext.privileged || "
+    "has(c.securityContext.capabilities) && has(c.securityContext.capabilities.add) && "
+    f'c.securityContext.capabilities.add.exists(a, a.upperAscii().replace("CAP_", "") in {json.dumps(sorted(names.NODE_CAPABILITIES))}))'
+)
 
 
 def admission_policies(settings: InjectorSettings) -> list[dict[str, Any]]:
@@ -38,7 +43,7 @@ def _variables() -> dict[str, str]:
         "inits": "has(object.spec.initContainers) ? object.spec.initContainers : []",
         "volumes": "has(object.spec.volumes) ? object.spec.volumes : []",
         "others": "object.spec.containers + variables.inits.filter(c, !(c.name in variables.ours))",
-        "injected": f"variables.inits.exists(c, c.name == {json.dumps(names.SIDECAR)})",
+        "injected": "variables.inits.exists(c, c.name in variables.ours)",
         "said": f'has(object.metadata.labels) && {label} in object.metadata.labels ? object.metadata.labels[{label}] : ""',
         "space": f"has(namespaceObject.metadata.labels) && {label} in namespaceObject.metadata.labels && "
         f"namespaceObject.metadata.labels[{label}] != {disabled}",
@@ -87,10 +92,39 @@ def _of_the_sidecar(settings: InjectorSettings) -> list[tuple[str, str]]:
             "the sidecar's image is that of the injector's configuration and can't be changed",
         ),
         (
+            (
+                "variables.creates || variables.inits.all(c, !(c.name in variables.ours) || "
+                "has(oldObject.spec.initContainers) && oldObject.spec.initContainers.exists(o, o.name == c.name && "
+                "has(o.resources) == has(c.resources) && (!has(c.resources) || o.resources == c.resources)))"
+            ),
+            "what the sidecar may use is set by annotations when the pod is created, and can't be changed",
+        ),
+        (
             f"!variables.injected || !({shared})",
             "containers that share processes or the node's network could reach the sidecar's secrets; remove that",
         ),
+        (
+            f"!variables.creates || !variables.injected || variables.volumes.all(v, !has(v.hostPath) || !({_node()}))",
+            "a volume holds files of the node among which the sidecar's secrets are; remove the volume",
+        ),
+        (
+            (
+                f"!variables.injected || (!variables.creates || variables.others.all(c, {_UNPRIVILEGED})) && "
+                '(request.subResource != "ephemeralcontainers" || !has(object.spec.ephemeralContainers) || '
+                f"object.spec.ephemeralContainers.all(c, {_UNPRIVILEGED}))"
+            ),
+            "a container with the rights of the node could read the sidecar's secrets; remove them",
+        ),
     ]
+
+
+def _node() -> str:
+    """Return whether the host path of a volume ``v`` is, holds or is in a folder of the node with the sidecar's secrets.
+
+    The API server accepts no path with ``..``; a path that is written in another unusual way is taken for one of those.
+    """
+    inside = f'{json.dumps(names.NODE_FOLDERS)}.exists(d, (v.hostPath.path + "/").startsWith(d + "/") || d.startsWith(v.hostPath.path))'
+    return f'{inside} || v.hostPath.path.contains("//") || v.hostPath.path.contains("/./")'
 
 
 def _of_other_containers(settings: InjectorSettings) -> list[tuple[str, str]]:
@@ -100,8 +134,9 @@ def _of_other_containers(settings: InjectorSettings) -> list[tuple[str, str]]:
         f"(m.name != {json.dumps(names.AGENT_VOLUME)} || has(m.readOnly) && m.readOnly))"
     )
     no_variable = (
-        "!has(c.env) || c.env.all(e, !has(e.valueFrom) || !has(e.valueFrom.secretKeyRef) || "
-        f"!(e.valueFrom.secretKeyRef.name in {secrets}))"
+        "!has(c.env) || c.env.all(e, !has(e.valueFrom) || (!has(e.valueFrom.secretKeyRef) || "
+        f"!(e.valueFrom.secretKeyRef.name in {secrets})) && (!has(e.valueFrom.fileKeyRef) || "
+        f"!(e.valueFrom.fileKeyRef.volumeName in {json.dumps(sorted(names.VOLUMES))})))"
     )
     no_variables = (
         f"!has(c.envFrom) || c.envFrom.all(e, !has(e.secretRef) || !(e.secretRef.name in {secrets}))"
@@ -121,7 +156,7 @@ def _of_other_containers(settings: InjectorSettings) -> list[tuple[str, str]]:
         ),
         (
             f"!variables.creates || variables.others.all(c, ({no_variable}) && ({no_variables}))",
-            "a container reads the zone's keys or other secrets of the sidecar into its environment; remove that",
+            "a container reads the zone's keys, other secrets or files of the sidecar into its environment; remove that",
         ),
     ]
 
@@ -175,7 +210,7 @@ def _tokens(settings: InjectorSettings) -> list[tuple[str, str]]:
 
 
 def _pods_rules() -> list[dict[str, Any]]:
-    return [_rule(["pods", "pods/ephemeralcontainers"], ["CREATE", "UPDATE"])]
+    return [_rule(["pods", "pods/ephemeralcontainers", "pods/resize"], ["CREATE", "UPDATE"])]
 
 
 def _exec_rules() -> list[dict[str, Any]]:

@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+import posixpath
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from tabard_sidecar.injector.conf import InjectorSettings
-from tabard_sidecar.injector.names import HTTP_PORT, LABEL, PREFIX, SHARED, SPIFFE_VOLUME
+from tabard_sidecar.injector.names import (
+    HTTP_PORT,
+    LABEL,
+    NODE_CAPABILITIES,
+    NODE_FOLDERS,
+    PREFIX,
+    SHARED,
+    SPIFFE_VOLUME,
+    VOLUMES,
+)
 from tabard_sidecar.injector.pod import Object, Pod
 from tabard_sidecar.injector.refusal import Refusal, quoted
 
@@ -37,6 +47,7 @@ def check_hazards(pod: Pod, settings: InjectorSettings, http_port: int) -> None:
                     f"annotation {PREFIX}http-port, or rename the port"
                 )
         _check_secrets(place.name, place.container, settings.private_secrets)
+        _check_rights(place.name, place.container)
 
 
 def check_foreign_volume(volume: Object, settings: InjectorSettings) -> None:
@@ -62,6 +73,24 @@ def check_foreign_volume(volume: Object, settings: InjectorSettings) -> None:
             )
 
 
+def check_node_files(volume: Object) -> None:
+    """Check that a volume isn't a folder of the node with the sidecar's secrets.
+
+    Raises:
+        Refusal: it is, holds one, or is in one.
+    """
+    path = _field(volume, "hostPath", "path")
+    if not isinstance(path, str):
+        return
+    plain = posixpath.normpath(f"/{path}").replace("//", "/").rstrip("/")
+    for folder in NODE_FOLDERS:
+        if f"{plain}/".startswith(f"{folder}/") or folder.startswith(f"{plain}/"):
+            raise Refusal(
+                f"volume {quoted(volume['name'])} holds files of the node ({folder}) among which the sidecar's secrets are; "
+                "remove the volume"
+            )
+
+
 def check_workload_api(volumes: Iterable[Object], settings: InjectorSettings) -> None:
     """Check that only the sidecar of a pod whose identity is an SVID can ask for one.
 
@@ -77,12 +106,27 @@ def check_workload_api(volumes: Iterable[Object], settings: InjectorSettings) ->
             )
 
 
+def _check_rights(name: str, container: Object) -> None:
+    added = _field(container, "securityContext", "capabilities", "add")
+    wanted = {str(one).upper().removeprefix("CAP_") for one in added} if isinstance(added, list) else set()
+    if _field(container, "securityContext", "privileged") is True or wanted & NODE_CAPABILITIES:
+        raise Refusal(
+            f"container {quoted(name)} is privileged, or has capabilities of the node, so it could read the sidecar's "
+            f"secrets; remove that, or {_LEAVE}"
+        )
+
+
 def _check_secrets(name: str, container: Object, private: tuple[str, ...]) -> None:
     for reference in _references(container):
         if reference in private:
             raise Refusal(
                 f"container {quoted(name)} reads the zone's keys or other secrets of the sidecar (Secret {reference}) into "
                 "its environment; remove it"
+            )
+    for entry in container.get("env") or ():
+        if _field(entry.get("valueFrom"), "fileKeyRef", "volumeName") in VOLUMES:
+            raise Refusal(
+                f"container {quoted(name)} reads a file of the sidecar's volumes into its environment; remove it"
             )
 
 

@@ -74,5 +74,33 @@ SHARED = {
 }
 """Fields of a pod that undo what keeps its containers apart, and why."""
 
+NODE_FOLDERS = (
+    "/dev",
+    "/proc",
+    "/run",
+    "/sys",
+    "/var/lib/containerd",
+    "/var/lib/containers",
+    "/var/lib/docker",
+    "/var/lib/kubelet",
+    "/var/run",
+)
+"""Folders of a node in which a container finds the volumes, memory or sockets of another one, or of what runs it."""
+
+NODE_CAPABILITIES = frozenset(
+    {
+        "ALL",
+        "BPF",
+        "DAC_READ_SEARCH",
+        "MKNOD",
+        "SYS_ADMIN",
+        "SYS_BOOT",
+        "SYS_MODULE",
+        "SYS_PTRACE",
+        "SYS_RAWIO",
+    }
+)
+"""Capabilities with which a container gets at the node, and so at another container."""
+
 NAMESPACE_NAME = "kubernetes.io/metadata.name"
 """A label that the API server itself gives to every namespace, and that can't be changed."""

@@ -20,7 +20,12 @@ from tabard_sidecar.injector.containers import (
     init_containers,
     volumes,
 )
-from tabard_sidecar.injector.hazards import check_foreign_volume, check_hazards, check_workload_api
+from tabard_sidecar.injector.hazards import (
+    check_foreign_volume,
+    check_hazards,
+    check_node_files,
+    check_workload_api,
+)
 from tabard_sidecar.injector.pod import APP_CONTAINERS, INIT_CONTAINERS, Object, Place, Pod, read_pod
 from tabard_sidecar.injector.refusal import Refusal, quoted
 
@@ -64,6 +69,7 @@ def _volumes(pod: Pod, settings: InjectorSettings, tuning: Tuning) -> Iterator[O
         name = volume["name"]
         if name not in wanted:
             check_foreign_volume(volume, settings)
+            check_node_files(volume)
         elif place := difference(wanted[name], volume):
             raise Refusal(
                 f"the name of the volume {name} is the injector's, and its field {quoted(place)} isn't; rename it"

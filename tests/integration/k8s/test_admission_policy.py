@@ -133,6 +133,10 @@ VAULT_TOKEN = volume(
     projected={"sources": [{"serviceAccountToken": {"path": "t", "audience": "tabard-vault"}}]}
 )
 VARIABLE = {"name": "K", "valueFrom": {"secretKeyRef": {"name": "tabard-keys", "key": "k"}}}
+FILE = {
+    "name": "K",
+    "valueFrom": {"fileKeyRef": {"volumeName": "tabard-keyring", "path": "ring", "key": "k"}},
+}
 REFUSED = {
     "no sidecar in a labelled namespace": (
         "support",
@@ -231,6 +235,45 @@ REFUSED = {
         named(pod(initContainers=[container("i", env=[VARIABLE])])),
         "of the sidecar into its environment",
     ),
+    "keys in a variable of a container with our name": (
+        "plain",
+        named(pod(initContainers=[container("tabard-prepare", env=[VARIABLE])])),
+        "one that no label wants",
+    ),
+    "a file of our volume in a variable": (
+        "support",
+        changed(lambda spec: spec["containers"][0].update(env=[FILE])),
+        "files of the sidecar into its environment",
+    ),
+    "the node's pods": (
+        "support",
+        changed(lambda spec: spec["volumes"].append(volume(hostPath={"path": "/var/lib/kubelet/pods"}))),
+        "files of the node",
+    ),
+    "the whole node": (
+        "support",
+        changed(lambda spec: spec["volumes"].append(volume(hostPath={"path": "/"}))),
+        "files of the node",
+    ),
+    "the node's pods, written otherwise": (
+        "support",
+        changed(lambda spec: spec["volumes"].append(volume(hostPath={"path": "/var//lib/kubelet"}))),
+        "files of the node",
+    ),
+    "privileged": (
+        "support",
+        changed(lambda spec: spec["containers"][0].update(securityContext={"privileged": True})),
+        "rights of the node",
+    ),
+    "a capability of the node": (
+        "support",
+        changed(
+            lambda spec: spec["containers"][0].update(
+                securityContext={"capabilities": {"add": ["SYS_ADMIN"]}}
+            )
+        ),
+        "rights of the node",
+    ),
 }
 
 
@@ -277,19 +320,40 @@ def test_an_update_cant_change_the_sidecar(kubectl: Kubectl, running: str):
     assert "patched" in patch(kubectl, running, {"spec": {"containers": [{"name": "agent", "image": "y"}]}})
 
 
+def test_what_the_sidecar_may_use_cant_be_changed(kubectl: Kubectl, running: str):
+    """In a pod that runs, Kubernetes lets a resize change it; the agent's may change."""
+    larger = {"resources": {"requests": {"memory": "300Mi"}, "limits": {"memory": "64Gi"}}}
+    ours = {"spec": {"initContainers": [{"name": "tabard", **larger}]}}
+    assert "can't be changed" in patch(kubectl, running, ours, "--subresource", "resize")
+    theirs = {"spec": {"containers": [{"name": "agent", "resources": {"requests": {"cpu": "20m"}}}]}}
+    assert "can't be changed" not in patch(kubectl, running, theirs, "--subresource", "resize")
+
+
+def test_other_files_of_the_node_are_accepted(kubectl: Kubectl):
+    logs = changed(lambda spec: spec["volumes"].append(volume(hostPath={"path": "/var/log/app"})))
+    assert refused(kubectl, logs, "support") == ""
+
+
 @pytest.mark.parametrize(
     "more",
     [
         {"volumeMounts": [{"name": "tabard-keyring", "mountPath": "/k"}]},
         {"targetContainerName": "tabard"},
         {"env": [VARIABLE]},
+        {"env": [FILE]},
     ],
-    ids=["mount", "processes", "keys"],
+    ids=["mount", "processes", "keys", "files"],
 )
 def test_an_ephemeral_container_cant_look_inside(kubectl: Kubectl, running: str, more: dict[str, Any]):
     change = {"spec": {"ephemeralContainers": [{"name": "debug", "image": "x", **more}]}}
     said = patch(kubectl, running, change, "--subresource", "ephemeralcontainers")
     assert "an ephemeral container can't mount" in said
+
+
+def test_an_ephemeral_container_has_no_rights_of_the_node(kubectl: Kubectl, running: str):
+    debug = {"name": "debug", "image": "x", "securityContext": {"privileged": True}}
+    change = {"spec": {"ephemeralContainers": [debug]}}
+    assert "rights of the node" in patch(kubectl, running, change, "--subresource", "ephemeralcontainers")
 
 
 def test_an_ephemeral_container_beside_the_agent_is_accepted(kubectl: Kubectl, running: str):

@@ -63,7 +63,18 @@ def test_a_part_that_is_missing_is_a_difference(place: tuple[int, Way]):
     assert list(differences(SHIPPED[number], stored))
 
 
-@pytest.mark.parametrize("field", ["matchConditions", "excludeResourceRules", "matchResources", "paramRef"])
+@pytest.mark.parametrize(
+    "field",
+    [
+        "excludeResourceRules",
+        "matchConditions",
+        "matchExpressions",
+        "matchLabels",
+        "matchResources",
+        "paramRef",
+        "resourceNames",
+    ],
+)
 def test_what_narrows_is_a_difference(field: str):
     assert list(differences({"a": 1}, {"a": 1, field: [{"x": "y"}]})) == [f"{field} is set"]
     assert list(differences({"a": 1}, {"a": 1, "matchPolicy": "Equivalent"})) == []

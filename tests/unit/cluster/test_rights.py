@@ -69,16 +69,48 @@ async def test_ways_to_read_the_keys(given: dict[str, Any]):
 @pytest.mark.parametrize(
     "given",
     [
-        rule("secrets", verbs=("create", "delete")),
+        rule("secrets", verbs=("create",)),
         rule("secrets", group="apps"),
         rule("secrets", resourceNames=["others"]),
         rule("configmaps"),
-        rule("pods", verbs=("create",)),
+        rule("pods"),
+        rule("nodes", verbs=("get",)),
+        rule("namespaces", verbs=("get", "create")),
     ],
     ids=str,
 )
 async def test_rights_that_reach_nothing_of_ours(given: dict[str, Any]):
     assert await told([given], MALLORY) == []
+
+
+REACHES = {
+    "act as others": rule("serviceaccounts", verbs=("impersonate",)),
+    "give themselves any right": rule("clusterroles", verbs=("bind",), group="rbac.authorization.k8s.io"),
+    "enter every container by its node": rule("nodes/proxy"),
+    "take the label from a namespace": rule("namespaces", verbs=("patch",)),
+    "add webhooks that change pods and Secrets": rule(
+        "mutatingwebhookconfigurations", verbs=("create",), group="admissionregistration.k8s.io"
+    ),
+    "start pods in tabard-system": rule("pods", verbs=("create",)),
+    "start workloads in tabard-system": rule("deployments", verbs=("patch",), group="apps"),
+    "start jobs in tabard-system": rule("cronjobs", verbs=("create",), group="batch"),
+    "have tokens of tabard-system's ServiceAccounts": rule("serviceaccounts/token", verbs=("create",)),
+    "change the Secrets of tabard-system": rule("secrets", verbs=("update",)),
+    "change the configuration of tabard-system": rule("configmaps", verbs=("patch",)),
+}
+
+
+@pytest.mark.parametrize("text", REACHES)
+async def test_ways_around_the_release(text: str):
+    assert await told([REACHES[text]], MALLORY) == [f"User mallory may {text}"]
+
+
+async def test_who_may_do_everything_is_told_once():
+    """An administrator's many rights are one line."""
+    everything = {"apiGroups": ["*"], "resources": ["*"], "verbs": ["*"]}
+    (text,) = await told([everything], MALLORY)
+    assert text.startswith("User mallory may ")
+    assert all(one in text for one in REACHES)
 
 
 @pytest.mark.parametrize("resource", ["pods/exec", "pods/attach", "pods/ephemeralcontainers", "*/exec", "*"])

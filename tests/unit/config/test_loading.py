@@ -208,6 +208,23 @@ def test_variables_of_others_are_left_alone(tmp_path):
     assert loaded(tmp_path, environment=environment).origins == {}
 
 
+@pytest.mark.parametrize("service", ["TABARD_AGENT__V2", "TABARD_AUDIT__LABELS__ZONE", "TABARD_POLICY__"])
+def test_no_service_of_a_namespace_sets_anything(tmp_path, service):
+    """A service may have any name, and the kubelet tells each container of it."""
+    environment = {
+        f"{service}_SERVICE_HOST": "10.0.0.1",
+        f"{service}_SERVICE_PORT": "80",
+        f"{service}_SERVICE_PORT_HTTP": "80",
+        f"{service}_PORT": "tcp://10.0.0.1:80",
+        f"{service}_PORT_80_TCP": "tcp://10.0.0.1:80",
+        f"{service}_PORT_80_TCP_ADDR": "10.0.0.1",
+    }
+    assert loaded(tmp_path, environment=environment).origins == {}
+    # Without a service of that name it is a setting.
+    only = {"TABARD_AUDIT__LABELS__ZONE_SERVICE_HOST": "x"}
+    assert loaded(tmp_path, environment=only).settings.audit.labels == {"zone_service_host": "x"}
+
+
 def test_relative_paths_count_from_the_file(tmp_path, write):
     """Paths of the file, of flags and of defaults all count from the file's directory."""
     (tmp_path / "etc").mkdir()

@@ -13,6 +13,7 @@ import aiohttp
 import pytest
 from prometheus_client import CollectorRegistry
 from tabard_sidecar.http.conf import IntrospectionClient, IntrospectionConfig
+from tabard_sidecar.http.connections import Acceptor
 from tabard_sidecar.http.introspection import create_introspection_server
 from tabard_sidecar.http.server import HttpServer, Page
 from tabard_sidecar.records.metrics import Metrics
@@ -184,3 +185,38 @@ def test_listeners_share_the_descriptors(monkeypatch, limit):
     assert min(shares.values()) >= 4
     # An operator's connection takes four.
     assert sum(shares.values()) + 3 * shares["operator"] <= limit - min(limit // 4, 128)
+
+
+async def test_known_peers_share_the_places():
+    """One that has proven who it is, and holds every place, makes room for others, and not for itself."""
+    release, kept = asyncio.Event(), []
+
+    async def serve(connection):
+        connection.keep(60)
+        kept.append(connection.peer)
+        await release.wait()
+
+    acceptor, made = Acceptor(serve, most=6, seconds=60), []
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+        acceptor.start(listener)
+
+        async def come(address, count, served):
+            for _ in range(count):
+                one = socket.create_connection(("127.0.0.1", port), 10, (address, 0))
+                made.append(one)
+                await eventually(lambda one=one: _true(len(kept) >= served or ended(one)))
+            return made[-count:]
+
+        greedy = await come("127.0.0.2", 5, 0)
+        greedy += await come("127.0.0.2", 1, 6)
+        (more,) = await come("127.0.0.2", 1, 7)
+        assert ended(more)
+        assert not any(map(ended, greedy))
+        others = [(await come("127.0.0.3", 1, served))[0] for served in (7, 8, 9, 10)]
+        await eventually(lambda: _true([ended(one) for one in greedy] == [True] * 3 + [False] * 3))
+        assert [ended(one) for one in others] == [False, False, False, True]
+        release.set()
+        await acceptor.stop()
+    for one in made:
+        one.close()

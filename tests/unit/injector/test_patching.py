@@ -338,6 +338,27 @@ REFUSED = {
     ),
     "ours as an agent": (pod(annotations={"tabard.dev/containers": "tabard"}), 'names "tabard", and'),
     "long annotation": (pod(annotations={"tabard.dev/containers": "x" * 10_000}), 'x…": write at most 64'),
+    "whole node": (pod(volumes=[{"name": "n", "hostPath": {"path": "/"}}]), r"files of the node \(/dev\)"),
+    "pods of the node": (
+        pod(volumes=[{"name": "n", "hostPath": {"path": "/var//lib/kubelet/pods/"}}]),
+        r"files of the node \(/var/lib/kubelet\)",
+    ),
+    "above the pods of the node": (
+        pod(volumes=[{"name": "n", "hostPath": {"path": "/var/./lib"}}]),
+        "files of the node",
+    ),
+    "privileged": (
+        pod(container(securityContext={"privileged": True})),
+        "is privileged, or has capabilities",
+    ),
+    "capability of the node": (
+        pod(initContainers=[container("i", securityContext={"capabilities": {"add": ["cap_sys_admin"]}})]),
+        "is privileged, or has capabilities",
+    ),
+    "file of ours in a variable": (
+        pod(container(env=[{"name": "K", "valueFrom": {"fileKeyRef": {"volumeName": "tabard-state"}}}])),
+        "reads a file of the sidecar's volumes",
+    ),
     "shared processes": (pod(shareProcessNamespace=True), "spec.shareProcessNamespace is set"),
     "processes of the node": (pod(hostPID=True), "spec.hostPID is set"),
     "network of the node": (pod(hostNetwork=True), "spec.hostNetwork is set"),
@@ -422,6 +443,16 @@ def test_a_pod_is_refused_with_the_reason(case):
         inject(document, settings())
     assert len(str(refused.value)) < 600
     assert str(refused.value).isprintable()
+
+
+@pytest.mark.parametrize("path", ["/var/log", "/srv/models", "/var/lib/kubelet-plugins", "/development"])
+def test_other_folders_of_the_node_are_left_alone(path):
+    assert inject(pod(volumes=[{"name": "n", "hostPath": {"path": path}}]), settings())
+
+
+def test_what_every_container_may_do_is_left_alone():
+    rights = {"privileged": False, "capabilities": {"add": ["NET_BIND_SERVICE"], "drop": ["ALL"]}}
+    assert inject(pod(container(securityContext=rights)), settings())
 
 
 SHAPES = [
