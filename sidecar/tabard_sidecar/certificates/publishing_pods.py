@@ -145,6 +145,7 @@ class ConfigMapPlace:
             metadata = {**found["metadata"], **({"ownerReferences": owners} if owners else {})}
             # Items of lists don't say what they are.
             document = {**found, "apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": data}
+            document.pop("binaryData", None)  # no key may stand in both
             await self._api.replace(f"{_path(namespace)}/{self._name}", document)
             return
         metadata = {"name": self._name, "labels": _MANAGED_BY}

@@ -123,7 +123,17 @@ class Replica:
         if found is None:
             own = {"name": self._secret, "labels": _MANAGED_BY}
             new = {"apiVersion": "v1", "kind": "Secret", "type": "Opaque", "metadata": own, "data": data}
-            await self._api.create(self._collection, new)
+            try:
+                await self._api.create(self._collection, new)
+            except ApiError as error:
+                if not error.forbidden:
+                    raise
+                # A right to create can't be limited to one name.
+                raise ApiError(
+                    f"Secret {self._secret} is gone, and its service may not create one; do it: kubectl create secret generic "
+                    f"{self._secret}",
+                    error.status,
+                ) from None
             return
         others = {name: value for name, value in (found.get("data") or {}).items() if name not in KEYS}
         metadata = dict(found["metadata"])

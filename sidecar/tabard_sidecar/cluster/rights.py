@@ -97,12 +97,15 @@ def _wishes(release: Release) -> Iterator[Wish]:
     own = release.namespace
     injector, control = (f"ServiceAccount {own}/{name}" for name in (INJECTOR, CONTROL))
     secrets = (_some("secrets"), _READING)
-    if release.settings.control.url is None:
-        keys = release.settings.sidecar.keys_secret
-        for space in release.spaces:
-            if space.opted_in:
-                text = f"read the zone's keys (Secret {space.name}/{keys})"
-                yield Wish(text, "", *secrets, keys, space.name, frozenset())
+    private = release.settings.private_secrets
+    if release.settings.control.url is not None:
+        private = tuple(name for name in private if name != release.settings.sidecar.keys_secret)
+    for space in release.spaces:
+        for name in private if space.opted_in else ():
+            text = f"read the zone's keys (Secret {space.name}/{name})"
+            if name != release.settings.sidecar.keys_secret:
+                text = f"read what the sidecars read (Secret {space.name}/{name})"
+            yield Wish(text, "", *secrets, name, space.name, frozenset())
     for one in _REACHES:
         yield Wish(
             one.text.format(own=own),

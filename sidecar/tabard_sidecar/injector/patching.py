@@ -52,7 +52,8 @@ def inject(document: object, settings: InjectorSettings) -> list[Operation]:
         )
     tuning = tuned(pod.annotations, settings.sidecar)
     check_hazards(pod, settings, tuning.http_port)
-    if tuning.identity == names.SPIFFE and not settings.spiffe.agents_may_ask:
+    # Also beside a sidecar with another identity: the SVID is that of the pod's workload.
+    if names.SPIFFE in settings.sidecar.identities and not settings.spiffe.agents_may_ask:
         check_workload_api(pod.volumes, settings)
     return [
         *_volumes(pod, settings, tuning),

@@ -244,6 +244,11 @@ def test_no_agent_gets_the_svid_of_its_sidecar():
     with pytest.raises(Refusal, match='volume "mesh" holds the Workload API\'s socket'):
         inject(document, settings(spiffe=SPIFFE, identities=["spiffe"]))
     assert inject(document, settings(spiffe=SPIFFE))
+    # Nor one that this pod's sidecar might have.
+    document["metadata"]["annotations"] = {"tabard.dev/identity": "service-account"}
+    with pytest.raises(Refusal, match='volume "mesh" holds the Workload API\'s socket'):
+        inject(document, settings(spiffe=SPIFFE, identities=["spiffe", "service-account"]))
+    del document["metadata"]["annotations"]
     assert inject(document, settings(spiffe={**SPIFFE, "agents_may_ask": True}, identities=["spiffe"]))
 
 
