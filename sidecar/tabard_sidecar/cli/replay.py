@@ -51,6 +51,12 @@ _SMALL_BYTES = 4 * 2**20
 )
 @catalogue_option
 @click.option(
+    "--data",
+    multiple=True,
+    type=Existing(),
+    help="Decide with the data of this policy instead of one's own. Repeatable: then each is for what its revision decided.",
+)
+@click.option(
     "--stateless",
     is_flag=True,
     help="Judge each decision alone, on the budgets, labels, history and facts that were recorded.",
@@ -140,21 +146,15 @@ def _source(given: dict[str, Any]) -> LogSource:
     return LogSource(tuple(with_closed(files)), given["zone"], "--zone")
 
 
-def _sides(
-    new: Path | None,
-    old: Path | None,
-    catalogue: Path | None,
-    config: Path | None,
-    assignments: tuple[str, ...],
-) -> Sides:
+def _sides(given: Mapping[str, Any], config: Path | None) -> Sides:
     """Return the policies of a replay, as the configuration would compile them."""
     from tabard_sidecar.replay.judging import Side, Sides  # noqa: PLC0415 - loads the engine
 
     def side(path: Path | None) -> Side:
-        target = find_target(path, catalogue, config, assignments)
-        return Side(target.path, target.options, target.catalogue)
+        target = find_target(path, given["catalogue_file"], config, given["assignments"])
+        return Side(target.path, target.options, target.catalogue, given["data"])
 
-    return Sides(side(new), side(old) if old is not None else None)
+    return Sides(side(given["new"]), side(given["old"]) if given["old"] is not None else None)
 
 
 def _replayed(given: dict[str, Any], source: LogSource, odd: OddLines) -> Report:
@@ -162,7 +162,7 @@ def _replayed(given: dict[str, Any], source: LogSource, odd: OddLines) -> Report
     from tabard_sidecar.replay.processes import replay as replay_all  # noqa: PLC0415
 
     config = find_file(given["config_file"], os.environ)
-    sides = partial(_sides, given["new"], given["old"], given["catalogue_file"], config, given["assignments"])
+    sides = partial(_sides, given, config)
     size = sum(file.stat().st_size for file in source.files)
     jobs = given["jobs"] or (len(os.sched_getaffinity(0)) if size > _SMALL_BYTES else 1)
     if jobs == 1:

@@ -18,6 +18,7 @@ NOT_REPLAYABLE = {
     "incomplete_input": "a part stands in a record that isn't here",
     "unknown_contract": "the input isn't one of this version",
     "malformed_record": "a member of the record isn't what it has to be",
+    "missing_data": "no policy of --data has the revision that decided",
     "missing_history": "the recorded policy read no calls, and the task began before the log",
     "too_many_tasks": "more tasks than are remembered go on at once",
     "evaluation_failed": "the policy gave no answer",

@@ -22,11 +22,12 @@ _LATE_SECONDS = 3600.0
 
 
 class Side(NamedTuple):
-    """A policy to replay: where it is, how it is compiled, and the tools' catalogue."""
+    """A policy to replay: where it is, how it is compiled, the tools' catalogue, and policies whose data it decides with."""
 
     path: Path
     options: CompileOptions
     catalogue: Catalogue
+    data: tuple[Path, ...] = ()
 
 
 class Sides(NamedTuple):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -18,15 +18,19 @@ from tabard_sidecar.model import Operation, PolicyDecision
 from tabard_sidecar.policy.authoring.input_faults import input_faults
 from tabard_sidecar.policy.breaker import Breaker
 from tabard_sidecar.policy.catalogue import Catalogue
-from tabard_sidecar.policy.engines.embedded import FileProvider
+from tabard_sidecar.policy.engines.embedded import EmbeddedEvaluator
+from tabard_sidecar.policy.engines.provider import Active
 from tabard_sidecar.policy.lease import PolicyLease, SharedPolicy
-from tabard_sidecar.policy.loading.compiling import CompileOptions
+from tabard_sidecar.policy.loading.compiling import CompileOptions, compile_policy, read_policy
+from tabard_sidecar.policy.loading.sources import load_source
+from tabard_sidecar.policy.values import Json
 from tabard_sidecar.replay.carried import Carried, Document
 from tabard_sidecar.replay.recorded import REPLAY_FAILED, UNKNOWN_CONTRACT, About, Recorded
 from tabard_sidecar.replay.reserving import reserved
 from tabard_sidecar.replay.verdict import ASK, DENY, Verdict, of_policy, refused
 from tabard_sidecar.util.jsontext import encode
 
+MISSING_DATA = "missing_data"
 MISSING_HISTORY = "missing_history"
 TASK_NOT_STARTED = "task_not_started"
 DEADLINE_SECONDS = 5.0
@@ -54,37 +58,58 @@ class NotReplayableError(Exception):
 
 @contextmanager
 def loaded(
-    engine: Engine, path: Path, options: CompileOptions, catalogue: Catalogue
+    engine: Engine, path: Path, options: CompileOptions, catalogue: Catalogue, data: Sequence[Path] = ()
 ) -> Iterator[ReplayedPolicy]:
     """Load a policy for replays while the context lasts.
+
+    Args:
+        engine: compiles.
+        path: folder or bundle.
+        options: as the sidecar would compile it.
+        catalogue: labels of tools.
+        data: policies whose data it decides with instead of its own: one for all decisions, or several, of which each is for
+            the decisions that were made by its revision.
 
     Raises:
         PolicyBrokenError: it can't be used; the error has every problem.
     """
-    active = FileProvider(engine, path, options, trusted=False).load_blocking()
-    shared = SharedPolicy(active)
+    source = read_policy(engine, path, options.bundle_keys)
+    others = [load_source(one, options.bundle_keys) for one in data]
+    documents = {one.revision: one.data for one in others} if len(others) > 1 else {}
+    always = None if documents else (others[0] if others else source).data
     breaker = Breaker(sys.maxsize, 1.0, time.monotonic, lambda: 0)  # a replay waits for each decision
-    try:
-        with PolicyLease(shared, breaker, DEADLINE_SECONDS, broken="") as lease:
-            yield ReplayedPolicy(lease, catalogue)
-    finally:
-        shared.retire()
+    with ExitStack() as stack:
+
+        def lease(found: Mapping[str, Json]) -> PolicyLease:
+            compiled = compile_policy(engine, source.modules, found, options, source.tests)
+            shared = SharedPolicy(
+                Active(EmbeddedEvaluator(compiled), source.revision, compiled.rules, compiled.warnings)
+            )
+            stack.callback(shared.retire)
+            return stack.enter_context(PolicyLease(shared, breaker, DEADLINE_SECONDS, broken=""))
+
+        leases = {revision: lease(found) for revision, found in documents.items()}
+        yield ReplayedPolicy(leases, lease(always) if always is not None else None, catalogue)
 
 
 class ReplayedPolicy:
     """A policy that decides about recorded inputs.
 
     Args:
-        lease: of the loaded policy.
+        leases: of the loaded policy with the data of other revisions, by revision.
+        always: of the policy for decisions of other revisions than those; ``None`` if there is none.
         catalogue: labels of tools.
     """
 
-    def __init__(self, lease: PolicyLease, catalogue: Catalogue) -> None:
-        self._lease = lease
+    def __init__(
+        self, leases: Mapping[str, PolicyLease], always: PolicyLease | None, catalogue: Catalogue
+    ) -> None:
+        self._leases = leases
+        self._always = always
         self._catalogue = catalogue
-        self.revision = lease.revision
-        self.reads_calls = lease.reads_calls
-        self.facts = lease.facts
+        any_lease = always or next(iter(leases.values()))
+        self.reads_calls = any_lease.reads_calls
+        self.facts = any_lease.facts
 
     async def decide(self, recorded: Recorded, input_json: bytes) -> tuple[PolicyDecision, Verdict]:
         """Return what the policy decides about an input, before anything is reserved.
@@ -92,10 +117,13 @@ class ReplayedPolicy:
         Raises:
             NotReplayableError: there is no decision.
         """
+        lease = self._leases.get(recorded.revision, self._always)
+        if lease is None:
+            raise NotReplayableError(MISSING_DATA)
         operation = Operation(recorded.operation)
         approvals = frozenset(recorded.about.approvals)
         try:
-            decision = await self._lease.decide(operation, input_json, approvals=approvals)
+            decision = await lease.decide(operation, input_json, approvals=approvals)
         except NoDecision as error:
             raise NotReplayableError(REPLAY_FAILED) from error
         labels: tuple[str, ...] = ()
