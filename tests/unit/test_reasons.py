@@ -279,8 +279,9 @@ OTHER_WORDS = {
     "subject_claim",
     "subject_issuer",
     "task_id",
+    "task_not_started",
 }
-"""Words of the documentation that begin like a reason code and are names of fields or settings."""
+"""Words of the documentation that begin like a reason code and are names of fields or settings, or words of a replay."""
 
 
 def test_codes_that_the_documentation_names_exist():

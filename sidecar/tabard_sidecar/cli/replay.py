@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,7 +18,7 @@ from tabard_sidecar.cli.odd_lines import OddLines
 from tabard_sidecar.cli.options import Existing, config_options, json_option, zone_option
 from tabard_sidecar.cli.policy_target import broken, catalogue_option, find_target
 from tabard_sidecar.cli.replay_view import print_report
-from tabard_sidecar.cli.terminal import Instant, echo_json
+from tabard_sidecar.cli.terminal import Instant, echo_json, progress
 from tabard_sidecar.records.reading import joined
 from tabard_sidecar.replay.comparing import Change
 from tabard_sidecar.replay.merging import merged
@@ -168,7 +166,7 @@ def _replayed(given: dict[str, Any], source: LogSource, odd: OddLines) -> Report
     if jobs == 1:
         sides()  # what is wrong with a policy is told before anything is read
     skipped: Counter[str] = Counter()
-    with _progress(size, shown=not given["as_json"]) as advance:
+    with progress(size, "replaying", steps=2**20) as advance:
         records = source.checked(merged(source.files, odd, advance))
         items = _items(records, skipped, given["since"], given["until"])
         report = replay_all(Plan(sides, given["stateless"], given["examples"]), items, jobs)
@@ -188,19 +186,6 @@ def _items(
             yield item
         else:
             skipped["other_times"] += 1
-
-
-@contextmanager
-def _progress(size: int, *, shown: bool) -> Iterator[Callable[[int], None]]:
-    """Show on a terminal how much of the logs was read."""
-    if not shown or not sys.stderr.isatty():
-        yield lambda _: None
-        return
-    bar: Any = click.progressbar(
-        length=max(size, 1), label="replaying", file=sys.stderr, update_min_steps=2**20
-    )
-    with bar:
-        yield bar.update
 
 
 def _write_page(file: Path, told: Mapping[str, Any]) -> None:

@@ -5,6 +5,9 @@ from __future__ import annotations
 import json
 import re
 import secrets
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import IO, Any
 
@@ -63,6 +66,23 @@ def visible(text: str, most: int = _LONGEST_SHOWN) -> str:
 def echo_json(document: object, *, indent: int | None = 2) -> None:
     """Print a document as JSON, invisible characters escaped."""
     echo(visible_json(json.dumps(document, indent=indent, ensure_ascii=False)), lines=True)
+
+
+@contextmanager
+def progress(length: int, label: str, *, steps: int) -> Iterator[Callable[[int], None]]:
+    """Show on a terminal's standard error how far work has come; elsewhere nothing.
+
+    Args:
+        length: the work in all.
+        label: what is done.
+        steps: how much work is done between two changes of what is shown.
+    """
+    if not sys.stderr.isatty():
+        yield lambda _: None
+        return
+    bar: Any = click.progressbar(length=max(length, 1), label=label, file=sys.stderr, update_min_steps=steps)
+    with bar:
+        yield bar.update
 
 
 def moment(seconds: float | None) -> str:
