@@ -181,7 +181,7 @@ REFUSED = {
     "passwords in a variable": (
         "plain",
         named(pod(container(envFrom=[{"secretRef": {"name": FILES}}]))),
-        "other secrets of the sidecar into its environment",
+        "other secrets or files of the sidecar into its environment",
     ),
     "keys projected": ("plain", named(pod(volumes=[PROJECTED])), "holds the zone's keys"),
     "keys under our volume's name": (

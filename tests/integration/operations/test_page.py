@@ -20,6 +20,7 @@ from tests.support.injecting import container, pod
 from tests.support.injector_process import apply
 from tests.support.markdown import ROOT, code_of
 from tests.support.pages import run_blocks
+from tests.support.waiting import eventually_blocking
 
 PAGE = "docs/operations.md"
 NEWER = "registry.example.org/tabard-sidecar:0.2.0"
@@ -103,8 +104,13 @@ def test_an_injector_of_before_beside_rules_of_after(cluster: ChartCluster):
     cluster.helm.run("upgrade", *chart, "--reuse-values", "--set", f"image={NEWER}")
     document = pod()
     document["metadata"] = {"name": "meanwhile"}
-    said = apply(cluster.kubectl, document, "--namespace", "support", check=False)
-    assert "the sidecar's image is that of the injector's configuration" in said
+
+    def refused() -> bool:
+        """Tell whether the API server follows the new rules, which takes it a moment."""
+        said = apply(cluster.kubectl, document, "--namespace", "support", "--dry-run=server", check=False)
+        return "the sidecar's image is that of the injector's configuration" in said
+
+    eventually_blocking(refused)
     cluster.deployments = True
     cluster.kubectl("--namespace", "tabard-system", "rollout", "status", "deployment", "tabard-injector")
     apply(cluster.kubectl, document, "--namespace", "support")
@@ -118,8 +124,13 @@ def test_the_commands_beside_a_sidecar(home: Path):
 def test_prometheus_reads_the_configuration(home: Path):
     promtool = component("promtool.sh").splitlines()[-1]
     ((_, text),) = code_of(PAGE, "scrape")
-    assert yaml.safe_load(text)["rule_files"] == ["alerts.yaml"]
-    (home / "prometheus.yml").write_text(text)
+    config = yaml.safe_load(text)
+    assert config["rule_files"] == ["alerts.yaml"]
+    # Debian's Prometheus is built without Kubernetes.
+    (job,) = config["scrape_configs"]
+    assert job.pop("kubernetes_sd_configs") == [{"role": "pod"}]
+    job["static_configs"] = [{"targets": ["localhost:9090"]}]
+    (home / "prometheus.yml").write_text(yaml.safe_dump(config))
     shutil.copy(ROOT / "docs/reference/alerts.yaml", home)
     run = subprocess.run(
         [promtool, "check", "config", "prometheus.yml"], cwd=home, capture_output=True, text=True, check=False
