@@ -12,6 +12,7 @@ import pytest
 from tabard_sidecar.errors import NoDecision
 from tabard_sidecar.state import Chain, Revocation, RevocationKind
 from tabard_sidecar.state.sqlite import SQLiteStateStore, StateFileError
+from tabard_sidecar.state.sqlite.place import Place
 
 from tests.support.state import new_task, opened
 
@@ -203,3 +204,26 @@ async def test_a_start_says_what_is_wrong(path):
     path.chmod(0o666)
     with pytest.raises(StateFileError):
         await SQLiteStateStore(path, zone="z").open()
+
+
+@pytest.mark.parametrize(
+    ("fraction", "age", "told"),
+    [
+        (123_456_789, 50_000_000, False),
+        (123_456_789, 500_000_000, True),
+        (0, 500_000_000, False),
+        (0, 1_900_000_000, False),
+        (0, 3_500_000_000, True),
+    ],
+    ids=["just now", "half a second", "half a whole second", "two whole seconds", "four whole seconds"],
+)
+def test_a_last_write_counts_once_a_later_one_would_have_another_time(path, monkeypatch, fraction, age, told):
+    """File systems that count whole seconds need two: a write within them has the time of the one before."""
+    for name in (path, f"{path}-wal", f"{path}-shm"):
+        with open(name, "wb") as file:  # noqa: PTH123 - names with a suffix
+            file.write(b"x")
+        os.utime(name, ns=(0, 1_700_000_000_000_000_000 + fraction))
+    place = Place(path)
+    assert place.problem() == ""
+    monkeypatch.setattr(time, "time_ns", lambda: 1_700_000_000_000_000_000 + fraction + age)
+    assert (place.unwritten_since() is not None) is told

@@ -56,5 +56,9 @@ class Place:
         Every write goes to the log by a system call, which sets the file's time; the index is mapped, which doesn't.
         """
         now = time.time_ns()
-        settled = all(now - modified > _SETTLED_NS for modified, _ in self._written)
+        settled = all(now - modified > _settling_ns(modified) for modified, _ in self._written)
         return self._written or None if settled else None
+
+
+def _settling_ns(modified: int) -> int:
+    return _SETTLED_NS if modified % _SECOND_NS else _SETTLED_COARSE_NS
