@@ -127,12 +127,12 @@ class _Pool:
         if self._processes[number].is_alive():
             return
         try:
-            _, report = self._found.get(timeout=_LOOK_SECONDS)
+            sender, sent = self._found.get(timeout=_LOOK_SECONDS)
         except queue.Empty:
             code = self._processes[number].exitcode
             raise ReplayError(f"process {number + 1} of the replay ended with code {code}") from None
-        _checked(report)
-        self._found.put((number, report))
+        # It may be another one's.
+        self._found.put((sender, _checked(sent)))
 
 
 def _checked(found: Any) -> Report:  # noqa: ANN401 - what a process sent
