@@ -4,36 +4,28 @@ from __future__ import annotations
 
 import asyncio
 import json
-import shutil
 import statistics
-import subprocess
-import tempfile
-import threading
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 
 import grpc
-import requests
 from tabard.authz.v1 import authorization_service_pb2 as authorization_pb
 from tabard.authz.v1 import authorization_service_pb2_grpc as authorization_grpc
 from tabard.authz.v1 import types_pb2
 from tabard.caveats import Limits
 from tabard.delegation import narrow
-from tabard_opa_cli import opa_binary
 
 from bench.echo_server import METHOD
 from bench.glue import Glue
 from bench.harness import Figure, compare, cpu_seconds, percentile, publish, resident_bytes, timed
+from bench.opa_server import opa_server
 from bench.setup import Bench, authorize_request, echo, running
 
 DEPTHS = (1, 5, 8)
 IN_FLIGHT = (1, 8, 32)
 BATCH = 20
-LIBRARY = Path(__file__).resolve().parent.parent / "rego" / "tabard"
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,60 +177,6 @@ async def _stream(stub: authorization_grpc.AuthorizationServiceStub, grant: str,
     return total / (time.perf_counter() - began)
 
 
-@contextmanager
-def _opa_server(bench: Bench) -> Iterator[str]:
-    """Start an OPA server over TCP with the same policy; yield the URL of the decision."""
-    with tempfile.TemporaryDirectory() as folder:
-        policy = Path(folder) / "policy"
-        ignore = shutil.ignore_patterns("*_test.rego", "*_cases.yaml")
-        shutil.copytree(LIBRARY, policy / "tabard", ignore=ignore)
-        shutil.copytree(bench.world.policy, policy / "own", ignore=ignore)
-        data = policy / "own" / "data.json"
-        data.rename(policy / "data.json")
-        process = subprocess.Popen(
-            [
-                opa_binary(),
-                "run",
-                "--server",
-                "--disable-telemetry",
-                "--addr",
-                "127.0.0.1:0",
-                "--log-format",
-                "json",
-                str(policy / "tabard"),
-                str(policy / "own"),
-                str(policy / "data.json"),
-            ],
-            stderr=subprocess.PIPE,
-            stdout=subprocess.DEVNULL,
-            text=True,
-        )
-        try:
-            yield f"{_address(process)}/v1/data/tabard/decision"
-        finally:
-            process.kill()
-            process.wait()
-
-
-def _address(process: subprocess.Popen[str]) -> str:
-    """Return the address where the server listens, and drain its log so that the pipe doesn't fill."""
-    port = None
-    deadline = time.monotonic() + 20
-    while port is None and time.monotonic() < deadline:
-        found = subprocess.run(["ss", "-tlnp"], capture_output=True, text=True, check=True).stdout
-        for line in found.splitlines():
-            if f"pid={process.pid}," in line:
-                port = line.split()[3].rpartition(":")[2]
-        time.sleep(0.05)
-    if port is None:
-        raise RuntimeError("the OPA server doesn't listen")
-    threading.Thread(target=process.stderr.read, daemon=True).start()
-    url = f"http://127.0.0.1:{port}"
-    while requests.get(f"{url}/health", timeout=5).status_code != 200:
-        time.sleep(0.05)
-    return url
-
-
 def _against_glue(
     bench: Bench, grant: str, stub: authorization_grpc.AuthorizationServiceStub, size: Size
 ) -> Iterator[Figure]:
@@ -246,7 +184,8 @@ def _against_glue(
     records = map(json.loads, log.read_text().splitlines())
     policy_input = next(record["input"] for record in records if record["operation"] == "authorize")
     tool, arguments = policy_input["tool"]["name"], policy_input["tool"]["arguments"]
-    with _opa_server(bench) as url:
+    with opa_server(bench.world.policy) as address:
+        url = f"{address}/v1/data/tabard/decision"
         glue = Glue(url, 5, policy_input)
         found = compare(
             _caller(stub, grant),

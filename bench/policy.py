@@ -6,27 +6,26 @@ import http.client
 import json
 import re
 import shutil
-import socket
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import grpc
 from tabard.authz.v1 import authorization_service_pb2_grpc as authorization_grpc
-from tabard_opa_cli import opa_binary
 from tabard_sidecar.records.completing import completed
 
 from bench.harness import Figure, publish
+from bench.opa_server import opa_server
 from bench.setup import MEASURED, Bench, authorize_request, running
 from testbed.world import EXAMPLE
 
-LIBRARY = Path(__file__).resolve().parent.parent / "rego" / "tabard"
 _ID = re.compile(rb"[0-9a-f]{8}(-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})")
 _MILLION = 1_000_000
 
@@ -76,7 +75,7 @@ def _replay(policy: Path, log: Path, size: Size) -> Iterator[Figure]:
     decisions = size.calls * size.tasks
     inputs = _inputs(log, size.asked)
     rates, asked, most = [], [], 0
-    with _opa(policy) as connection:
+    with opa_server(policy) as address, closing(_connected(address)) as connection:
         for _ in range(size.rounds):
             asked.append(len(inputs) / _ask(connection, inputs))
             seconds, peak = _replayed(policy, log)
@@ -109,26 +108,10 @@ def _inputs(log: Path, number: int) -> list[bytes]:
     return found
 
 
-@contextmanager
-def _opa(policy: Path) -> Iterator[http.client.HTTPConnection]:
-    """Start an OPA server with the policy; yield a connection to it that is kept open."""
-    with closing(socket.socket()) as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    library = [str(path) for path in LIBRARY.rglob("*.rego") if not path.name.endswith("_test.rego")]
-    command = [str(opa_binary()), "run", "--server", "--disable-telemetry", "--log-level", "error"]
-    process = subprocess.Popen([*command, "--addr", f"127.0.0.1:{port}", *library, str(policy)])
-    try:
-        for _ in range(600):
-            with closing(socket.socket()) as probe:
-                if not probe.connect_ex(("127.0.0.1", port)):
-                    break
-            time.sleep(0.05)
-        with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=30)) as connection:
-            yield connection
-    finally:
-        process.terminate()
-        process.wait(20)
+def _connected(address: str) -> http.client.HTTPConnection:
+    """Return a connection that is kept open."""
+    parts = urlsplit(address)
+    return http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=30)
 
 
 def _ask(connection: http.client.HTTPConnection, inputs: list[bytes]) -> float:

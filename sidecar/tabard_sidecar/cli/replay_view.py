@@ -9,21 +9,11 @@ from typing import Any
 
 from tabard_sidecar.cli.terminal import echo, moment, style
 from tabard_sidecar.replay.comparing import Change
+from tabard_sidecar.replay.not_replayable import Why
 
 _MOST_GROUPS = 12
 _COLOURS = {Change.ALLOWED: "red", Change.DENIED: "yellow", Change.ASKED: "cyan"}
 CAVEAT = "A changed decision would have changed what the agent did next, which a replay can't know."
-NOT_REPLAYABLE = {
-    "masked_input": "a mask removed what the policy reads",
-    "incomplete_input": "a part stands in a record that isn't here",
-    "unknown_contract": "the input isn't one of this version",
-    "malformed_record": "a member of the record isn't what it has to be",
-    "missing_data": "no policy of --data has the revision that decided",
-    "missing_history": "the recorded policy read no calls, and the task began before the log",
-    "too_many_tasks": "more tasks than are remembered go on at once",
-    "evaluation_failed": "the policy gave no answer",
-}
-"""What each reason for not deciding again means."""
 SKIPPED = {
     "changes": "revocations and other changes",
     "notes": "notes of the log, and of other programs",
@@ -40,10 +30,10 @@ def print_report(told: Mapping[str, Any]) -> None:
     with_state = "with the state that each task would have" if told["stateful"] else "each alone"
     when = f", {moment(told['from'])} to {moment(told['to'])}" if told["decided"] else ""
     echo(f"{told['decided']:,} decisions decided again, {with_state}{when}")
-    for name, meanings in (("not_replayable", NOT_REPLAYABLE), ("skipped", SKIPPED)):
-        for why, count in told[name].items():
-            label = f"not_replayable:{why}" if name == "not_replayable" else "not a decision"
-            echo(f"  {count:,} {label} ({meanings.get(why, why)})")
+    for why, count in told["not_replayable"].items():
+        echo(f"  {count:,} not_replayable:{why} ({Why(why).meaning})")
+    for what, count in told["skipped"].items():
+        echo(f"  {count:,} not a decision ({SKIPPED[what]})")
     if told["odd_lines"]:
         echo(f"  {told['odd_lines']:,} odd lines")
     if not told["changed"]:

@@ -13,8 +13,6 @@ _PAGE = 50
 _AT_ONCE = 3
 TABLE = "application/json;as=Table;v=v1;g=meta.k8s.io,application/json"
 """Has the API server answer with names and no contents."""
-NO_METADATA = "includeObject=None"
-"""Has it leave out the metadata as well: annotations may repeat what an object holds."""
 
 
 class Api(Protocol):
@@ -52,7 +50,7 @@ class InPod:
         """See :class:`Api`."""
         try:
             async with self._room:
-                await self._server.get(f"{named(namespace, kind, name)}?{NO_METADATA}", accept=TABLE)
+                await self._server.get(existence(namespace, kind, name), accept=TABLE)
         except ApiError as error:
             if error.missing:
                 return False
@@ -68,6 +66,11 @@ def without_effect(path: str) -> str:
 def named(namespace: str, kind: str, name: str) -> str:
     """Return the path of an object of the core API."""
     return f"/api/v1/namespaces/{quote(namespace, safe='')}/{kind}/{quote(name, safe='')}"
+
+
+def existence(namespace: str, kind: str, name: str) -> str:
+    """Return the path that, as a :data:`TABLE`, has no metadata either: annotations may repeat what an object holds."""
+    return f"{named(namespace, kind, name)}?includeObject=None"
 
 
 async def listed(api: Api, path: str, selector: str = "") -> AsyncIterator[Object]:

@@ -17,7 +17,7 @@ from pathlib import Path
 import aiohttp
 from tabard.arguments import ArgumentsError, parse_json
 
-from tabard_sidecar.cluster.api import NO_METADATA, TABLE, named, without_effect
+from tabard_sidecar.cluster.api import TABLE, existence, without_effect
 from tabard_sidecar.kubernetes.api import ApiError, Object
 
 _START_SECONDS, _SECONDS = 20.0, 30.0
@@ -45,7 +45,7 @@ class Kubectl:
     async def has(self, namespace: str, kind: str, name: str) -> bool:
         """See :class:`~tabard_sidecar.cluster.api.Api`."""
         try:
-            await self._asked("GET", f"{named(namespace, kind, name)}?{NO_METADATA}", accept=TABLE)
+            await self._asked("GET", existence(namespace, kind, name), accept=TABLE)
         except ApiError as error:
             if error.missing:
                 return False

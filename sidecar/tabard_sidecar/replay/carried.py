@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 from tabard_sidecar.facts import NO_FACTS, FactKind, Facts
+from tabard_sidecar.policy.authoring.facts import with_facts
 from tabard_sidecar.replay.recorded import About, Outcome, Recorded
 from tabard_sidecar.replay.verdict import NO_FACTS_LEFT, Scoped, Verdict
 from tabard_sidecar.state.store import HISTORY_CALLS
@@ -206,14 +207,9 @@ class Carried:
     @staticmethod
     def with_fact_names(task: Document, kinds: Mapping[str, FactKind]) -> None:
         """Name the facts that grants of this policy note, and no others; those that weren't recorded are empty."""
-        facts = task.get("facts", {})
-        for name, kind in kinds.items():
-            if name not in facts:
-                facts[name] = [] if kind is FactKind.SET else 0
-        for name in [name for name in facts if name not in kinds]:
-            del facts[name]
+        filled = with_facts({"task": task}, kinds)["task"].get("facts", {})
         if kinds or "facts" in task:
-            task["facts"] = facts
+            task["facts"] = {name: value for name, value in filled.items() if name in kinds}
 
     def _note_facts(self, facts: Scoped[Facts], path: Path, *, now: bool, by: int = 1) -> None:
         for where, one in (((), facts.task), (path, facts.branch)):
@@ -234,9 +230,9 @@ class Carried:
             place = next((number for number, item in enumerate(kept) if call.is_at(item)), None)
             if place is not None:
                 del kept[place]
-        first = recorded[0]["at"] if len(recorded) >= HISTORY_CALLS else 0.0
         older: list[Document] = []
-        if len(recorded) >= HISTORY_CALLS:
+        if len(recorded) >= HISTORY_CALLS:  # earlier ones were left out of it
+            first = recorded[0]["at"]
             known = [call for call in self._calls if call not in self._new and call.until < first]
             older = [call.as_json() for call in known]
         added = [call.as_json() for call in self._new]

@@ -12,10 +12,11 @@ from tabard_opa import Engine
 from tabard_sidecar.policy.catalogue import Catalogue
 from tabard_sidecar.policy.loading.compiling import CompileOptions
 from tabard_sidecar.replay.comparing import Change, changes
+from tabard_sidecar.replay.not_replayable import NotReplayableError
 from tabard_sidecar.replay.recorded import Recorded
 from tabard_sidecar.replay.report import Report
 from tabard_sidecar.replay.verdict import Verdict
-from tabard_sidecar.replay.world import NotReplayableError, World, loaded
+from tabard_sidecar.replay.world import World, loaded
 
 _FORGET_AFTER = 10_000
 _LATE_SECONDS = 3600.0
@@ -64,22 +65,21 @@ class Judge:
         self.report = Report(most_examples)
         self._new = new
         self._old = old
+        self._worlds = (new,) if old is None else (new, old)
         self._seen = 0
 
     async def judge(self, items: Iterable[Recorded]) -> None:
         """Judge further decisions."""
         for item in items:
             if item.outcome is not None:
-                self._new.report(item)
-                if self._old is not None:
-                    self._old.report(item)
+                for world in self._worlds:
+                    world.report(item)
             else:
                 await self._judge(item)
             self._seen += 1
             if self._seen % _FORGET_AFTER == 0:
-                self._new.forget(item.time - _LATE_SECONDS)
-                if self._old is not None:
-                    self._old.forget(item.time - _LATE_SECONDS)
+                for world in self._worlds:
+                    world.forget(item.time - _LATE_SECONDS)
 
     async def _judge(self, item: Recorded) -> None:
         before, old_why = await _verdict(self._old, item) if self._old is not None else (item.verdict, "")

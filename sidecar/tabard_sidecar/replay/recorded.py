@@ -9,10 +9,11 @@ from typing import Any, NamedTuple
 
 from tabard_sidecar.facts import Facts, stated_facts
 from tabard_sidecar.model import Operation
+from tabard_sidecar.policy.authoring.input_faults import input_faults
 from tabard_sidecar.policy.compose import compose
 from tabard_sidecar.policy.resources import ELEMENTS
 from tabard_sidecar.records.reading import Entry
-from tabard_sidecar.replay.reserving import reserved
+from tabard_sidecar.replay.not_replayable import Why
 from tabard_sidecar.replay.verdict import (
     ALLOW,
     APPROVAL_REQUIRED,
@@ -21,6 +22,7 @@ from tabard_sidecar.replay.verdict import (
     Scoped,
     Verdict,
     of_policy,
+    reserved,
     written_code,
 )
 from tabard_sidecar.util.jsontext import encode
@@ -40,12 +42,6 @@ BY_POLICY = frozenset(
     }
 )
 """Codes of denials without a module that come of the policy or of what the task did: a replay decides about those itself."""
-
-MASKED = "masked_input"
-INCOMPLETE = "incomplete_input"
-UNKNOWN_CONTRACT = "unknown_contract"
-MALFORMED = "malformed_record"
-REPLAY_FAILED = "evaluation_failed"
 
 _UNEXPECTED = (TypeError, ValueError, AttributeError, KeyError, IndexError, OverflowError)
 """What reading members of an unexpected type raises."""
@@ -151,7 +147,9 @@ def _decision(entry: Entry, asked: dict[str, Any]) -> Recorded | Skipped:
     try:
         about, verdict = _about(asked), _verdict(entry, asked)
     except _UNEXPECTED:
-        why = why or MALFORMED
+        why = why or Why.MALFORMED
+    if not why and input_faults(asked):
+        why = Why.UNKNOWN_CONTRACT
     task = asked.get("task")
     task_id = str(task.get("id") or "") if isinstance(task, dict) else ""
     return Recorded(
@@ -195,12 +193,12 @@ def _not_replayable(entry: Entry, operation: object) -> str:
     for record in (entry.first, entry.last):
         for name in ("erased", "masked"):
             if any(_hides_input(path) for path in record.get(name) or ()):
-                return MASKED
+                return Why.MASKED
     if entry.incomplete:
-        return INCOMPLETE
+        return Why.INCOMPLETE
     path = str(entry.last.get("path", "")).strip("/")
     if path != "tabard/decision" or operation not in {*DECIDED, Operation.FILTER_TOOLS}:
-        return UNKNOWN_CONTRACT
+        return Why.UNKNOWN_CONTRACT
     return ""
 
 
@@ -220,8 +218,7 @@ def _verdict(entry: Entry, asked: Mapping[str, Any]) -> Verdict:
     if "decision" not in result and result.keys() == set(ELEMENTS):  # a record that OPA wrote itself
         approved = frozenset((one["module"], one["code"]) for one in asked.get("approvals", ()))
         decision = compose(result, Operation(asked["operation"]), approvals=approved)
-        verdict = of_policy(decision)
-        return reserved(decision, asked, verdict) or verdict  # OPA doesn't know what was left
+        return reserved(decision, asked, of_policy(decision))  # OPA doesn't know what was left
     reasons = [
         (str(one.get("module") or ""), str(one.get("code") or "")) for one in result.get("reasons") or ()
     ]

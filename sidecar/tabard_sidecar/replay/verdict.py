@@ -9,6 +9,8 @@ from tabard.caveats import Limits, limits_json
 
 from tabard_sidecar.facts import NO_FACTS, Facts
 from tabard_sidecar.model import CredentialTemplate, PolicyDecision, Reason
+from tabard_sidecar.policy.authoring.facts import as_facts
+from tabard_sidecar.policy.authoring.reserving import lacking
 
 ALLOW = "allow"
 ASK = "ask"
@@ -97,6 +99,15 @@ def of_policy(decision: PolicyDecision, catalogue_labels: tuple[str, ...] = ()) 
         Scoped(notes.task, notes.branch) if notes is not None else NO_FACTS_LEFT,
         decision.limits,
     )
+
+
+def reserved(decision: PolicyDecision, document: Mapping[str, Any], verdict: Verdict) -> Verdict:
+    """Return the verdict after the call was reserved: a denial if the task of a policy input has too little left."""
+    if not verdict.allowed:
+        return verdict
+    left = {name: budget["remaining"] for name, budget in document["budgets"].items()}
+    lack = lacking(decision, left, as_facts(document["task"].get("facts", {})))
+    return verdict if lack is None else refused(lack[0])
 
 
 def code_of(reason: Reason) -> str:

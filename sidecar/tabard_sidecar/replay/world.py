@@ -15,7 +15,7 @@ from tabard_opa import Engine
 
 from tabard_sidecar.errors import NoDecision
 from tabard_sidecar.model import Operation, PolicyDecision
-from tabard_sidecar.policy.authoring.input_faults import input_faults
+from tabard_sidecar.policy.authoring.reserving import granted_budgets
 from tabard_sidecar.policy.breaker import Breaker
 from tabard_sidecar.policy.catalogue import Catalogue
 from tabard_sidecar.policy.engines.embedded import EmbeddedEvaluator
@@ -25,16 +25,13 @@ from tabard_sidecar.policy.loading.compiling import CompileOptions, compile_poli
 from tabard_sidecar.policy.loading.sources import load_source
 from tabard_sidecar.policy.values import Json
 from tabard_sidecar.replay.carried import Carried, Document
-from tabard_sidecar.replay.recorded import REPLAY_FAILED, UNKNOWN_CONTRACT, About, Recorded
-from tabard_sidecar.replay.reserving import reserved
-from tabard_sidecar.replay.verdict import ASK, DENY, Verdict, of_policy, refused
+from tabard_sidecar.replay.not_replayable import NotReplayableError, Why
+from tabard_sidecar.replay.recorded import About, Recorded
+from tabard_sidecar.replay.verdict import ASK, DENY, Verdict, of_policy, refused, reserved
 from tabard_sidecar.util.jsontext import encode
 
-MISSING_DATA = "missing_data"
-MISSING_HISTORY = "missing_history"
 TASK_NOT_STARTED = "task_not_started"
 DEADLINE_SECONDS = 5.0
-TOO_MANY_TASKS = "too_many_tasks"
 _MOST_TASKS = 20_000
 OF_ASKING = frozenset(
     {
@@ -46,14 +43,6 @@ OF_ASKING = frozenset(
     }
 )
 """Codes with which the sidecar refuses to ask for an approval."""
-
-
-class NotReplayableError(Exception):
-    """A decision can't be decided again; ``why`` says why, as one word."""
-
-    def __init__(self, why: str) -> None:
-        super().__init__(why)
-        self.why = why
 
 
 @contextmanager
@@ -119,13 +108,13 @@ class ReplayedPolicy:
         """
         lease = self._leases.get(recorded.revision, self._always)
         if lease is None:
-            raise NotReplayableError(MISSING_DATA)
+            raise NotReplayableError(Why.MISSING_DATA)
         operation = Operation(recorded.operation)
         approvals = frozenset(recorded.about.approvals)
         try:
             decision = await lease.decide(operation, input_json, approvals=approvals)
         except NoDecision as error:
-            raise NotReplayableError(REPLAY_FAILED) from error
+            raise NotReplayableError(Why.NO_ANSWER) from error
         labels: tuple[str, ...] = ()
         if operation is Operation.AUTHORIZE and decision.allowed:
             spec = self._catalogue.lookup(recorded.about.tool, recorded.about.server)
@@ -172,10 +161,10 @@ class World:
             NotReplayableError: it can't be decided again.
         """
         _require_replayable(recorded)
-        document = self._document(recorded)
+        document = _document(recorded)
         text = self._whole(recorded, document, Carried())
         decision, verdict = await self._policy.decide(recorded, text)
-        return reserved(decision, document, verdict) or _kept(recorded, verdict)
+        return _kept(recorded, reserved(decision, document, verdict))
 
     def report(self, recorded: Recorded) -> None:
         """Note the outcome of a call."""
@@ -191,14 +180,14 @@ class World:
     async def _decided(self, recorded: Recorded, task: _Task) -> Verdict:
         _require_replayable(recorded)
         if recorded.task_id in self._lost:
-            raise NotReplayableError(TOO_MANY_TASKS)
+            raise NotReplayableError(Why.TOO_MANY_TASKS)
         about, carried = recorded.about, task.carried
         if recorded.operation == Operation.START_TASK:
-            document = self._document(recorded)
+            document = _document(recorded)
             return (await self._policy.decide(recorded, self._whole(recorded, document, carried)))[1]
         if carried.closes(about):
             return refused(TASK_NOT_STARTED)
-        document = self._document(recorded)
+        document = _document(recorded)
         calls = recorded.operation == Operation.AUTHORIZE
         narrowed = task.refuses(about, document, None) if calls else ""
         if narrowed:
@@ -210,7 +199,7 @@ class World:
             more = tuple((one["module"], one["code"]) for one in freed)
             recorded = recorded._replace(about=about._replace(approvals=(*about.approvals, *more)))
         decision, verdict = await self._policy.decide(recorded, text)
-        verdict = reserved(decision, document, verdict) or _kept(recorded, verdict)
+        verdict = _kept(recorded, reserved(decision, document, verdict))
         narrowed = task.refuses(about, document, verdict) if calls and verdict.allowed else ""
         if narrowed:
             return refused(narrowed)
@@ -224,7 +213,7 @@ class World:
         task.settle_limits(document)
         missing = self._policy.reads_calls and not document["history"]["calls"] and carried.called(about.at)
         if missing and not task.from_start:
-            raise NotReplayableError(MISSING_HISTORY)
+            raise NotReplayableError(Why.MISSING_HISTORY)
         if not carried.differs and not missing and not freed:
             return self._whole(recorded, document, carried)
         carried.with_fact_names(document["task"], self._policy.facts)
@@ -245,12 +234,6 @@ class World:
         carried.apply(document, recorded.about, reads_calls=False)
         return encode(document)
 
-    def _document(self, recorded: Recorded) -> Document:
-        document: Document = orjson.loads(recorded.input_json)
-        if input_faults(document):
-            raise NotReplayableError(UNKNOWN_CONTRACT)
-        return document
-
     def _note(self, recorded: Recorded, task: _Task, verdict: Verdict) -> None:
         about, carried, before = recorded.about, task.carried, recorded.verdict
         if recorded.operation == Operation.START_TASK:
@@ -261,7 +244,7 @@ class World:
         elif recorded.operation == Operation.AUTHORIZE:
             carried.note(recorded, before, verdict)
             if before.allowed and not verdict.allowed and about.approvals:
-                document = orjson.loads(recorded.input_json)
+                document = _document(recorded)
                 carried.free(_call_key(document), document["approvals"])
 
     def _task(self, recorded: Recorded) -> _Task:
@@ -303,7 +286,7 @@ class _Task:
             return
         self.from_start = True
         self.carried.denied = not verdict.allowed
-        self._budgets = _budgets(verdict.limits)
+        self._budgets = granted_budgets(verdict.limits)
         self._caveats[()] = _caveats(verdict.limits, recorded.time)
 
     def hand(self, recorded: Recorded, verdict: Verdict) -> None:
@@ -318,18 +301,13 @@ class _Task:
         """Compare the budgets with which the task is started now with those that its grant has."""
         if self._budgets is None:
             return
+        constraints = document["delegation"]["constraints"]
+        stated = [(one["name"], one["limit"]) for one in constraints if one.get("type") == "budget"]
         before: dict[str, int] = {}
-        for caveat in document["delegation"]["constraints"]:
-            if caveat.get("type") == "budget":
-                name = caveat["name"]
-                before[name] = max(before.get(name, 0), caveat["limit"])
-        changed = {name for name, limit in self._budgets.items() if limit != before.get(name)}
+        for name, limit in stated:
+            before[name] = max(before.get(name, 0), limit)
         # The agent or the initiator may have asked for less, which shows as another limit of the same name.
-        stated = {
-            (caveat.get("name"), caveat.get("limit")) for caveat in document["delegation"]["constraints"]
-        }
-        changed = {name for name in changed if (name, self._budgets[name]) not in stated}
-        if changed or before.keys() - self._budgets.keys():
+        if not self._budgets.items() <= set(stated) or before.keys() - self._budgets.keys():
             self.carried.started = before, self._budgets
         self._budgets = None
 
@@ -365,14 +343,6 @@ def _caveats(limits: Sequence[Limits], now: float) -> tuple[Caveat, ...]:
     return tuple(caveat for one in limits for caveat in one.caveats(now))
 
 
-def _budgets(limits: Sequence[Limits]) -> dict[str, int]:
-    found: dict[str, int] = {}
-    for one in limits:
-        for name, limit in (one.budgets or {}).items():
-            found[name] = min(limit, found.get(name, limit))
-    return found
-
-
 def _kept(recorded: Recorded, verdict: Verdict) -> Verdict:
     """Return the recorded refusal of what policy allows or asks about, if it is of that and not of the policy."""
     refusal = recorded.verdict
@@ -380,6 +350,11 @@ def _kept(recorded: Recorded, verdict: Verdict) -> Verdict:
         return verdict
     asking = bool(OF_ASKING & set(refusal.codes))
     return refusal if asking is (verdict.effect == ASK) else verdict
+
+
+def _document(recorded: Recorded) -> Document:
+    document: Document = orjson.loads(recorded.input_json)
+    return document
 
 
 def _call_key(document: Mapping[str, Any]) -> bytes:

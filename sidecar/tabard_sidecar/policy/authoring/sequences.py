@@ -6,8 +6,9 @@ from collections.abc import Mapping
 
 from tabard_sidecar.facts import NO_FACTS, Facts, Notes
 from tabard_sidecar.model import PolicyDecision, Reason
-from tabard_sidecar.policy.authoring.facts import as_facts, facts_full
+from tabard_sidecar.policy.authoring.facts import as_facts
 from tabard_sidecar.policy.authoring.request_keys import BudgetKeys, CallKeys, OutcomeKeys, RequestKeys
+from tabard_sidecar.policy.authoring.reserving import granted_budgets, lacking
 from tabard_sidecar.policy.catalogue import ToolSpec
 
 CARRIED = ("budgets", "labels", "calls", "facts")
@@ -103,19 +104,18 @@ def reserved(keys: RequestKeys, decision: PolicyDecision, *, in_sequence: bool) 
     """
     if not decision.allowed:
         return decision
-    for name, amount in decision.charges.items():
-        budget = keys.budgets.get(name)
-        if budget is not None and amount > budget.limit - budget.spent:
-            message = f"budget {name!a} of {budget.limit} doesn't have that much left"
-            return PolicyDecision(decision.revision, denials=(Reason("budget_exhausted", message),))
-        if budget is None and amount and in_sequence:
-            message = f"the call costs {amount} {name}, for which the task has no budget"
-            return PolicyDecision(decision.revision, denials=(Reason("budget_not_granted", message),))
-    full = facts_full(_noted(keys, decision.notes, None)) if decision.notes is not None else ""
-    if full:
-        message = f"the task has no room for another fact under {full!a}"
-        return PolicyDecision(decision.revision, denials=(Reason("facts_exceeded", message),))
-    return decision
+    left = {name: budget.limit - budget.spent for name, budget in keys.budgets.items()}
+    lack = lacking(decision, left, as_facts(keys.facts), complete=in_sequence)
+    if lack is None:
+        return decision
+    code, name = lack
+    if code == "budget_exhausted":
+        message = f"budget {name!a} of {keys.budgets[name].limit} doesn't have that much left"
+    elif code == "budget_not_granted":
+        message = f"the call costs {decision.charges[name]} {name}, for which the task has no budget"
+    else:
+        message = f"the task has no room for another fact under {name!a}"
+    return PolicyDecision(decision.revision, denials=(Reason(code, message),))
 
 
 def _noted(keys: RequestKeys, notes: Notes | None, outcome: OutcomeKeys | None) -> Facts:
@@ -132,12 +132,8 @@ def _as_call(call: str | CallKeys) -> CallKeys:
 
 
 def _granted(decision: PolicyDecision) -> dict[str, BudgetKeys]:
-    """Return the smallest limit of each budget that a started task has."""
-    found: dict[str, int] = {}
-    for limits in decision.limits:
-        for name, limit in (limits.budgets or {}).items():
-            found[name] = min(limit, found.get(name, limit))
-    return {name: BudgetKeys(limit=limit) for name, limit in found.items()}
+    """Return the budgets of a started task."""
+    return {name: BudgetKeys(limit=limit) for name, limit in granted_budgets(decision.limits).items()}
 
 
 def _charged(budgets: Mapping[str, BudgetKeys], charges: Mapping[str, int]) -> dict[str, BudgetKeys]:
