@@ -67,12 +67,17 @@ class Desk:
         zone: str | None = ZONE,
         *,
         metadata: tuple[tuple[str, str], ...] = (),
+        wait_for_ready: bool = False,
     ) -> Any:
-        """Call a method of a stub class, such as ``("Revoke", RevocationServiceStub)``; raises what gRPC raises."""
+        """Call a method of a stub class, such as ``("Revoke", RevocationServiceStub)``; raises what gRPC raises.
+
+        With ``wait_for_ready``, a connection that is refused is tried again.
+        """
         name, stub = method
         async with self.channel() as channel:
             found = getattr(stub(channel), name)
-            return await found(request, metadata=(*sent(token, zone), *metadata), timeout=30)
+            sending = (*sent(token, zone), *metadata)
+            return await found(request, metadata=sending, timeout=30, wait_for_ready=wait_for_ready)
 
     def records(self) -> list[dict[str, Any]]:
         """Return what was recorded of changes."""
