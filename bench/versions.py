@@ -37,7 +37,7 @@ HERE = Path(__file__).resolve().parent.parent
 BLOCKS, CALLS = 12, 100
 STARTS = 7
 
-# The program that is started in each checkout; both scenarios exist there under these names.
+# The program that is started in each checkout. Older ones name two functions with an underscore before.
 AUTHORIZE = """
 import json, sys
 from bench.setup import running
@@ -49,8 +49,10 @@ STATE = """
 import asyncio, json, sys
 from bench import state
 loop = asyncio.new_event_loop()
+begin = getattr(state, "begin", None) or state._start
+branch = getattr(state, "branch", None) or state._branch
 with state.running(state.WATCHED, "", loop) as world:
-    grant = state._branch(loop.run_until_complete(state._start(world)), budgets=True)
+    grant = branch(loop.run_until_complete(begin(world)), budgets=True)
     sidecar = world.sidecars[state.WORKLOAD]
     print(json.dumps({"address": sidecar.address, "grant": grant, "pid": sidecar.process.pid}), flush=True)
     sys.stdin.read()
