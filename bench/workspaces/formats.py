@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -31,12 +32,14 @@ class Call:
         args: arguments, in which ``${name.path}`` refers to an earlier result.
         name: name of its result, for later calls; empty if none refers to it.
         harm: whether this call is what an attack is for.
+        together: number of the entry whose calls the agent asks for together, from 1; 0 for a call on its own.
     """
 
     tool: str
     args: Mapping[str, Any] = field(default_factory=dict)
     name: str = ""
     harm: bool = False
+    together: int = 0
 
     def resolve(self, results: Mapping[str, Any]) -> dict[str, Any]:
         """Return the arguments with the results in place of references.
@@ -80,6 +83,15 @@ class Attack:
     calls: tuple[Call, ...]
 
 
+def in_lists(calls: Iterable[Call]) -> Iterator[tuple[Call, ...]]:
+    """Yield calls in order: each one on its own, or all calls that the agent asks for together."""
+    for together, members in groupby(calls, key=lambda call: call.together):
+        if together:
+            yield tuple(members)
+        else:
+            yield from ((call,) for call in members)
+
+
 def load_requests(path: Path) -> tuple[Request, ...]:
     """Read a file with requests.
 
@@ -111,6 +123,8 @@ def load_attacks(path: Path, requests: Mapping[str, Request]) -> tuple[Attack, .
         after = entry.values.get("after", len(request.calls))
         if type(after) is not int or not 1 <= after <= len(request.calls):
             raise entry.wrong(f"after is a number from 1 to {len(request.calls)}: calls of {request.id}")
+        if _is_cut(request.calls, after):
+            raise entry.wrong(f"after: {after} calls of {request.id} end within a list of calls together")
         calls = entry.calls()
         if not any(call.harm for call in calls):
             raise entry.wrong("no call has harm: true")
@@ -141,12 +155,38 @@ class _Entry:
         return value.strip()
 
     def calls(self) -> tuple[Call, ...]:
-        items = self.values.get("calls")
-        if not isinstance(items, list) or not items:
-            raise self.wrong("calls must be a list of at least one call")
-        return tuple(self._call(item, number) for number, item in enumerate(items, 1))
+        items = self._list(self.values.get("calls"), "calls must be a list of at least one call")
+        calls: list[Call] = []
+        for number, item in enumerate(items, 1):
+            if isinstance(item, dict) and "together" in item:
+                calls += self._together(item, number, len(calls) + 1)
+            else:
+                calls.append(self._call(item, len(calls) + 1))
+        return tuple(calls)
 
-    def _call(self, item: Any, number: int) -> Call:
+    def _list(self, items: Any, otherwise: str) -> list[Any]:
+        if not isinstance(items, list) or not items:
+            raise self.wrong(otherwise)
+        return items
+
+    def _together(self, item: Mapping[str, Any], entry: int, first: int) -> list[Call]:
+        """Return the calls of an entry that the agent asks for together; none needs another one's result."""
+        if item.keys() != {"together"}:
+            raise self.wrong(f"call {first}: together stands alone, with a list of calls")
+        items = self._list(item["together"], f"call {first}: together must be a list of at least one call")
+        calls = [self._call(one, number, together=entry) for number, one in enumerate(items, first)]
+        names = [call.name for call in calls if call.name]
+        if len(set(names)) < len(names):
+            raise self.wrong(f"call {first}: two calls together have the same name")
+        for number, call in enumerate(calls, first):
+            needed = sorted(_references(call.args) & set(names))
+            if needed:
+                raise self.wrong(
+                    f"call {number} needs {needed[0]}, a result of a call that is made together with it"
+                )
+        return calls
+
+    def _call(self, item: Any, number: int, *, together: int = 0) -> Call:
         if not isinstance(item, dict) or item.keys() - {"args", "as", "harm", "tool"}:
             raise self.wrong(f"call {number} has tool, and may have args, as, harm")
         tool, args, name, harm = (
@@ -159,7 +199,12 @@ class _Entry:
             raise self.wrong(f"call {number}: tool is a text, args an object, harm true or false")
         if not isinstance(name, str) or (name and not _NAME.fullmatch(name)):
             raise self.wrong(f"call {number}: as is a name of small letters, digits and _")
-        return Call(tool, args, name, harm)
+        return Call(tool, args, name, harm, together)
+
+
+def _is_cut(calls: tuple[Call, ...], after: int) -> bool:
+    """Tell whether a list of calls together goes on after the first ``after`` calls."""
+    return after < len(calls) and 0 != calls[after - 1].together == calls[after].together
 
 
 def _entries(path: Path, key: str) -> list[_Entry]:
@@ -182,6 +227,15 @@ def _entries(path: Path, key: str) -> list[_Entry]:
     if twice:
         raise FormatError(f"{path}: {twice[0]} is there twice")
     return entries
+
+
+def _references(node: Any) -> set[str]:
+    """Return the names of the results that arguments refer to."""
+    if isinstance(node, Mapping):
+        return set().union(*map(_references, node.values()))
+    if isinstance(node, list):
+        return set().union(*map(_references, node))
+    return {found[1] for found in _REFERENCE.finditer(node)} if isinstance(node, str) else set()
 
 
 def _resolve(node: Any, results: Mapping[str, Any]) -> Any:
