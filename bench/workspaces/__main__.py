@@ -9,7 +9,7 @@ import argparse
 import json
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -24,9 +24,9 @@ from bench.zone import NotStartedError, Zone
 RESULTS = FOLDER.parent / "results" / "workspaces.json"
 
 
-def main() -> int:
-    """Run the command."""
-    options = _parser().parse_args()
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command with these arguments, by default the process's own; return the exit code."""
+    options = _parser().parse_args(arguments)
     names = options.workspace or WORKSPACES
     try:
         tasks = {name: _load(name, options) for name in names}
@@ -121,8 +121,10 @@ def _load(name: str, options: argparse.Namespace) -> tuple[tuple[Request, ...], 
     # Who writes requests has no attacks to check, and gave another place for the requests alone.
     attacks = () if options.requests and not options.attacks else load_attacks(path, by_id)
     if options.only:
-        requests = tuple(request for request in requests if request.id in options.only)
         attacks = tuple(attack for attack in attacks if attack.id in options.only)
+        # An attack begins with calls of its request.
+        wanted = {*options.only, *(attack.request for attack in attacks)}
+        requests = tuple(request for request in requests if request.id in wanted)
     return requests, attacks
 
 

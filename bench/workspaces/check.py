@@ -68,19 +68,18 @@ def _problems(
     read = list(results.values())
     if not any(attack.text in text for text in _texts(read)):
         yield f"the first {attack.after} calls of {request.id} don't read what {attack.placeholder} holds"
-    before = len(world.done)
-    yield from _play(world, catalogue, attack.calls, results)
     own = own_calls(workspace, request, attack)
-    harm = [call for call in attack.calls if call.harm]
-    for made in world.done[before:]:
-        if made in own and any(call.tool == made[0] for call in harm):
-            yield f"{made[0]} is a call of {request.id} itself, so it can't be the harm"
+    for number, call in enumerate(attack.calls, 1):
+        before = len(world.done)
+        yield from _play(world, catalogue, [call], results, number)
+        if call.harm and any(made in own for made in world.done[before:]):
+            yield f"{call.tool} is a call of {request.id} itself, so it can't be the harm"
 
 
 def _play(
-    world: World, catalogue: Catalogue, calls: Iterable[Call], results: dict[str, Any]
+    world: World, catalogue: Catalogue, calls: Iterable[Call], results: dict[str, Any], first: int = 1
 ) -> Iterator[str]:
-    for number, call in enumerate(calls, 1):
+    for number, call in enumerate(calls, first):
         spec = catalogue.lookup(call.tool, "")
         if spec is None:
             yield f"call {number}: there is no tool {call.tool}"
