@@ -2,6 +2,9 @@
 {{- define "tabard.injectorConfig" -}}
 {{- $config := deepCopy .Values.injector.config -}}
 {{- $sidecar := merge (default dict $config.sidecar) (dict "image" .Values.image) -}}
+{{- $former := merge (default dict $sidecar.former_images) (include "tabard.formerImages" . | fromJson) -}}
+{{- $_ := set $sidecar "former_images" (omit $former $sidecar.image) -}}
+{{- if not $sidecar.former_images }}{{ $_ := unset $sidecar "former_images" }}{{ end -}}
 {{- $exempt := concat (list "kube-system" "kube-public" "kube-node-lease") (default list $config.exempt_namespaces) (list .Release.Namespace) | uniq -}}
 {{- $managed := dict "secret" "tabard-injector-certificates" "names" (list (printf "tabard-injector.%s.svc" .Release.Namespace)) "webhook_configuration" "tabard-injector" "overlap_seconds" .Values.injector.overlapSeconds -}}
 {{- $own := dict "webhook" (dict "listen" "0.0.0.0:8443" "managed" $managed) "http" (dict "listen" "0.0.0.0:9181") "sidecar" $sidecar "exempt_namespaces" $exempt -}}
@@ -13,6 +16,35 @@
 {{- $_ := set $own "control" (merge (default dict $config.control) (dict "url" (printf "https://tabard-control.%s.svc" .Release.Namespace) "audience" $audience)) -}}
 {{- end -}}
 {{- toYaml (mergeOverwrite $config $own) -}}
+{{- end -}}
+
+{{/*
+The image of the policies that an upgrade replaces, and a time: until then former injectors may answer, and what they put in is
+accepted. Without a cluster, as for `helm template`, there is none. It is computed once, so that every part has the same time.
+*/}}
+{{- define "tabard.formerImages" -}}
+{{- if not (hasKey .Values "formerImages") -}}
+{{- $layout := "2006-01-02T15:04:05Z" -}}
+{{- $now := dateInZone $layout now "UTC" -}}
+{{- $seconds := printf "+%ds" (int .Values.admissionPolicies.formerImageSeconds) -}}
+{{- $until := dateInZone $layout (now | dateModify $seconds) "UTC" -}}
+{{- $safe := "^[A-Za-z0-9][A-Za-z0-9._:/@+-]*$" -}}
+{{- $found := dict -}}
+{{- $policy := lookup "admissionregistration.k8s.io/v1" "ValidatingAdmissionPolicy" "" "tabard-pods" -}}
+{{- range dig "spec" "variables" list (default dict $policy) -}}
+{{- if eq .name "former" -}}
+{{- range $image, $end := fromJson .expression -}}
+{{- if and (regexMatch $safe $image) (regexMatch "^[0-9TZ:-]{20}$" (toString $end)) (gt (toString $end) $now) }}{{ $_ := set $found $image $end }}{{ end -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- range dig "spec" "variables" list (default dict $policy) -}}
+{{- $image := trimAll "\"" .expression -}}
+{{- if and (eq .name "image") (regexMatch $safe $image) (gt $until $now) }}{{ $_ := set $found $image $until }}{{ end -}}
+{{- end -}}
+{{- $_ := set .Values "formerImages" $found -}}
+{{- end -}}
+{{- toJson .Values.formerImages -}}
 {{- end -}}
 
 {{/* control.yaml */}}
@@ -65,7 +97,7 @@ spec:
       labels: {{- include "tabard.labels" . | nindent 8 }}
       annotations:
         # Another configuration starts other pods.
-        checksum/config: {{ .config | sha256sum }}
+        checksum/config: {{ default .config .started | sha256sum }}
         {{- with .values.podAnnotations }}
         {{- toYaml . | nindent 8 }}
         {{- end }}

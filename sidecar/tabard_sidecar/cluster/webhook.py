@@ -18,6 +18,8 @@ from tabard_sidecar.util.findings import Finding, ok, problem, warning
 
 _PLACE = "/apis/admissionregistration.k8s.io/v1"
 _SOON = timedelta(days=30)
+_UPGRADE = timedelta(days=1)
+"""Longest time for which a chart's upgrade has a former image accepted."""
 _RESTORE = (
     "helm upgrade restores it; without Helm apply k8s/install.yaml, or what `tabard injector {}` prints."
 )
@@ -100,4 +102,19 @@ async def check_rules(api: Api, release: Release) -> list[Finding]:
         ]
     if wrong:
         return [problem(what, several(wrong), _RESTORE.format("policy"))]
-    return [ok(what, f"{len(shipped) // 2} ValidatingAdmissionPolicies and their bindings are as shipped")]
+    text = f"{len(shipped) // 2} ValidatingAdmissionPolicies and their bindings are as shipped"
+    return [ok(what, text), *_former_images(release)]
+
+
+def _former_images(release: Release) -> list[Finding]:
+    """Return which images of before an upgrade new pods may still have, and whether that lasts longer than an upgrade."""
+    now, found = datetime.now(UTC), []
+    for image, text in sorted(release.settings.sidecar.former_images.items()):
+        until = datetime.fromisoformat(text)
+        said = f"new pods may have the former image {image} until {text}"
+        if until - now > _UPGRADE:
+            step = "Set an earlier time in sidecar.former_images of injector.config."
+            found.append(warning("rules", said, step))
+        elif until > now:
+            found.append(ok("rules", said))
+    return found

@@ -14,6 +14,7 @@ from tabard_sidecar.injector.conf import InjectorSettings
 
 _API = "admissionregistration.k8s.io/v1"
 _PODS, _EXEC, _TOKENS = "tabard-pods", "tabard-exec", "tabard-tokens"
+_STATUS, _BINDINGS = "tabard-pods-status", "tabard-pods-binding"
 _PRIVATE = sorted(names.VOLUMES - {names.AGENT_VOLUME})
 _UNPRIVILEGED = (
     "!has(c.securityContext) || !(has(c.securityContext.privileged) && c.securityContext.privileged || "
@@ -25,8 +26,12 @@ _UNPRIVILEGED = (
 def admission_policies(settings: InjectorSettings) -> list[dict[str, Any]]:
     """Return the policies and their bindings."""
     return [
-        _policy(_PODS, settings, _pods_rules(), _variables(), _pod_validations(settings)),
+        _policy(_PODS, settings, _pods_rules(), _images(settings) | _variables(), _pod_validations(settings)),
         _binding(_PODS),
+        _policy(_STATUS, settings, [_rule(["pods/status"], ["UPDATE"])], _label_variables(), [_kept_label()]),
+        _binding(_STATUS),
+        _policy(_BINDINGS, settings, [_rule(["pods/binding", "bindings"], ["CREATE"])], {}, [_no_label()]),
+        _binding(_BINDINGS),
         _policy(_EXEC, settings, _exec_rules(), {}, _exec_validations()),
         _binding(_EXEC),
         _policy(_TOKENS, settings, [_rule(["serviceaccounts/token"], ["CREATE"])], {}, _tokens(settings)),
@@ -34,20 +39,37 @@ def admission_policies(settings: InjectorSettings) -> list[dict[str, Any]]:
     ]
 
 
+def _images(settings: InjectorSettings) -> dict[str, str]:
+    """Return variables with the sidecar's image, and with those that injectors from before an upgrade still put in.
+
+    They are data and nothing else: an upgrade of the chart reads them from the policy that it replaces.
+    """
+    former = dict(sorted(settings.sidecar.former_images.items()))
+    return {"image": json.dumps(settings.sidecar.image), "former": json.dumps(former, separators=(",", ":"))}
+
+
 def _variables() -> dict[str, str]:
     """Return CEL expressions by name; each may use those before it."""
     label, disabled = json.dumps(names.LABEL), json.dumps(names.DISABLED)
     return {
         "creates": 'request.operation == "CREATE"',
-        "ours": json.dumps(names.CONTAINERS),
-        "inits": "has(object.spec.initContainers) ? object.spec.initContainers : []",
+        **_label_variables(),
         "volumes": "has(object.spec.volumes) ? object.spec.volumes : []",
         "others": "object.spec.containers + variables.inits.filter(c, !(c.name in variables.ours))",
-        "injected": "variables.inits.exists(c, c.name in variables.ours)",
-        "said": f'has(object.metadata.labels) && {label} in object.metadata.labels ? object.metadata.labels[{label}] : ""',
         "space": f"has(namespaceObject.metadata.labels) && {label} in namespaceObject.metadata.labels && "
         f"namespaceObject.metadata.labels[{label}] != {disabled}",
         "wanted": f'variables.said != {disabled} && (variables.said != "" || variables.space)',
+    }
+
+
+def _label_variables() -> dict[str, str]:
+    """Return the expressions that tell whether a pod has a sidecar, and what its label says."""
+    label = json.dumps(names.LABEL)
+    return {
+        "ours": json.dumps(names.CONTAINERS),
+        "inits": "has(object.spec.initContainers) ? object.spec.initContainers : []",
+        "injected": "variables.inits.exists(c, c.name in variables.ours)",
+        "said": f'has(object.metadata.labels) && {label} in object.metadata.labels ? object.metadata.labels[{label}] : ""',
     }
 
 
@@ -64,31 +86,32 @@ def _keys_or_token(settings: InjectorSettings) -> str:
 
 def _pod_validations(settings: InjectorSettings) -> list[tuple[str, str]]:
     """Return expressions that must be true, and for each the message if it isn't."""
-    return [*_of_the_sidecar(settings), *_of_other_containers(settings), *_of_secrets(settings)]
+    return [*_of_the_sidecar(), *_of_other_containers(settings), *_of_secrets(settings)]
 
 
-def _of_the_sidecar(settings: InjectorSettings) -> list[tuple[str, str]]:
-    image = json.dumps(settings.sidecar.image)
+def _of_the_sidecar() -> list[tuple[str, str]]:
     shared = " || ".join(f"has(object.spec.{field}) && object.spec.{field}" for field in names.SHARED)
     kept_image = (
         "!variables.creates && has(oldObject.spec.initContainers) && "
         "oldObject.spec.initContainers.exists(o, o.name == c.name && o.image == c.image)"
+    )
+    # The API server writes the time of creation itself, whatever a request holds, before it asks here.
+    former_image = (
+        "variables.creates && c.image in variables.former && "
+        "timestamp(object.metadata.creationTimestamp) < timestamp(variables.former[c.image])"
     )
     return [
         (
             "!variables.creates || variables.wanted == variables.injected",
             "the pod has no sidecar although a label wants one, or it has one that no label wants; see `tabard injector try`",
         ),
-        (
-            f"variables.creates || {_kept_label()}",
-            f"the label {names.LABEL} of a pod can't be changed; create the pod again",
-        ),
+        _kept_label("variables.creates || "),
         (
             "object.spec.containers.all(c, !(c.name in variables.ours))",
             f"the names {', '.join(names.CONTAINERS)} are the injector's; rename the container",
         ),
         (
-            f"variables.inits.all(c, !(c.name in variables.ours) || c.image == {image} || {kept_image})",
+            f"variables.inits.all(c, !(c.name in variables.ours) || c.image == variables.image || {kept_image} || {former_image})",
             "the sidecar's image is that of the injector's configuration and can't be changed",
         ),
         (
@@ -177,11 +200,23 @@ def _of_secrets(settings: InjectorSettings) -> list[tuple[str, str]]:
     ]
 
 
-def _kept_label() -> str:
-    """Return whether an update leaves the label as it was; only for pods that have a sidecar."""
+def _kept_label(unless: str = "") -> tuple[str, str]:
+    """Return that an update leaves the label as it was; only for pods that have a sidecar."""
     label = json.dumps(names.LABEL)
     was = f'has(oldObject.metadata.labels) && {label} in oldObject.metadata.labels ? oldObject.metadata.labels[{label}] : ""'
-    return f"!variables.injected || variables.said == ({was})"
+    return (
+        f"{unless}!variables.injected || variables.said == ({was})",
+        f"the label {names.LABEL} of a pod can't be changed; create the pod again",
+    )
+
+
+def _no_label() -> tuple[str, str]:
+    """Return that a binding brings no label: the API server copies a binding's labels to the pod."""
+    label = json.dumps(names.LABEL)
+    return (
+        f"!has(object.metadata) || !has(object.metadata.labels) || !({label} in object.metadata.labels)",
+        f"the label {names.LABEL} of a pod is set when it is created, not when it is bound to a node",
+    )
 
 
 def _exec_validations() -> list[tuple[str, str]]:

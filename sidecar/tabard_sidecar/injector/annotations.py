@@ -9,7 +9,7 @@ from typing import Any
 
 from tabard_sidecar.injector.conf import SidecarConfig
 from tabard_sidecar.injector.names import PREFIX
-from tabard_sidecar.injector.quantities import quantity
+from tabard_sidecar.injector.quantities import fault_of_bytes, fault_of_cores, quantity
 from tabard_sidecar.injector.refusal import Refusal, quoted
 from tabard_sidecar.util.lean import dataclass
 from tabard_sidecar.util.similar import get_close_matches
@@ -86,14 +86,14 @@ def _port(text: str, config: SidecarConfig) -> int:  # noqa: ARG001 - one form f
     return int(text)
 
 
-def _amount(most_of: str, example: str) -> Callable[[str, SidecarConfig], str]:
+def _amount(most_of: str, fault_of: Callable[[str], str]) -> Callable[[str, SidecarConfig], str]:
     """Return what reads an amount up to the one that a setting holds."""
 
     def read(text: str, config: SidecarConfig) -> str:
-        value, most = quantity(text), getattr(config, most_of)
-        if not value:
-            raise _BadValue(f"write an amount such as {example}")
-        if value > (quantity(most) or Decimal(0)):
+        most = getattr(config, most_of)
+        if fault := fault_of(text):
+            raise _BadValue(fault)
+        if (quantity(text) or Decimal(0)) > (quantity(most) or Decimal(0)):
             raise _BadValue(f"the injector's configuration allows at most {most}")
         return text
 
@@ -124,28 +124,28 @@ ANNOTATIONS: Mapping[str, Annotation] = {
     ),
     f"{PREFIX}cpu-request": Annotation(
         "cpu_request",
-        _amount("most_cpu", "100m"),
+        _amount("most_cpu", fault_of_cores),
         "amount, at most `sidecar.most_cpu`",
         "`sidecar.cpu_request`",
         "Processor that is reserved for the sidecar.",
     ),
     f"{PREFIX}memory-request": Annotation(
         "memory_request",
-        _amount("most_memory", "160Mi"),
+        _amount("most_memory", fault_of_bytes),
         "amount, at most `sidecar.most_memory`",
         "`sidecar.memory_request`",
         "Memory that is reserved for the sidecar.",
     ),
     f"{PREFIX}memory-limit": Annotation(
         "memory_limit",
-        _amount("most_memory", "384Mi"),
+        _amount("most_memory", fault_of_bytes),
         "amount, at most `sidecar.most_memory`",
         "`sidecar.memory_limit`",
         "Most memory of the sidecar.",
     ),
     f"{PREFIX}state-size": Annotation(
         "state_size",
-        _amount("most_state", "1Gi"),
+        _amount("most_state", fault_of_bytes),
         "amount, at most `sidecar.most_state`",
         "`sidecar.state_size`",
         "Most disk for a state store in the pod.",

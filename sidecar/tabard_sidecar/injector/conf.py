@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
@@ -10,23 +12,40 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validat
 from tabard_sidecar.certificates.conf import ManagedForWebhook
 from tabard_sidecar.certificates.section import MANAGED, TlsSection
 from tabard_sidecar.http.conf import HttpConfig
-from tabard_sidecar.injector.quantities import quantity
+from tabard_sidecar.injector.quantities import fault_of_bytes, fault_of_cores, quantity
 from tabard_sidecar.util.addresses import Address
 
 _NAME = r"^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$"
 _PRINTABLE = r"^[!-~]+$"
+_UTC = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z$"
 MIN_TOKEN_SECONDS = 600
 """Shortest life of a token that Kubernetes projects."""
 
 
-def _check_quantity(text: str) -> str:
-    if not quantity(text):
-        raise ValueError("is no amount; write for example 100m, 1 or 384Mi")
+def _checked(fault_of: Callable[[str], str]) -> Callable[[str], str]:
+    """Return what accepts the amounts in which a function finds no fault."""
+
+    def check(text: str) -> str:
+        if fault := fault_of(text):
+            raise ValueError(fault.removeprefix("it "))
+        return text
+
+    return check
+
+
+def _check_time(text: str) -> str:
+    try:
+        datetime.fromisoformat(text)
+    except ValueError as error:
+        raise ValueError(f"is no time ({error}); write for example 2026-03-01T12:15:00Z") from None
     return text
 
 
-Quantity = Annotated[str, AfterValidator(_check_quantity)]
+Cores = Annotated[str, AfterValidator(_checked(fault_of_cores))]
+Bytes = Annotated[str, AfterValidator(_checked(fault_of_bytes))]
 Name = Annotated[str, Field(pattern=_NAME)]
+ImageName = Annotated[str, Field(min_length=1, max_length=512, pattern=_PRINTABLE)]
+Until = Annotated[str, Field(pattern=_UTC), AfterValidator(_check_time)]
 FileName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.-]{0,62}$")]
 Audience = Annotated[str, Field(max_length=256, pattern=_PRINTABLE)]
 TOKEN_FILE, API_TOKEN_FILE, AUTHORITY_FILE = "token", "api-token", "ca.crt"
@@ -56,11 +75,15 @@ class SidecarConfig(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    image: str = Field(
-        min_length=1,
-        max_length=512,
-        pattern=_PRINTABLE,
+    image: ImageName = Field(
         description="Image with Tabard on its `PATH`, best with its digest.",
+    )
+    former_images: dict[ImageName, Until] = Field(
+        default_factory=dict,
+        max_length=8,
+        description="Further images that the API server's rules accept in new pods, each until a time (UTC, as in "
+        "`2026-03-01T12:15:00Z`): those that injectors from before an upgrade put in until the new ones answer. "
+        "`helm upgrade` sets this by itself. The injector never uses them.",
     )
     image_pull_policy: Literal["IfNotPresent", "Always", "Never"] = Field(
         default="IfNotPresent", description="When nodes fetch the image."
@@ -98,18 +121,24 @@ class SidecarConfig(BaseModel):
     http_port: int = Field(
         default=9181, ge=1024, le=65535, description="Port of health and metrics, on the pod's address."
     )
-    cpu_request: Quantity = Field(default="100m", description="Processor that is reserved.")
-    memory_request: Quantity = Field(default="160Mi", description="Memory that is reserved.")
-    memory_limit: Quantity = Field(
+    cpu_request: Cores = Field(default="100m", description="Processor that is reserved.")
+    memory_request: Bytes = Field(default="160Mi", description="Memory that is reserved.")
+    memory_limit: Bytes = Field(
         default="384Mi",
         description="Most memory. A reload compiles the policy in a process of its own, beside the one that serves.",
     )
-    state_size: Quantity = Field(default="1Gi", description="Most disk for a state store in the pod.")
-    most_cpu: Quantity = Field(default="2", description="Most processor that a pod's annotation may ask for.")
-    most_memory: Quantity = Field(
-        default="2Gi", description="Most memory that a pod's annotation may ask for."
-    )
-    most_state: Quantity = Field(default="10Gi", description="Most disk that a pod's annotation may ask for.")
+    state_size: Bytes = Field(default="1Gi", description="Most disk for a state store in the pod.")
+    most_cpu: Cores = Field(default="2", description="Most processor that a pod's annotation may ask for.")
+    most_memory: Bytes = Field(default="2Gi", description="Most memory that a pod's annotation may ask for.")
+    most_state: Bytes = Field(default="10Gi", description="Most disk that a pod's annotation may ask for.")
+
+    @model_validator(mode="after")
+    def _request_fits(self) -> Self:
+        if (quantity(self.memory_request) or 0) > (quantity(self.memory_limit) or 0):
+            raise ValueError(
+                f"memory_request ({self.memory_request}) is more than memory_limit ({self.memory_limit}); lower it"
+            )
+        return self
 
 
 class ClusterConfig(BaseModel):

@@ -29,7 +29,15 @@ SETTINGS: dict[str, dict[str, Any]] = {
             "replicas": 3,
             "config": {
                 "exempt_namespaces": ["monitoring"],
-                "sidecar": {"keys_secret": "ring", "files_secret": "files", "memory_limit": "512Mi"},
+                "sidecar": {
+                    "keys_secret": "ring",
+                    "files_secret": "files",
+                    "memory_limit": "512Mi",
+                    "former_images": {
+                        "registry.example.org/b:1": "2026-03-01T12:15:00Z",
+                        "registry.example.org/a:1": "2026-03-02T12:15:00Z",
+                    },
+                },
                 "cluster": {
                     "audience": "tabard-x",
                     "tokens": {"b": "vault-b", "a": "vault-z", "c": "vault-b"},
@@ -178,6 +186,10 @@ def test_pods_with_a_sidecar_reach_named_backends_only(helm: Helm):
     assert "169.254.169.254/32" in left_out
 
 
+def _sidecar(**amounts: str) -> dict[str, Any]:
+    return {"injector": {"config": {"sidecar": amounts}}}
+
+
 REFUSED = {
     "agents without the API server's addresses": (
         {"networkPolicy": {"agentNamespaces": ["a"]}},
@@ -191,6 +203,105 @@ REFUSED = {
         {"control": {"enabled": True}, "injector": {"config": {"control": {"audience": "x"}}}},
         "isn't control.config.cluster.audience",
     ),
+    "an audience for two parties": (
+        {"injector": {"config": {"cluster": {"audience": "tabard-control"}}}},
+        "set another injector.config.cluster.audience",
+    ),
+    "an audience for two parties, said of the control service": (
+        {"control": {"enabled": True, "config": {"cluster": {"audience": "tabard"}}}},
+        "set another injector.config.cluster.audience",
+    ),
+    "a vault's audience that is the sidecar's": (
+        {"injector": {"config": {"cluster": {"tokens": {"vault-token": "tabard"}}}}},
+        "tokens.vault-token is injector.config.cluster.audience; use an audience of its own",
+    ),
+    "a vault's audience that is the API server's": (
+        {"injector": {"config": {"cluster": {"issuer": "https://k8s", "tokens": {"vault": "https://k8s"}}}}},
+        "which every token for the API server has; use an audience of its own",
+    ),
+    "a token's file that is there": (
+        {"injector": {"config": {"cluster": {"tokens": {"api-token": "vault"}}}}},
+        "is a file that the sidecar has already",
+    ),
+    "an audience of operators that sidecars have": (
+        {
+            "control": {"enabled": True, "config": {"operators": {"audience": "vault"}}},
+            "injector": {"config": {"cluster": {"tokens": {"vault-token": "vault"}}}},
+        },
+        "so every sidecar could operate zones; set another one",
+    ),
+    "a control service of someone else": (
+        {
+            "control": {"enabled": True},
+            "injector": {"config": {"control": {"url": "https://control.other.svc"}}},
+        },
+        "remove the URL, or set control.enabled to false",
+    ),
+    "no master keys": (
+        {"control": {"enabled": True, "mastersSecret": ""}},
+        "name the Secret with the master keys",
+    ),
+    "master keys among certificates": (
+        {"control": {"enabled": True, "mastersSecret": "tabard-control-certificates"}},
+        "holds certificates; name the Secret with the master keys",
+    ),
+    "a Secret's name that is none": ({"control": {"mastersSecret": "Masters_1"}}, "/control/mastersSecret"),
+    "a certificate among master keys": (
+        {"control": {"enabled": True, "tlsSecret": "tabard-control-masters"}},
+        "name a Secret with nothing but your own tls.crt and tls.key",
+    ),
+    "master keys as passwords": (
+        {"control": {"enabled": True, "secrets": {"redis": "tabard-control-masters"}}},
+        "put files for control.config into another Secret",
+    ),
+    "names for a certificate from elsewhere": (
+        {"control": {"enabled": True, "tlsSecret": "mine", "names": ["a.b"]}},
+        "remove control.names, or leave control.tlsSecret empty",
+    ),
+    "a name with a scheme": ({"control": {"names": ["https://a.b"]}}, "/control/names/0"),
+    "peers of a port that isn't served": (
+        {"control": {"enabled": True, "operatorsFrom": [{"podSelector": {}}]}},
+        "add the section control.config.operators, or remove it",
+    ),
+    "roles of no one": (
+        {
+            "control": {
+                "enabled": True,
+                "config": {
+                    "zones": {
+                        "a": {
+                            "state": {"url": "rediss://r:6379/0"},
+                            "operators": [{"role": "viewer", "group": "g"}],
+                        }
+                    }
+                },
+            }
+        },
+        "zones.a.operators gives roles, and there is no section control.config.operators",
+    ),
+    "one Secret for keys and passwords": (
+        {"injector": {"config": {"sidecar": {"files_secret": "tabard-keys"}}}},
+        "name the same Secret; the zone's keys have one of their own",
+    ),
+    "processor that can't be counted": (_sidecar(cpu_request="1n"), "none finer than 1m"),
+    "no processor": (_sidecar(most_cpu="0m"), "most_cpu is nothing"),
+    "memory in thousandths": (_sidecar(memory_limit="400000000000m"), "write an amount in bytes"),
+    "negative memory": (_sidecar(memory_limit="-1Gi"), "write an amount in bytes"),
+    "memory without its unit": (_sidecar(memory_limit="384"), "less than 1Mi; write an amount with its unit"),
+    "more memory than its limit": (
+        _sidecar(memory_request="1Gi"),
+        "is more than memory_limit (384Mi); lower it",
+    ),
+    "limits of agents that are off": (
+        {"networkPolicy": AGENTS | {"enabled": False}},
+        "limits nothing while networkPolicy.enabled is false",
+    ),
+    "limits of a namespace without sidecars": (
+        {"networkPolicy": AGENTS | {"agentNamespaces": ["kube-system"]}},
+        "is exempt, so no pod there has a sidecar",
+    ),
+    "a namespace twice": ({"networkPolicy": AGENTS | {"agentNamespaces": ["a", "a"]}}, "agentNamespaces"),
+    "an address without its width": ({"networkPolicy": {"apiServer": {"cidrs": ["10.0.0.1"]}}}, "cidrs/0"),
     "a volume of the chart's": ({"control": {"secrets": {"masters": "x"}}}, "masters"),
     "a misspelt value": ({"injector": {"replica": 2}}, "replica"),
     "a misspelt setting": ({"injector": {"config": {"sidecar": {"http_prot": 1}}}}, "http_prot"),

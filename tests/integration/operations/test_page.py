@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,7 +15,7 @@ import pytest
 import yaml
 from tabard_sidecar.control.master import create
 
-from tests.support.chart_cluster import ChartCluster, chart_cluster
+from tests.support.chart_cluster import IMAGE, ChartCluster, chart_cluster
 from tests.support.components import component
 from tests.support.injecting import container, pod
 from tests.support.injector_process import apply
@@ -100,23 +101,70 @@ tabard keys new --directory keys --use signing >> keys.txt
     cluster.kubectl(*("delete", "pod", "old-agent", "--namespace", "support", "--grace-period=0", "--force"))
 
 
-def test_an_injector_of_before_beside_rules_of_after(cluster: ChartCluster):
-    """Until the new replicas answer, what the former ones inject is refused, and never stored without a sidecar."""
-    cluster.deployments = False
+def upgrade(cluster: ChartCluster, *values: str) -> None:
     chart = ("tabard", str(ROOT / "k8s/chart"), "--namespace", "tabard-system", "--wait=false")
-    cluster.helm.run("upgrade", *chart, "--reuse-values", "--set", f"image={NEWER}")
+    cluster.helm.run("upgrade", *chart, "--reset-then-reuse-values", *values)
+
+
+def former_images(cluster: ChartCluster) -> dict[str, str]:
+    """Return the images that the API server's rules accept besides, each with the end of its time."""
+    policy = json.loads(cluster.get("validatingadmissionpolicy", "tabard-pods"))
+    (text,) = [one["expression"] for one in policy["spec"]["variables"] if one["name"] == "former"]
+    found: dict[str, str] = json.loads(text)
+    return found
+
+
+def tried(cluster: ChartCluster) -> str:
+    """Have the API server try a pod; return the image of the sidecar that it would get, or why it would be refused."""
     document = pod()
     document["metadata"] = {"name": "meanwhile"}
+    said = cluster.kubectl(
+        *("create", "--namespace", "support", "--dry-run=server", "--filename", "-"),
+        *("--output", "jsonpath={.spec.initContainers[?(@.name=='tabard')].image}"),
+        given=json.dumps(document),
+        check=False,
+    )
+    return said.strip()
 
-    def refused() -> bool:
-        """Tell whether the API server follows the new rules, which takes it a moment."""
-        said = apply(cluster.kubectl, document, "--namespace", "support", "--dry-run=server", check=False)
-        return "the sidecar's image is that of the injector's configuration" in said
 
-    eventually_blocking(refused)
+def test_an_injector_of_before_beside_rules_of_after(cluster: ChartCluster):
+    """What former replicas inject is accepted until the new ones answer, for a bounded time, and no other image is."""
+    cluster.deployments = False
+    upgrade(cluster, "--set", f"image={NEWER}")
+    assert former_images(cluster).keys() == {IMAGE}
+    # Beyond the moment that the API server takes to follow its rules.
+    for _ in range(20):
+        assert tried(cluster) == IMAGE
+        time.sleep(0.5)
+    before = former_images(cluster), json.loads(cluster.get("deployment", "tabard-injector", "tabard-system"))
+    upgrade(cluster)
+    after = json.loads(cluster.get("deployment", "tabard-injector", "tabard-system"))
+    assert former_images(cluster) == before[0]
+    assert after["spec"]["template"] == before[1]["spec"]["template"]
     cluster.deployments = True
     cluster.kubectl("--namespace", "tabard-system", "rollout", "status", "deployment", "tabard-injector")
-    apply(cluster.kubectl, document, "--namespace", "support")
+    assert tried(cluster) == NEWER
+    # Back again, in the same way.
+    cluster.deployments = False
+    upgrade(cluster, "--set", f"image={IMAGE}")
+    assert former_images(cluster).keys() == {NEWER}
+    assert tried(cluster) == NEWER
+    # Who wants none of this says so.
+    upgrade(
+        cluster,
+        "--set",
+        "image=registry.example.org/third:1",
+        "--set",
+        "admissionPolicies.formerImageSeconds=0",
+    )
+    assert former_images(cluster).keys() == {NEWER}
+    eventually_blocking(lambda: "image is that" not in tried(cluster))
+    cluster.kubectl("delete", "validatingadmissionpolicy", "tabard-pods")
+    upgrade(cluster)
+    assert former_images(cluster) == {}
+    eventually_blocking(
+        lambda: "the sidecar's image is that of the injector's configuration" in tried(cluster)
+    )
 
 
 def test_the_commands_beside_a_sidecar(home: Path):

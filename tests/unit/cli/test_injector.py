@@ -131,7 +131,7 @@ def test_policy_prints_what_kubernetes_accepts(tabard):
     assert [item["kind"] for item in items] == [
         "ValidatingAdmissionPolicy",
         "ValidatingAdmissionPolicyBinding",
-    ] * 3
+    ] * 5
     for item in items:
         kubernetes_validate.validate(item, "1.36", strict=True)
     assert 'secretName in ["ring"]' in items[0]["spec"]["validations"][-1]["expression"]

@@ -325,11 +325,29 @@ REFUSED = {
     ),
     "amount that is none": (
         pod(annotations={"tabard.dev/cpu-request": "much"}),
-        "write an amount such as 100m",
+        "it is no amount; write digits and a unit, such as 100m or 0.5",
     ),
+    "processor finer than Kubernetes counts": (
+        pod(annotations={"tabard.dev/cpu-request": "1n"}),
+        'cpu-request can\'t be "1n": it is finer than 1m, a thousandth of a core',
+    ),
+    "half a thousandth": (pod(annotations={"tabard.dev/cpu-request": "0.5m"}), "finer than 1m"),
+    "negative processor": (pod(annotations={"tabard.dev/cpu-request": "-1"}), "it is negative; write"),
+    "negative memory": (pod(annotations={"tabard.dev/memory-limit": " -1Gi"}), "it is negative; write"),
+    "thousandths of a byte": (
+        pod(annotations={"tabard.dev/memory-limit": "384000000100m"}),
+        "it isn't a whole number of bytes",
+    ),
+    "memory without its unit": (
+        pod(annotations={"tabard.dev/memory-limit": "384"}),
+        "it is less than 1Mi; write an amount with its unit, such as 384Mi",
+    ),
+    "disk without its unit": (pod(annotations={"tabard.dev/state-size": "1"}), "with its unit"),
+    "all there is": (pod(annotations={"tabard.dev/memory-limit": "16Ei"}), "it is more than 1Pi"),
+    "every core there is": (pod(annotations={"tabard.dev/cpu-request": "1M"}), "it is more than 1024 cores"),
     "no amount": (pod(annotations={"tabard.dev/cpu-request": "0"}), "write an amount such as 100m"),
     "too much": (pod(annotations={"tabard.dev/memory-limit": "1Ti"}), "allows at most 2Gi"),
-    "exponent": (pod(annotations={"tabard.dev/memory-limit": "1e999999999"}), "write an amount"),
+    "exponent": (pod(annotations={"tabard.dev/memory-limit": "1e999999999"}), "it is no amount"),
     "request over its limit": (
         pod(annotations={"tabard.dev/memory-request": "1Gi"}),
         "set tabard.dev/memory-limit",
