@@ -33,17 +33,22 @@ DEFAULT_COLLECT_PERCENT: Final = 100
 
 @dataclass(frozen=True, slots=True)
 class EngineStats:
-    """Evaluations of an engine that run on long after their deadline, because OPA can't interrupt a builtin.
+    """Counts of an engine's evaluations.
 
-    Their callers were answered, and their places are given to others, ``max_in_flight`` at most.
+    Some run on long after their deadline, because OPA can't interrupt a builtin. Their callers were answered, and their
+    places are given to others, ``max_in_flight`` at most.
 
     Attributes:
-        stuck: how many there are now.
-        ever_stuck: how many there were since the engine was created.
+        stuck: how many do so now.
+        ever_stuck: how many did since the engine was created.
+        asked: how many evaluations were asked for.
+        remembered: to how many of these a remembered answer was given.
     """
 
     stuck: int
     ever_stuck: int
+    asked: int = 0
+    remembered: int = 0
 
 
 class Engine:
@@ -100,7 +105,7 @@ class Engine:
         self._finalizer()
 
     def stats(self) -> EngineStats:
-        """Return how many evaluations are stuck.
+        """Return the counts.
 
         Raises:
             EngineError: the engine is closed.
@@ -159,6 +164,7 @@ class Engine:
         strict: bool = True,
         deadline_seconds: float = DEFAULT_COMPILE_SECONDS,
         apart: bool = False,
+        remembered_bytes: int = 0,
     ) -> Policy:
         """Compile modules and data into a policy.
 
@@ -173,6 +179,8 @@ class Engine:
             strict: OPA's strict mode, in which for example unused imports and variables are errors.
             deadline_seconds: The longest time. OPA's compiler can't be interrupted: what exceeds it goes on, unseen.
             apart: Compile in a process of its own first, which is ended when it takes too long or too much memory.
+            remembered_bytes: Most memory for answers that are remembered, by what their evaluations read of the input; 0
+                remembers none. See engine/README.md.
 
         Raises:
             EngineError: it doesn't compile; ``errors`` holds everything that the failing stage of OPA's compiler found.
@@ -187,6 +195,7 @@ class Engine:
                 "input_schema": input_schema,
                 "strict": strict,
                 "deadline_ns": int(deadline_seconds * 1e9),
+                "remembered_bytes": remembered_bytes,
             },
             separators=(",", ":"),
         )

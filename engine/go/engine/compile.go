@@ -25,6 +25,8 @@ type Source struct {
 	InputSchema  json.RawMessage   `json:"input_schema"`
 	Strict       bool              `json:"strict"`
 	DeadlineNS   int64             `json:"deadline_ns"` // 0 is none
+	// RememberedBytes bounds the answers that are remembered; 0 remembers none.
+	RememberedBytes int `json:"remembered_bytes"`
 }
 
 // maxCachedValues bounds the values, such as compiled patterns, that builtins cache between evaluations of one policy.
@@ -38,6 +40,7 @@ type Policy struct {
 	values      cache.InterQueryValueCache
 	responses   cache.InterQueryCache
 	inputs      *memory
+	answers     *answers // nil if answers aren't remembered
 	// swift: every step is known to be short, so polling the brake between steps bounds the whole.
 	swift bool
 }
@@ -101,6 +104,8 @@ func Compile(source *Source) (*Policy, error) {
 	if compiler.Failed() {
 		return nil, problemsOf(compiler.Errors, "")
 	}
+	// OPA's indexes were made from the rules as they are now.
+	read := mentions(compiler, source.Entrypoints)
 	inlineConstants(compiler)
 	inlineConstructors(compiler)
 	if err := boundCopies(compiler, source.Entrypoints); err != nil {
@@ -115,12 +120,24 @@ func Compile(source *Source) (*Policy, error) {
 		values:    cache.NewInterQueryValueCache(context.Background(), config),
 		responses: cache.NewInterQueryCache(nil),
 		inputs:    newMemory(),
+		answers:   answersFor(compiler, source, read),
 		swift:     isSwift(compiler, source.Entrypoints) && hasSmallSteps(compiler, data, source.Entrypoints),
 	}
 	if err := policy.prepareAll(source.Entrypoints); err != nil {
 		return nil, err
 	}
 	return policy, nil
+}
+
+func answersFor(compiler *ast.Compiler, source *Source, read *mention) *answers {
+	if source.RememberedBytes <= 0 {
+		return nil
+	}
+	root, parts := layoutOf(compiler, source.Entrypoints, read)
+	if root == nil {
+		return nil
+	}
+	return newAnswers(root, parts, len(source.Entrypoints), source.RememberedBytes)
 }
 
 func parseCapabilities(text []byte) (*ast.Capabilities, error) {

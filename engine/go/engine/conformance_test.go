@@ -26,14 +26,7 @@ var differing = map[string]string{
 // TestOPAsOwnCases runs the cases of OPA's v1 that its module holds, through this package's compiler, store, input and
 // evaluation. Builtin errors are errors here; where OPA takes them for "doesn't match", the case is also run that way.
 func TestOPAsOwnCases(t *testing.T) {
-	found, err := exec.Command("go", "list", "-m", "-f", "{{.Dir}}", "github.com/open-policy-agent/opa").Output()
-	if err != nil {
-		t.Fatalf("OPA's module isn't found: %v", err)
-	}
-	all := cases.MustLoad(strings.TrimSpace(string(found)) + "/v1/test/cases/testdata/v1").Sorted().Cases
-	if len(all) < 1500 {
-		t.Fatalf("only %d cases were read", len(all))
-	}
+	all := opaCases(t)
 	stricter, used := 0, map[string]bool{}
 	for _, one := range all {
 		t.Run(one.Note, func(t *testing.T) {
@@ -64,6 +57,19 @@ func TestOPAsOwnCases(t *testing.T) {
 			t.Errorf("%s is listed, but is no case", begin)
 		}
 	}
+}
+
+func opaCases(t *testing.T) []cases.TestCase {
+	t.Helper()
+	found, err := exec.Command("go", "list", "-m", "-f", "{{.Dir}}", "github.com/open-policy-agent/opa").Output()
+	if err != nil {
+		t.Fatalf("OPA's module isn't found: %v", err)
+	}
+	all := cases.MustLoad(strings.TrimSpace(string(found)) + "/v1/test/cases/testdata/v1").Sorted().Cases
+	if len(all) < 1500 {
+		t.Fatalf("only %d cases were read", len(all))
+	}
+	return all
 }
 
 func differs(note string, used map[string]bool) string {

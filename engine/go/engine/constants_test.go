@@ -96,7 +96,7 @@ func constantsPolicy(t *testing.T, module string) *Policy {
 func wholeOf(t *testing.T, policy *Policy, input string) string {
 	t.Helper()
 	limits := Limits{Deadline: time.Now().Add(time.Minute)}
-	result, err := policy.Evaluate(0, []byte(input), limits, &Ticket{})
+	result, err := policy.Evaluate(0, []byte(input), limits, &Ticket{}, nil)
 	if err != nil || result.Failure != nil {
 		t.Fatal(err, result.Failure)
 	}

@@ -69,7 +69,7 @@ func compiled(t *testing.T) *Policy {
 
 func TestConstructorsReturnWhatTheirCallsReturned(t *testing.T) {
 	limits := Limits{Deadline: time.Now().Add(time.Minute)}
-	result, err := compiled(t).Evaluate(0, []byte(`{"a":"A","b":"B","list":[1,2]}`), limits, &Ticket{})
+	result, err := compiled(t).Evaluate(0, []byte(`{"a":"A","b":"B","list":[1,2]}`), limits, &Ticket{}, nil)
 	if err != nil || result.Failure != nil {
 		t.Fatal(err, result.Failure)
 	}

@@ -34,7 +34,7 @@ func TestConcurrentEvaluationsShareWhatIsRemembered(t *testing.T) {
 				input := fmt.Sprintf(`{"subject":{"id":"u%d","zeta":1,"alpha":"%s"},"list":[%d,3,1]}`,
 					id, strings.Repeat("x", 80), i)
 				limits := Limits{Deadline: time.Now().Add(time.Minute)}
-				result, err := policy.Evaluate(0, []byte(input), limits, &Ticket{})
+				result, err := policy.Evaluate(0, []byte(input), limits, &Ticket{}, nil)
 				if err != nil || result.Failure != nil {
 					t.Error(err, result.Failure)
 					return

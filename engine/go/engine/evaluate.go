@@ -90,8 +90,11 @@ func (p *Policy) compileQueryIn(body ast.Body, context *ast.QueryContext) (*entr
 // Swift tells whether the policy's evaluations observe a hold time: see swiftBuiltins and weighing.
 func (p *Policy) Swift() bool { return p.swift }
 
-// Evaluate runs the entrypoint with this index. It returns ErrHold and no result only if limits has a hold.
-func (p *Policy) Evaluate(index int, input []byte, limits Limits, ticket *Ticket) (result Result, err error) {
+// Evaluate runs the entrypoint with this index. It returns ErrHold and no result only if limits has a hold. If asked isn't nil,
+// it is the question that the input is, and the answer is remembered.
+func (p *Policy) Evaluate(
+	index int, input []byte, limits Limits, ticket *Ticket, asked *Question,
+) (result Result, err error) {
 	defer recovered(&result)
 	if index < 0 || index >= len(p.entrypoints) {
 		return Result{Failure: &Failure{Code: CodeInternal, Message: "no such entrypoint"}}, nil
@@ -104,10 +107,16 @@ func (p *Policy) Evaluate(index int, input []byte, limits Limits, ticket *Ticket
 		result.Failure = invalidInput(parseErr)
 		return result, nil
 	}
+	if asked != nil {
+		value = asked.watching(value, input)
+	}
 	ticket.brake.arm(parsed, limits)
 	term, runErr := p.run(p.entrypoints[index], value, ticket)
 	if runErr == nil {
 		result.JSON, runErr = ticket.brake.write(term.Value)
+	}
+	if runErr == nil && asked != nil {
+		asked.remember(result.JSON)
 	}
 	result.EvalNS = time.Since(parsed).Nanoseconds()
 	if runErr != nil {

@@ -25,6 +25,11 @@ func ParseJSON(text []byte) (ast.Value, error) { return parseJSON(text, nil) }
 // members, since each call adds one element and drops one.
 func parseJSON(text []byte, known *memory) (ast.Value, error) {
 	p := jsonParser{text: text, known: known}
+	return p.whole()
+}
+
+// whole reads the whole text.
+func (p *jsonParser) whole() (ast.Value, error) {
 	p.space()
 	value, err := p.value(0)
 	if err == nil {
@@ -43,6 +48,10 @@ type jsonParser struct {
 	text  []byte
 	at    int
 	known *memory
+	// places receives where the members of open parts are. With it no values are made; the text is checked all the same.
+	places *places
+	// inside is the open part whose value begins here.
+	inside *part
 	// terms is a block that terms are allocated from; pairs and items are the stacks of the open objects and arrays.
 	terms []ast.Term
 	pairs [][2]*ast.Term
@@ -90,6 +99,9 @@ func (p *jsonParser) value(depth int) (ast.Value, error) {
 	case c == '[':
 		return p.array(depth)
 	case c == '"':
+		if p.places != nil {
+			return ast.NullValue, p.skip()
+		}
 		text, err := p.str()
 		if err != nil {
 			return nil, err
@@ -119,15 +131,23 @@ func (p *jsonParser) literal(word string, value ast.Value) (ast.Value, error) {
 }
 
 func (p *jsonParser) object(depth int) (ast.Value, error) {
+	open := p.inside
+	p.inside = nil
+	if open != nil {
+		p.places.parts[open.index].kind = object
+	}
 	p.at++
 	p.space()
 	if p.peek() == '}' {
 		p.at++
+		if p.places != nil {
+			return ast.NullValue, nil
+		}
 		return ast.NewObject(), nil
 	}
 	start := len(p.pairs)
 	for {
-		pair, err := p.member(depth)
+		pair, err := p.member(depth, open)
 		if err != nil {
 			return nil, err
 		}
@@ -140,6 +160,10 @@ func (p *jsonParser) object(depth int) (ast.Value, error) {
 			p.at++
 			if duplicateKey(p.pairs[start:]) {
 				return nil, errors.New("the object that ends here has a duplicate key")
+			}
+			if p.places != nil {
+				p.pairs = p.pairs[:start]
+				return ast.NullValue, nil
 			}
 			object := ast.NewObject(p.pairs[start:]...)
 			p.pairs = p.pairs[:start]
@@ -172,7 +196,8 @@ func duplicateKey(pairs [][2]*ast.Term) bool {
 	return false
 }
 
-func (p *jsonParser) member(depth int) (pair [2]*ast.Term, err error) {
+// member reads a member of an object; open is the open part that the object is, if it is one.
+func (p *jsonParser) member(depth int, open *part) (pair [2]*ast.Term, err error) {
 	p.space()
 	if p.peek() != '"' {
 		return pair, errors.New("an object key should start here")
@@ -186,17 +211,40 @@ func (p *jsonParser) member(depth int) (pair [2]*ast.Term, err error) {
 	}
 	p.at++
 	p.space()
-	var value ast.Value
-	if depth == 0 && p.known != nil {
-		value, err = p.remembered(depth + 1)
-	} else {
-		value, err = p.value(depth + 1)
+	if open != nil {
+		return pair, p.placed(depth, open, string(pair[0].Value.(ast.String)))
 	}
+	value, err := p.memberValue(depth)
 	if err != nil {
 		return pair, err
 	}
-	pair[1] = p.term(value)
+	if p.places == nil {
+		pair[1] = p.term(value)
+	}
 	return pair, nil
+}
+
+func (p *jsonParser) memberValue(depth int) (ast.Value, error) {
+	if depth == 0 && p.known != nil {
+		return p.remembered(depth + 1)
+	}
+	return p.value(depth + 1)
+}
+
+// placed reads the value of a member of an open part, and notes where it is.
+func (p *jsonParser) placed(depth int, open *part, name string) (err error) {
+	begin, inner := p.at, open.members[name]
+	if inner == nil {
+		_, err = p.memberValue(depth)
+	} else {
+		p.inside = inner
+		_, err = p.value(depth + 1)
+		p.inside = nil
+	}
+	if err == nil {
+		p.places.note(open, inner, name, begin, p.at)
+	}
+	return err
 }
 
 // remembered parses a value, or returns the cached value of the same text.
@@ -212,7 +260,7 @@ func (p *jsonParser) remembered(depth int) (ast.Value, error) {
 		return value, nil
 	}
 	value, err := p.value(depth)
-	if err == nil {
+	if err == nil && p.places == nil {
 		p.known.remember(hash, text, value)
 	}
 	return value, err
@@ -236,6 +284,7 @@ func (p *jsonParser) key() (*ast.Term, error) {
 }
 
 func (p *jsonParser) array(depth int) (ast.Value, error) {
+	p.inside = nil
 	p.at++
 	p.space()
 	if p.peek() == ']' {
@@ -249,13 +298,18 @@ func (p *jsonParser) array(depth int) (ast.Value, error) {
 		if err != nil {
 			return nil, err
 		}
-		p.items = append(p.items, p.term(value))
+		if p.places == nil {
+			p.items = append(p.items, p.term(value))
+		}
 		p.space()
 		switch p.peek() {
 		case ',':
 			p.at++
 		case ']':
 			p.at++
+			if p.places != nil {
+				return ast.NullValue, nil
+			}
 			// The array keeps its slice; the stack is reused.
 			array := ast.NewArray(slices.Clone(p.items[start:])...)
 			p.items = p.items[:start]
@@ -303,7 +357,9 @@ func (p *jsonParser) number() (ast.Value, error) {
 			return nil, errors.New("a digit should follow '.'")
 		}
 	}
+	exponent := false
 	if c := p.peek(); c == 'e' || c == 'E' {
+		exponent = true
 		p.at++
 		if c = p.peek(); c == '+' || c == '-' {
 			p.at++
@@ -315,11 +371,24 @@ func (p *jsonParser) number() (ast.Value, error) {
 	if p.at-start > maxDigits {
 		return nil, fmt.Errorf("the number that ends here has more than %d characters", maxDigits)
 	}
+	if p.places != nil && !exponent {
+		return ast.NullValue, nil
+	}
 	text := string(p.text[start:p.at])
 	if interned := ast.InternedIntNumberTermFromString(text); interned != nil {
 		return interned.Value, nil
 	}
 	return ast.NumberChecked(text)
+}
+
+// skip reads a string without making its value.
+func (p *jsonParser) skip() error {
+	start := p.at + 1
+	text, err := p.raw()
+	if err == nil && text == nil {
+		_, err = p.escaped(start)
+	}
+	return err
 }
 
 func (p *jsonParser) str() (string, error) {

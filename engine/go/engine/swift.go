@@ -34,22 +34,27 @@ const maxSwiftPattern = 128
 // library, are never evaluated and don't count.
 func isSwift(compiler *ast.Compiler, entrypoints []string) bool {
 	for rule := range reachable(compiler, entrypoints) {
-		swift := true
-		ast.WalkExprs(rule, func(expr *ast.Expr) bool {
-			swift = swift && (!expr.IsCall() || isSwiftCall(expr.OperatorTerm().Value, expr.Operands()))
-			return !swift
-		})
-		ast.WalkTerms(rule, func(term *ast.Term) bool {
-			if call, ok := term.Value.(ast.Call); ok {
-				swift = swift && isSwiftCall(call[0].Value, call[1:])
-			}
-			return !swift
-		})
-		if !swift {
+		if !everyCall(rule, isSwiftCall) {
 			return false
 		}
 	}
 	return true
+}
+
+// everyCall tells whether a test passes for the operator and the operands of each call in a rule.
+func everyCall(rule *ast.Rule, passes func(operator ast.Value, operands []*ast.Term) bool) bool {
+	every := true
+	ast.WalkExprs(rule, func(expr *ast.Expr) bool {
+		every = every && (!expr.IsCall() || passes(expr.OperatorTerm().Value, expr.Operands()))
+		return !every
+	})
+	ast.WalkTerms(rule, func(term *ast.Term) bool {
+		if call, ok := term.Value.(ast.Call); ok {
+			every = every && passes(call[0].Value, call[1:])
+		}
+		return !every
+	})
+	return every
 }
 
 // reachable returns the rules that the entrypoints refer to, directly or through others. For a reference with a variable

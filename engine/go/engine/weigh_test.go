@@ -107,7 +107,7 @@ func TestHeldEvaluationIsBoundedByItsPolls(t *testing.T) {
 	policy := compileAnswer(t, "answer := [i | some i in numbers.range(1, 100000)]", "{}")
 	ticket := &Ticket{}
 	far := time.Now().Add(time.Hour)
-	if _, err := policy.Evaluate(0, []byte("{}"), Limits{Deadline: far, Hold: far}, ticket); err != ErrHold {
+	if _, err := policy.Evaluate(0, []byte("{}"), Limits{Deadline: far, Hold: far}, ticket, nil); err != ErrHold {
 		t.Fatal(err)
 	}
 	if ticket.brake.polls > 2*maxHeldPolls {
@@ -122,7 +122,7 @@ func TestHeldEvaluationWritesNoLongResult(t *testing.T) {
 	}
 	policy := compileAnswer(t, rules+"answer := x25\n", "{}")
 	far := time.Now().Add(time.Hour)
-	if _, err := policy.Evaluate(0, []byte(`{"a":1}`), Limits{Deadline: far, Hold: far}, &Ticket{}); err != ErrHold {
+	if _, err := policy.Evaluate(0, []byte(`{"a":1}`), Limits{Deadline: far, Hold: far}, &Ticket{}, nil); err != ErrHold {
 		t.Fatal(err)
 	}
 }

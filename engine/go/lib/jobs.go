@@ -57,6 +57,9 @@ type pool struct {
 	inFlight  atomic.Int64
 	stuck     atomic.Int64 // evaluations that run on long after their deadline, in a builtin that OPA can't interrupt
 	everStuck atomic.Int64
+	asked     atomic.Int64 // evaluations that were asked for
+	// remembered counts those of them that a remembered answer answered.
+	remembered atomic.Int64
 }
 
 func newPool(limit int64, heapLimit uint64) *pool { return &pool{limit: limit, heapLimit: heapLimit} }

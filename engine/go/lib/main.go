@@ -155,7 +155,7 @@ func tabard_engine_new(maxInFlight C.int64_t, heapLimit C.int64_t, out *C.tabard
 	give(out, C.TABARD_OK, nil)
 }
 
-// tabard_engine_stats tells how many evaluations of an engine are stuck, as JSON {stuck, ever_stuck}.
+// tabard_engine_stats returns counts of an engine's evaluations, as JSON {stuck, ever_stuck, asked, remembered}.
 //
 //export tabard_engine_stats
 func tabard_engine_stats(handle C.uint64_t, out *C.tabard_outcome) {
@@ -165,14 +165,15 @@ func tabard_engine_stats(handle C.uint64_t, out *C.tabard_outcome) {
 		giveError(out, errors.New("the engine is closed"))
 		return
 	}
-	give(out, C.TABARD_OK, fmt.Appendf(nil, `{"stuck":%d,"ever_stuck":%d}`, owner.stuck.Load(), owner.everStuck.Load()))
+	give(out, C.TABARD_OK, fmt.Appendf(nil, `{"stuck":%d,"ever_stuck":%d,"asked":%d,"remembered":%d}`,
+		owner.stuck.Load(), owner.everStuck.Load(), owner.asked.Load(), owner.remembered.Load()))
 }
 
 //export tabard_engine_free
 func tabard_engine_free(handle C.uint64_t) { pools.remove(uint64(handle)) }
 
-// tabard_compile reads a JSON object {modules, data, entrypoints, capabilities, input_schema, strict}; the handle of the
-// policy is in the outcome.
+// tabard_compile reads a JSON object {modules, data, entrypoints, capabilities, input_schema, strict, deadline_ns,
+// remembered_bytes}; the handle of the policy is in the outcome.
 //
 //export tabard_compile
 func tabard_compile(pool C.uint64_t, request *C.char, length C.int64_t, out *C.tabard_outcome) {
@@ -217,12 +218,20 @@ func tabard_evaluate(
 		return
 	}
 	text, index := borrowed(input, length), int(entrypoint)
+	active.pool.asked.Add(1)
+	asked, known := active.policy.Ask(index, text)
+	if known != nil {
+		active.pool.leave()
+		active.pool.remembered.Add(1)
+		giveResult(out, &engine.Result{JSON: known})
+		return
+	}
 	limits := engine.Limits{Deadline: now.Add(time.Duration(deadlineNS)), HeapLimit: active.pool.heapLimit}
 	hold := time.Duration(holdNS)
 	if hold > 0 && len(text) <= engine.MaxHeldInput && active.mayHold(now) {
 		held, used := limits, threadTime()
 		held.Hold = now.Add(hold)
-		result, err := active.policy.Evaluate(index, text, held, &engine.Ticket{})
+		result, err := active.policy.Evaluate(index, text, held, &engine.Ticket{}, asked)
 		active.held(now, used)
 		if err == nil {
 			active.pool.leave()
@@ -233,7 +242,7 @@ func tabard_evaluate(
 	}
 	kept := bytes.Clone(text)
 	job := start(active, limits, uint64(mailbox), hold > 0, func(ticket *engine.Ticket) engine.Result {
-		result, _ := active.policy.Evaluate(index, kept, limits, ticket)
+		result, _ := active.policy.Evaluate(index, kept, limits, ticket, asked)
 		return result
 	})
 	answer(job, hold, out)

@@ -31,6 +31,7 @@ def compile_options(settings: Settings, tools: Iterable[Tool]) -> CompileOptions
             **_brokered(settings),
         ),
         bundle_keys=bundle_keys(settings.policy.bundle),
+        remembered_bytes=settings.policy.remembered_kib * 1024,
     )
 
 

@@ -104,6 +104,13 @@ class PolicyConfig(BaseModel):
         description="How long the last good policy may be used while the source is broken; then every call is "
         "denied. Unset means without limit.",
     )
+    remembered_kib: int = Field(
+        default=512,
+        ge=0,
+        le=65536,
+        description="Most memory, in KiB, for answers of the policy that are given again to inputs which agree in all that "
+        "the policy reads of them; 0 evaluates every input anew.",
+    )
     breaker_timeouts: int = Field(
         default=5,
         ge=1,

@@ -27,22 +27,41 @@ POLICY_CODE = "policy"
 _FAST = (0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0)
 
 
-class GrantsVerified(Collector):
-    """Collects the counts of verified grants when metrics are scraped."""
+class CountsByResult(Collector):
+    """Collects counts that are kept elsewhere when metrics are scraped.
 
-    def __init__(self, read: Callable[[], Mapping[str, int]]) -> None:
-        self._read = read
+    Args:
+        name: the metric's name.
+        documentation: what is counted.
+        read: returns the counts by result.
+    """
+
+    def __init__(self, name: str, documentation: str, read: Callable[[], Mapping[str, int]]) -> None:
+        self._name, self._documentation, self._read = name, documentation, read
 
     def collect(self) -> Iterator[Metric]:
         """Yield the metric family."""
-        family = CounterMetricFamily(
-            "tabard_grants_verified",
-            "Grants checked; result is computed, cached or refused.",
-            labels=("result",),
-        )
+        family = CounterMetricFamily(self._name, self._documentation, labels=("result",))
         for result, count in self._read().items():
             family.add_metric((result,), count)
         yield family
+
+
+def grants_verified(read: Callable[[], Mapping[str, int]]) -> CountsByResult:
+    """Return the counts of verified grants."""
+    return CountsByResult(
+        "tabard_grants_verified", "Grants checked; result is computed, cached or refused.", read
+    )
+
+
+def policy_evaluations(read: Callable[[], Mapping[str, int]]) -> CountsByResult:
+    """Return the counts of evaluations."""
+    return CountsByResult(
+        "tabard_policy_evaluations",
+        "Inputs that the policy in this process answered; result is evaluated, or remembered for an answer that was given "
+        "again.",
+        read,
+    )
 
 
 class Metrics:
@@ -196,7 +215,11 @@ class Metrics:
 
         Counting in the instrument itself would cost more than the look-up of a cached grant.
         """
-        self.registry.register(GrantsVerified(read))
+        self.registry.register(grants_verified(read))
+
+    def pull_policy_evaluations(self, read: Callable[[], Mapping[str, int]]) -> None:
+        """Export the counts by result that ``read`` returns as ``tabard_policy_evaluations_total``, at each scrape."""
+        self.registry.register(policy_evaluations(read))
 
     def decided(self, operation: str, *, allowed: bool, code: str, seconds: float) -> None:
         """Count a decision.

@@ -35,6 +35,7 @@ from tabard_sidecar.pipeline.task_state_cache import TaskStateCache
 from tabard_sidecar.pipeline.task_states import TaskStates
 from tabard_sidecar.policy.argument_checks import ArgumentChecks
 from tabard_sidecar.policy.catalogue_source import CatalogueSource
+from tabard_sidecar.policy.engines.embedded import evaluations
 from tabard_sidecar.policy.factory import create_runtime
 from tabard_sidecar.policy.runtime import Runtime
 from tabard_sidecar.policy.status import PolicyState, PolicyStatus
@@ -206,10 +207,12 @@ class Parts:
         )
 
     def _policy_runtime(self) -> Runtime:
+        engine = Engine(hold_seconds=_HOLD_SECONDS)
+        self.metrics.pull_policy_evaluations(lambda: evaluations(engine))
         return create_runtime(
             self.settings.policy,
             compile_options(self.settings, self.catalogue),
-            Engine(hold_seconds=_HOLD_SECONDS),
+            engine,
             self.clock,
             _policy_listener(self.health.component("policy"), self.metrics),
             self.catalogues,

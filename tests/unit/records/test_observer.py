@@ -246,6 +246,14 @@ def test_grant_verifications_are_pulled(registry):
     assert registry.get_sample_value("tabard_grants_verified_total", {"result": "cached"}) == 7
 
 
+def test_evaluations_are_pulled(registry):
+    """How often the policy was evaluated, and how often its answer was remembered, shows when metrics are read."""
+    Metrics(registry).pull_policy_evaluations(lambda: {"evaluated": 2, "remembered": 40})
+    name = "tabard_policy_evaluations_total"
+    assert registry.get_sample_value(name, {"result": "evaluated"}) == 2
+    assert registry.get_sample_value(name, {"result": "remembered"}) == 40
+
+
 async def test_state_operations_are_timed_and_passed_on(registry, tmp_path):
     """Every operation of the store answers as without the timing, and is observed."""
     failures = []

@@ -67,6 +67,15 @@ def _failed(error: EvaluationError) -> EvaluationFailedError:
     return EvaluationFailedError(error.code, error.message, error.file or "", error.row or 0)
 
 
+def evaluations(engine: Engine) -> dict[str, int]:
+    """Return how many inputs were evaluated, and how many got a remembered answer. A closed engine tells nothing."""
+    try:
+        stats = engine.stats()
+    except EngineError:
+        return {}
+    return {"evaluated": stats.asked - stats.remembered, "remembered": stats.remembered}
+
+
 class FileProvider:
     """Loads a folder or bundle. A loaded policy stays usable if the files change or disappear."""
 

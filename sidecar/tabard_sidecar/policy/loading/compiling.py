@@ -71,6 +71,7 @@ class CompileOptions:
         remote: whether an OPA server evaluates the policy.
         apart: whether to compile in a process of its own first, so that no policy can take this process down.
         whole_library: whether to compile modules of the library that the policy doesn't reach, too.
+        remembered_bytes: most memory for answers that are remembered; 0 remembers none.
     """
 
     insecure_builtins: frozenset[str] = frozenset()
@@ -80,6 +81,7 @@ class CompileOptions:
     remote: bool = False
     apart: bool = False
     whole_library: bool = False
+    remembered_bytes: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -308,6 +310,8 @@ def _compile(engine: Engine, job: _Job, data: Mapping[str, Json], options: Compi
         strict=True,
         deadline_seconds=COMPILE_SECONDS,
         apart=options.apart,
+        # A mask is evaluated on records, which all differ.
+        remembered_bytes=options.remembered_bytes if job.entrypoint == ENTRYPOINT else 0,
     )
 
 

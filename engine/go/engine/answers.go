@@ -1,0 +1,150 @@
+package engine
+
+import (
+	"crypto/rand"
+	"crypto/sha256"
+	"sync"
+)
+
+// A decision is a function of what the policy reads of its input, and most of what differs between two calls isn't read. So
+// answers are remembered by what their evaluations have read: an answer is at the end of a way of readings, each of which says
+// what is read next. Two inputs that agree in all readings of a way lead to one evaluation, step by step.
+//
+// A way is a chain of digests: a secret of the entrypoint, then of the digest before with a place and the text that was found
+// there. No text of an input is kept, only these digests, names of members, and the answers.
+type answers struct {
+	root   *part
+	parts  int
+	begins []digest // where the ways of each entrypoint begin
+
+	mu    sync.Mutex
+	steps map[digest]*step
+	queue []*step // oldest first; a step that was used since its last check moves to the end
+	total int
+	limit int
+	pace  pace
+}
+
+type digest [sha256.Size]byte
+
+// step is a point of a way: what is read there, or the answer.
+type step struct {
+	at     digest
+	next   reading
+	answer []byte // nil where something is read
+	used   bool
+}
+
+const (
+	stepBytes     = 192     // of a step in memory, beside its texts
+	longestAnswer = 8 << 10 // bytes; a longer answer isn't remembered
+	mostReadings  = 64      // an evaluation that reads more isn't remembered
+	longestWay    = 4 * mostReadings
+	longestAsked  = 64 << 10 // bytes of an input; a longer one is evaluated
+)
+
+func newAnswers(root *part, parts, entrypoints, limit int) *answers {
+	made := &answers{root: root, parts: parts, steps: map[digest]*step{}, limit: limit, pace: newPace()}
+	for range entrypoints {
+		var secret digest
+		rand.Read(secret[:]) // never fails
+		made.begins = append(made.begins, secret)
+	}
+	return made
+}
+
+// wanted tells whether the next evaluation should ask.
+func (a *answers) wanted() bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.pace.asks()
+}
+
+// recall returns the answer at the end of the way that an input leads along; nil if there is none.
+func (a *answers) recall(asked *Question) []byte {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	at := asked.begin
+	for range longestWay {
+		found := a.steps[at]
+		if found == nil {
+			return nil
+		}
+		found.used = true
+		if found.answer != nil {
+			a.pace.hit()
+			return found.answer
+		}
+		at = asked.follow(at, found.next)
+	}
+	return nil
+}
+
+// remember adds the answer of an evaluation, and the steps of its way that aren't known yet. Where a known step reads something
+// that this evaluation didn't read, the way goes through it all the same: the answer then holds for fewer inputs.
+func (a *answers) remember(asked *Question, answer []byte) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	at, left := asked.begin, asked.readings
+	for range longestWay {
+		found := a.steps[at]
+		switch {
+		case found != nil && found.answer != nil:
+			return
+		case found != nil:
+			left = without(left, found.next)
+			at = asked.follow(at, found.next)
+		case len(left) == 0:
+			a.add(&step{at: at, answer: answer})
+			return
+		default:
+			a.add(&step{at: at, next: left[0]})
+			at = asked.follow(at, left[0])
+			left = left[1:]
+		}
+	}
+}
+
+// without returns readings without one of them; readings that a question holds aren't changed.
+func without(readings []reading, one reading) []reading {
+	for i := range readings {
+		if readings[i] == one {
+			if i == 0 {
+				return readings[1:]
+			}
+			return append(append(make([]reading, 0, len(readings)-1), readings[:i]...), readings[i+1:]...)
+		}
+	}
+	return readings
+}
+
+func (a *answers) add(made *step) {
+	size := made.size()
+	for a.total+size > a.limit {
+		if len(a.queue) == 0 {
+			return
+		}
+		a.forgetOne()
+	}
+	a.steps[made.at] = made
+	a.queue = append(a.queue, made)
+	a.total += size
+}
+
+func (s *step) size() int { return stepBytes + len(s.next.name) + len(s.answer) }
+
+// forgetOne drops the oldest step that wasn't used since its last check.
+func (a *answers) forgetOne() {
+	for {
+		oldest := a.queue[0]
+		a.queue[0] = nil
+		a.queue = a.queue[1:]
+		if !oldest.used {
+			delete(a.steps, oldest.at)
+			a.total -= oldest.size()
+			return
+		}
+		oldest.used = false
+		a.queue = append(a.queue, oldest)
+	}
+}

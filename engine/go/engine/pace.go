@@ -1,0 +1,39 @@
+package engine
+
+const (
+	paceWindow  = 64   // questions after which it is judged whether asking pays
+	paceWorth   = 8    // it does if one of so many was answered
+	shortestOff = 128  // evaluations without asking, the first time
+	longestOff  = 8192 // and at most
+)
+
+// pace decides which evaluations ask for a remembered answer. Some policies read what differs in every call, such as the time;
+// asking costs them a tenth of an evaluation. So after a window with few answers a number of evaluations doesn't ask.
+type pace struct {
+	asked, hits int
+	off, left   int
+}
+
+func newPace() pace { return pace{off: shortestOff} }
+
+// asks tells whether the next evaluation asks.
+func (p *pace) asks() bool {
+	if p.left > 0 {
+		p.left--
+		return false
+	}
+	if p.asked == paceWindow {
+		worth := p.hits*paceWorth >= p.asked
+		p.asked, p.hits = 0, 0
+		if !worth {
+			p.left = p.off - 1
+			p.off = min(2*p.off, longestOff)
+			return false
+		}
+		p.off = shortestOff
+	}
+	p.asked++
+	return true
+}
+
+func (p *pace) hit() { p.hits++ }

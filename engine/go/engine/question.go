@@ -1,0 +1,160 @@
+package engine
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+
+	"github.com/open-policy-agent/opa/v1/ast"
+)
+
+// aspect is what is read of a part of an input.
+type aspect uint8
+
+const (
+	ofMember aspect = iota // the value of one member
+	ofWhole                // the whole value
+	ofKind                 // whether it is an object; the whole value if it isn't one
+)
+
+// reading is one thing that an evaluation reads of its input.
+type reading struct {
+	aspect aspect
+	part   int
+	name   string // of a member
+}
+
+// kind is what the value of a part is in one input.
+type kind uint8
+
+const (
+	absent kind = iota
+	object
+	other
+)
+
+// places are where the parts of one input are in its text, and the members of those that are objects.
+type places struct {
+	parts   []place
+	members []memberPlace // of all parts
+}
+
+type place struct {
+	kind       kind
+	begin, end int
+}
+
+type memberPlace struct {
+	part       int
+	name       string
+	begin, end int
+}
+
+func (p *places) note(open, inner *part, name string, begin, end int) {
+	p.members = append(p.members, memberPlace{open.index, name, begin, end})
+	if inner == nil {
+		return
+	}
+	found := &p.parts[inner.index]
+	found.begin, found.end = begin, end
+	if found.kind != object {
+		found.kind = other
+	}
+}
+
+const (
+	usualMembers  = 40
+	usualReadings = 24
+)
+
+// Question is an input for which an answer may be remembered. It is valid as long as its text is.
+type Question struct {
+	answers  *answers
+	begin    digest
+	text     []byte
+	places   places
+	readings []reading
+	lost     bool // the evaluation read more than can be remembered
+	scratch  []byte
+}
+
+// Ask returns the question that an input is, and the remembered answer, if there is one. The question is nil if its answer can't
+// be remembered, or if asking isn't worth it now. A text that isn't JSON, or no object, is no question.
+func (p *Policy) Ask(index int, input []byte) (asked *Question, answer []byte) {
+	defer func() {
+		if recover() != nil {
+			asked, answer = nil, nil
+		}
+	}()
+	if p.answers == nil || index < 0 || index >= len(p.entrypoints) || len(input) > longestAsked || !p.answers.wanted() {
+		return nil, nil
+	}
+	asked = &Question{answers: p.answers, begin: p.answers.begins[index], text: input}
+	asked.places.parts = make([]place, p.answers.parts)
+	asked.places.members = make([]memberPlace, 0, usualMembers)
+	parser := jsonParser{text: input, known: p.inputs, places: &asked.places, inside: p.answers.root}
+	if _, err := parser.whole(); err != nil || asked.places.parts[0].kind != object {
+		return nil, nil
+	}
+	return asked, p.answers.recall(asked)
+}
+
+// follow returns the digest after a reading.
+func (q *Question) follow(at digest, one reading) digest {
+	found, text := q.find(one)
+	buffer := append(q.scratch[:0], at[:]...)
+	buffer = append(buffer, byte(one.aspect), byte(found))
+	buffer = binary.BigEndian.AppendUint32(buffer, uint32(one.part))
+	buffer = binary.BigEndian.AppendUint32(buffer, uint32(len(one.name)))
+	buffer = append(append(buffer, one.name...), text...)
+	q.scratch = buffer
+	return sha256.Sum256(buffer)
+}
+
+// find returns what is read: nothing, an object of which no more is read, or a text.
+func (q *Question) find(one reading) (kind, []byte) {
+	at := q.places.parts[one.part]
+	if one.aspect == ofMember {
+		for _, member := range q.places.members {
+			if member.part == one.part && member.name == one.name {
+				return other, q.text[member.begin:member.end]
+			}
+		}
+		return absent, nil
+	}
+	if at.kind == absent || (at.kind == object && one.aspect == ofKind) {
+		return at.kind, nil
+	}
+	return other, q.text[at.begin:at.end]
+}
+
+func (q *Question) note(one reading) {
+	for i := range q.readings {
+		if q.readings[i] == one {
+			return
+		}
+	}
+	if len(q.readings) == mostReadings {
+		q.lost = true
+		return
+	}
+	q.readings = append(q.readings, one)
+}
+
+// watching returns the input with notes taken of what is read of it.
+func (q *Question) watching(input ast.Value, text []byte) ast.Value {
+	q.text, q.lost = text, false
+	q.readings = make([]reading, 0, usualReadings)
+	outermost, is := input.(ast.Object)
+	if !is {
+		q.lost = true
+		return input
+	}
+	return watch(q, outermost, q.answers.root)
+}
+
+// remember keeps the answer of the evaluation that read what was watched.
+func (q *Question) remember(answer []byte) {
+	if !q.lost && len(answer) <= longestAnswer {
+		q.answers.remember(q, append(make([]byte, 0, len(answer)), answer...))
+	}
+}
