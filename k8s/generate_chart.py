@@ -13,6 +13,7 @@ from typing import Any
 
 import yaml
 from pydantic import BaseModel
+from tabard_sidecar.cluster.own_rules import own_rules
 from tabard_sidecar.control.conf import ControlSettings
 from tabard_sidecar.injector.admission_policy import admission_policies
 from tabard_sidecar.injector.conf import InjectorSettings
@@ -71,12 +72,16 @@ def _files() -> dict[Path, str]:
     )
     service = {"name": "tabard-injector", "namespace": _mark("namespace"), "path": "/inject", "port": 443}
     webhook = webhook_configuration(settings, {"service": service})
+    doctor = "---\n".join(_template(one) for one in own_rules(_mark("namespace")))
     policies = "---\n".join(_template(one) for one in admission_policies(settings))
     return {
         CHART / "templates" / "webhook.yaml": _HEAD + _CONFIG + _template(webhook),
         CHART
         / "templates"
         / "policies.yaml": f"{_HEAD}{{{{- if .Values.admissionPolicies.enabled }}}}\n{_CONFIG}{policies}{{{{- end }}}}\n",
+        CHART
+        / "templates"
+        / "doctor-rules.yaml": f"{_HEAD}{{{{- if .Values.doctor.enabled }}}}\n{doctor}{{{{- end }}}}\n",
         CHART / "values.schema.json": json.dumps(_schema(), indent=2) + "\n",
     }
 
@@ -196,6 +201,7 @@ def _schema() -> dict[str, Any]:
                 "config": control,
             }
         ),
+        "doctor": _object({"enabled": boolean}),
         "networkPolicy": _object(network),
         "podDisruptionBudget": _object({"enabled": boolean}),
         "topologySpread": _object(spread),

@@ -1,4 +1,4 @@
-"""Writes k8s/install.yaml, the chart with its default values and the namespace, and k8s/control.yaml, the control service.
+"""Writes k8s/install.yaml, the chart with its default values and the namespace, k8s/control.yaml and k8s/doctor.yaml, parts of it.
 
 ``python k8s/render_install.py HELM`` writes; HELM is the program, which ``tests/components/helm.sh`` installs.
 """
@@ -25,14 +25,21 @@ _CONTROL = """\
 # Generated from the chart by `make install-yaml`. The control service, to be applied after install.yaml; README.md beside this
 # file says what has to exist before.
 """
+_DOCTOR = """\
+# Generated from the chart by `make install-yaml`. A ServiceAccount for `tabard doctor --kubernetes`, to be applied after
+# install.yaml.
+"""
 
 
 def rendered(helm: str) -> dict[Path, str]:
     """Return the text of each file."""
     control = ("--set", "control.enabled=true", "--show-only", "templates/control.yaml")
+    doctor = [f"templates/{name}" for name in ("doctor.yaml", "doctor-rules.yaml")]
+    shown = (part for name in doctor for part in ("--show-only", name))
     return {
         FOLDER / "install.yaml": _INSTALL + _template(helm),
         FOLDER / "control.yaml": _CONTROL + _template(helm, *control),
+        FOLDER / "doctor.yaml": _DOCTOR + _template(helm, "--set", "doctor.enabled=true", *shown),
     }
 
 

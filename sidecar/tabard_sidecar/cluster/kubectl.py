@@ -17,7 +17,7 @@ from pathlib import Path
 import aiohttp
 from tabard.arguments import ArgumentsError, parse_json
 
-from tabard_sidecar.cluster.api import TABLE, existence, without_effect
+from tabard_sidecar.cluster.api import TABLE, existence, without_content, without_effect
 from tabard_sidecar.kubernetes.api import ApiError, Object
 
 _START_SECONDS, _SECONDS = 20.0, 30.0
@@ -47,9 +47,7 @@ class Kubectl:
         try:
             await self._asked("GET", existence(namespace, kind, name), accept=TABLE)
         except ApiError as error:
-            if error.missing:
-                return False
-            raise
+            return await without_content(self, namespace, kind, name, error)
         return True
 
     async def _asked(self, method: str, path: str, body: bytes | None = None, accept: str = _JSON) -> Object:

@@ -13,6 +13,11 @@ from tabard_sidecar.util.lean import dataclass
 
 INJECTOR, CONTROL = "tabard-injector", "tabard-control"
 """Names that the chart gives."""
+RULES = {
+    "ValidatingAdmissionPolicy": "validatingadmissionpolicies",
+    "ValidatingAdmissionPolicyBinding": "validatingadmissionpolicybindings",
+}
+"""Collection of each kind of the API server's own rules."""
 _NAMED = 5
 
 

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from tabard_sidecar.cluster.api import Api, listed
 from tabard_sidecar.cluster.model import CONTROL, INJECTOR, Release, dig, items, name_of, several
+from tabard_sidecar.cluster.own_rules import DOCTOR, binds_doctor
 from tabard_sidecar.kubernetes.api import Object
 from tabard_sidecar.util.findings import Finding, ok, warning
 
@@ -35,6 +36,7 @@ class Reach(NamedTuple):
         name: what the object's name begins with; empty for any object.
         own: whether only objects of the release's namespace count.
         needed: whether the release's own ServiceAccounts need it.
+        tried: whether the doctor's own ServiceAccount tries it, and nothing comes of that.
     """
 
     text: str
@@ -44,6 +46,7 @@ class Reach(NamedTuple):
     name: str = ""
     own: bool = True
     needed: bool = False
+    tried: bool = False
 
 
 class Wish(NamedTuple):
@@ -59,6 +62,8 @@ class Wish(NamedTuple):
     """Empty for objects of the cluster."""
     allowed: frozenset[str]
     """Subjects that need it."""
+    tried: bool = False
+    """Whether the doctor tries it, bound by rules of its own."""
 
 
 class Grant(NamedTuple):
@@ -77,8 +82,10 @@ async def check_rights(api: Api, release: Release) -> list[Finding]:
     """
     grants = [grant async for grant in _grants(api, release)]
     held: dict[str, list[str]] = {}
+    bound = {await _bound_doctor(api, release, grants)}
     for wish in _wishes(release):
-        for who in {one.subject for one in grants if _gives(one, wish)} - wish.allowed:
+        needed = wish.allowed | bound if wish.tried else wish.allowed
+        for who in {one.subject for one in grants if _gives(one, wish)} - needed:
             held.setdefault(who, []).append(wish.text)
     found = [
         warning("rights", f"{who} may {'; '.join(sorted(texts))}", _STEP)
@@ -91,6 +98,13 @@ async def check_rights(api: Api, release: Release) -> list[Finding]:
             few.setdefault(text, []).append(who)
     found += [warning("rights", f"{several(who)} may {text}", _STEP) for text, who in few.items()]
     return found or [ok("rights", "only who has to may read keys, enter sidecars or change the rules")]
+
+
+async def _bound_doctor(api: Api, release: Release, grants: list[Grant]) -> str:
+    """Return the ServiceAccount whose creations are tried only, if the API server's rules see to that; else nothing."""
+    doctor = f"ServiceAccount {release.namespace}/{DOCTOR}"
+    known = any(one.subject == doctor for one in grants)
+    return doctor if known and await binds_doctor(api, release.namespace) else ""
 
 
 def _wishes(release: Release) -> Iterator[Wish]:
@@ -115,6 +129,7 @@ def _wishes(release: Release) -> Iterator[Wish]:
             one.name,
             own if one.own else "",
             frozenset({injector, control}) if one.needed else frozenset(),
+            one.tried,
         )
 
 
@@ -158,10 +173,16 @@ _REACHES = (
         _some("pods/exec", "pods/attach", "pods/ephemeralcontainers"),
         _some("create", "get", "patch", "update"),
     ),
-    Reach("start pods in {own}", "", _some("pods"), _some("create")),
+    Reach("start pods in {own}", "", _some("pods"), _some("create"), tried=True),
     Reach("start workloads in {own}", "apps", _WORKLOADS, _some("create", "update", "patch")),
     Reach("start jobs in {own}", "batch", _some("jobs", "cronjobs"), _some("create", "update", "patch")),
-    Reach("have tokens of {own}'s ServiceAccounts", "", _some("serviceaccounts/token"), _some("create")),
+    Reach(
+        "have tokens of {own}'s ServiceAccounts",
+        "",
+        _some("serviceaccounts/token"),
+        _some("create"),
+        tried=True,
+    ),
     Reach("change the Secrets of {own}", "", _some("secrets"), _CHANGING, "tabard-", needed=True),
     Reach("change the configuration of {own}", "", _some("configmaps"), _CHANGING, "tabard-", needed=True),
     Reach(

@@ -6,12 +6,15 @@ from typing import Any
 
 from tabard_sidecar.cluster.api import Api
 from tabard_sidecar.cluster.model import Release, items, unreadable
+from tabard_sidecar.cluster.own_rules import NO_OBJECT
 from tabard_sidecar.injector import names
 from tabard_sidecar.injector.conf import MIN_TOKEN_SECONDS
 from tabard_sidecar.kubernetes.api import ApiError, Object
 from tabard_sidecar.util.findings import Finding, ok, problem
 
 _POD = "tabard-doctor"
+_NOTHING = {"apiVersion": "v1", "kind": "Secret", "name": "tabard-doctor-none", "uid": NO_OBJECT}
+"""What a token is to be bound to that must never be given out, not even by a dry run."""
 _MOST_SPACES = 3
 _ELSEWHERE = "default"
 
@@ -68,7 +71,7 @@ async def check_refusals(api: Api, release: Release) -> list[Finding]:
     token = {
         "apiVersion": "authentication.k8s.io/v1",
         "kind": "TokenRequest",
-        "spec": {"audiences": [audience], "expirationSeconds": MIN_TOKEN_SECONDS},
+        "spec": {"audiences": [audience], "expirationSeconds": MIN_TOKEN_SECONDS, "boundObjectRef": _NOTHING},
     }
     place = f"/api/v1/namespaces/{namespace}"
     return [
@@ -87,9 +90,17 @@ async def _refused(api: Api, path: str, document: Object, how: str) -> Finding:
     try:
         await api.try_create(path, document)
     except ApiError as error:
-        return ok(what, f"{how} is refused") if _denied(error) else unreadable(what, error)
+        if _denied(error):
+            return ok(what, f"{how} is refused")
+        if not _unbound(error):
+            return unreadable(what, error)
     step = "See what is said of rules; the API server takes some seconds to follow a change of them."
     return problem(what, f"{how} isn't refused", step)
+
+
+def _unbound(error: ApiError) -> bool:
+    """Return whether a token wasn't given out only because there is nothing that it could be bound to."""
+    return (error.missing or error.conflict) and f'"{_NOTHING["name"]}"' in str(error)
 
 
 def _denied(error: ApiError) -> bool:

@@ -10,7 +10,7 @@ from cryptography import x509
 
 from tabard_sidecar.cluster.api import Api
 from tabard_sidecar.cluster.comparing import differences
-from tabard_sidecar.cluster.model import INJECTOR, Release, dig, items, several
+from tabard_sidecar.cluster.model import INJECTOR, RULES, Release, dig, items, several
 from tabard_sidecar.injector.admission_policy import admission_policies
 from tabard_sidecar.injector.registration import NAME, webhook_configuration
 from tabard_sidecar.kubernetes.api import ApiError, Object
@@ -23,10 +23,6 @@ _UPGRADE = timedelta(days=1)
 _RESTORE = (
     "helm upgrade restores it; without Helm apply k8s/install.yaml, or what `tabard injector {}` prints."
 )
-_COLLECTIONS = {
-    "ValidatingAdmissionPolicy": "validatingadmissionpolicies",
-    "ValidatingAdmissionPolicyBinding": "validatingadmissionpolicybindings",
-}
 
 
 async def check_webhook(api: Api, release: Release) -> list[Finding]:
@@ -89,7 +85,7 @@ async def check_rules(api: Api, release: Release) -> list[Finding]:
     for one in shipped:
         kind, name = one["kind"], one["metadata"]["name"]
         try:
-            found = await api.get(f"{_PLACE}/{_COLLECTIONS[kind]}/{name}")
+            found = await api.get(f"{_PLACE}/{RULES[kind]}/{name}")
         except ApiError as error:
             if not error.missing:
                 raise

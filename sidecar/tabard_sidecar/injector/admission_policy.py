@@ -12,7 +12,7 @@ from typing import Any
 from tabard_sidecar.injector import names
 from tabard_sidecar.injector.conf import InjectorSettings
 
-_API = "admissionregistration.k8s.io/v1"
+API = "admissionregistration.k8s.io/v1"
 _PODS, _EXEC, _TOKENS = "tabard-pods", "tabard-exec", "tabard-tokens"
 _STATUS, _BINDINGS = "tabard-pods-status", "tabard-pods-binding"
 _PRIVATE = sorted(names.VOLUMES - {names.AGENT_VOLUME})
@@ -27,15 +27,15 @@ def admission_policies(settings: InjectorSettings) -> list[dict[str, Any]]:
     """Return the policies and their bindings."""
     return [
         _policy(_PODS, settings, _pods_rules(), _images(settings) | _variables(), _pod_validations(settings)),
-        _binding(_PODS),
-        _policy(_STATUS, settings, [_rule(["pods/status"], ["UPDATE"])], _label_variables(), [_kept_label()]),
-        _binding(_STATUS),
-        _policy(_BINDINGS, settings, [_rule(["pods/binding", "bindings"], ["CREATE"])], {}, [_no_label()]),
-        _binding(_BINDINGS),
+        binding(_PODS),
+        _policy(_STATUS, settings, [rule(["pods/status"], ["UPDATE"])], _label_variables(), [_kept_label()]),
+        binding(_STATUS),
+        _policy(_BINDINGS, settings, [rule(["pods/binding", "bindings"], ["CREATE"])], {}, [_no_label()]),
+        binding(_BINDINGS),
         _policy(_EXEC, settings, _exec_rules(), {}, _exec_validations()),
-        _binding(_EXEC),
-        _policy(_TOKENS, settings, [_rule(["serviceaccounts/token"], ["CREATE"])], {}, _tokens(settings)),
-        _binding(_TOKENS),
+        binding(_EXEC),
+        _policy(_TOKENS, settings, [rule(["serviceaccounts/token"], ["CREATE"])], {}, _tokens(settings)),
+        binding(_TOKENS),
     ]
 
 
@@ -245,14 +245,15 @@ def _tokens(settings: InjectorSettings) -> list[tuple[str, str]]:
 
 
 def _pods_rules() -> list[dict[str, Any]]:
-    return [_rule(["pods", "pods/ephemeralcontainers", "pods/resize"], ["CREATE", "UPDATE"])]
+    return [rule(["pods", "pods/ephemeralcontainers", "pods/resize"], ["CREATE", "UPDATE"])]
 
 
 def _exec_rules() -> list[dict[str, Any]]:
-    return [_rule(["pods/exec", "pods/attach"], ["CONNECT"])]
+    return [rule(["pods/exec", "pods/attach"], ["CONNECT"])]
 
 
-def _rule(resources: list[str], operations: list[str]) -> dict[str, Any]:
+def rule(resources: list[str], operations: list[str]) -> dict[str, Any]:
+    """Return the rule of a policy for resources of the core API in namespaces."""
     return {
         "apiGroups": [""],
         "apiVersions": ["v1"],
@@ -287,12 +288,13 @@ def _policy(
         spec["variables"] = [
             {"name": name, "expression": expression} for name, expression in variables.items()
         ]
-    return {"apiVersion": _API, "kind": "ValidatingAdmissionPolicy", "metadata": {"name": name}, "spec": spec}
+    return {"apiVersion": API, "kind": "ValidatingAdmissionPolicy", "metadata": {"name": name}, "spec": spec}
 
 
-def _binding(name: str) -> dict[str, Any]:
+def binding(name: str) -> dict[str, Any]:
+    """Return the binding that has a policy of this name refuse, everywhere that it matches."""
     return {
-        "apiVersion": _API,
+        "apiVersion": API,
         "kind": "ValidatingAdmissionPolicyBinding",
         "metadata": {"name": name},
         "spec": {"policyName": name, "validationActions": ["Deny"]},
