@@ -1,4 +1,4 @@
-"""A fake of an identity provider that exchanges tokens, for replies that no real one gives. Keycloak is in tests/integration."""
+"""A fake of an identity provider that exchanges tokens, for replies that no real one gives. Real ones are in tests/integration."""
 
 from __future__ import annotations
 

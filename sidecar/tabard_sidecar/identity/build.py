@@ -20,8 +20,9 @@ from tabard_sidecar.identity.subject import Issuer, SubjectTokens
 from tabard_sidecar.util.lean import dataclass
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from pathlib import Path
+    from typing import Any
 
     from tabard_sidecar.identity.conf import (
         IdentityConfig,
@@ -81,6 +82,7 @@ def build_identity(  # noqa: PLR0913 - one argument per thing that identity depe
     clock: Clock,
     accept: Sequence[TrustedZoneConfig] = (),
     on_fetch: Callable[[str], None] = lambda _result: None,
+    actors: Mapping[str, Iterable[Callable[[], Mapping[str, Any]]]] | None = None,
 ) -> Identity:
     """Build the verifiers that ``config`` describes.
 
@@ -91,6 +93,7 @@ def build_identity(  # noqa: PLR0913 - one argument per thing that identity depe
         clock: seconds since the epoch.
         accept: zones whose handovers are accepted.
         on_fetch: called with the result of every fetch of an issuer's keys; see :class:`RemoteKeys`.
+        actors: who this workload is at issuers beside its identity; see :class:`SubjectTokens`.
 
     Raises:
         ValueError: the configuration contradicts itself or names a URL that isn't allowed for keys.
@@ -107,7 +110,7 @@ def build_identity(  # noqa: PLR0913 - one argument per thing that identity depe
         for item in config.initiators
     ]
     return Identity(
-        subjects=SubjectTokens(issuers, agent=agent, clock=clock, skew_seconds=skew),
+        subjects=SubjectTokens(issuers, agent=agent, clock=clock, skew_seconds=skew, actors=actors),
         intents=IntentTokens(initiators, zone=zone, clock=clock, skew_seconds=skew),
         agent=agent,
         handovers=_handovers(accept, keys, zone, clock, skew),

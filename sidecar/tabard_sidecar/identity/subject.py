@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 from dataclasses import field, replace
 from typing import TYPE_CHECKING, Any
@@ -9,13 +10,14 @@ from typing import TYPE_CHECKING, Any
 from tabard_sidecar.errors import NoDecision, Refused
 from tabard_sidecar.identity import claims as checks
 from tabard_sidecar.identity import jose
+from tabard_sidecar.identity.actors import names_actor
 from tabard_sidecar.identity.jose import TokenError, TokenProblem
 from tabard_sidecar.identity.sources import KeySource, KeysUnavailable
 from tabard_sidecar.model import Subject
 from tabard_sidecar.util.lean import dataclass
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from tabard_sidecar.identity.jose import UnverifiedToken
     from tabard_sidecar.interfaces import AgentIdentitySource, Clock
@@ -82,13 +84,21 @@ class SubjectTokens:
         agent: this sidecar's workload, which ``may_act`` has to name if a token carries it.
         clock: time in seconds since the epoch.
         skew_seconds: largest accepted difference from the issuers' clocks.
+        actors: by issuer, what returns the claims of this workload's tokens there, one of which ``may_act`` may name in
+            place of the workload. They read files, and may raise :class:`~tabard_sidecar.errors.NoDecision`.
 
     Raises:
         ValueError: an issuer is listed twice.
     """
 
     def __init__(
-        self, issuers: Iterable[Issuer], *, agent: AgentIdentitySource, clock: Clock, skew_seconds: float
+        self,
+        issuers: Iterable[Issuer],
+        *,
+        agent: AgentIdentitySource,
+        clock: Clock,
+        skew_seconds: float,
+        actors: Mapping[str, Iterable[Callable[[], Mapping[str, Any]]]] | None = None,
     ) -> None:
         self._issuers: dict[str, Issuer] = {}
         for issuer in issuers:
@@ -98,6 +108,7 @@ class SubjectTokens:
         self._agent = agent
         self._clock = clock
         self._skew = skew_seconds
+        self._actors = actors or {}
 
     @property
     def skew_seconds(self) -> float:
@@ -167,11 +178,13 @@ class SubjectTokens:
             unverified = jose.parse(token)
             issuer = self._issuer_of(unverified)
             await _verify_signature(unverified, issuer)
-            return self._subject(unverified, issuer), unverified.claims
+            subject = self._subject(unverified, issuer)
         except TokenError as error:
             raise Refused(_CODES[error.problem], error.message) from None
         except KeysUnavailable as error:
             raise NoDecision("UNAVAILABLE", "issuer_unavailable", str(error)) from None
+        await self._check_may_act(unverified.claims, issuer)
+        return subject, unverified.claims
 
     async def verify_issued(self, token: str, issuer: str) -> tuple[str, Mapping[str, Any]]:
         """Return person and claims of an access token that an issuer made for another audience, which isn't checked.
@@ -212,7 +225,6 @@ class SubjectTokens:
                 "subject_token_confirmation",
                 "the token is bound to a key (cnf) whose proof isn't checked here",
             )
-        self._check_may_act(claims)
         for name in issuer.required_claims:
             if claims.get(name) in (None, "", [], {}):
                 raise TokenError(TokenProblem.CLAIMS, f"claim {name}, which is required, is missing or empty")
@@ -241,16 +253,17 @@ class SubjectTokens:
             raise TokenError(TokenProblem.NOT_YET_VALID, "the token's auth_time lies in the future")
         return authenticated_at
 
-    def _check_may_act(self, claims: Mapping[str, Any]) -> None:
+    async def _check_may_act(self, claims: Mapping[str, Any], issuer: Issuer) -> None:
         if "may_act" not in claims:
             return
         named = claims["may_act"]
         agent = self._agent.current()
-        # RFC 8693, section 4.4: the members together identify the actor. A member that can't be compared doesn't match.
-        expected = {"sub": agent.id, "iss": agent.issuer}
-        matches = isinstance(named, dict) and "sub" in named
-        if not matches or any(expected.get(name) != value for name, value in named.items()):
-            raise Refused("subject_token_may_act", f"the token's may_act doesn't name {agent.id}")
+        if names_actor(named, {"sub": agent.id, "iss": agent.issuer}):
+            return
+        known = [await asyncio.to_thread(actor) for actor in self._actors.get(issuer.issuer, ())]
+        if not any(names_actor(named, actor) for actor in known):
+            also = "".join(f" or {str(actor.get('sub'))[:128]!a}" for actor in known)
+            raise Refused("subject_token_may_act", f"the token's may_act doesn't name {agent.id}{also}")
 
 
 async def _verify_signature(token: UnverifiedToken, issuer: Issuer) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from tabard_sidecar.config import Settings
 from tabard_sidecar.identity import Identity, InsecureIdentity, build_identity
@@ -26,7 +27,17 @@ def configured_identity(
         clock=clock,
         accept=settings.handover.accept,
         on_fetch=on_fetch,
+        actors=_actors(settings, clock),
     )
+
+
+def _actors(settings: Settings, clock: Clock) -> Mapping[str, list[Callable[[], Mapping[str, Any]]]]:
+    """Return who this workload is at issuers that delegate; see :class:`~tabard_sidecar.identity.subject.SubjectTokens`."""
+    if not settings.exchange:
+        return {}
+    from tabard_sidecar.credentials.exchange.acting import actors_of  # noqa: PLC0415 - only for who uses it
+
+    return actors_of(settings.exchange, clock)
 
 
 def subject_issuers(settings: Settings) -> set[str]:

@@ -1,13 +1,15 @@
-"""A real Keycloak, set up as docs/identity.md says, and sidecars that exchange tokens there."""
+"""Real identity providers, set up as docs/identity.md says, and sidecars that exchange tokens there."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.support.keycloak_server import Keycloak, keycloak
+from tests.support.spring_server import SpringServer, spring_server
 
 POLICY = """package policy.desk
 
@@ -63,8 +65,7 @@ def begin(start_zone, folder, idp: Keycloak):
 
     async def begin(changes: dict[str, Any] | None = None, **overrides: Any):
         secret = folder / "client-secret"
-        secret.write_text(idp.secret("tabard"))
-        secret.chmod(0o600)
+        write_secret(secret, idp.secret("tabard"))
         found = idp.configuration(secret)
         # What the identity provider doesn't have: policy would be refused otherwise.
         server = found["exchange"]["staff"] | (changes or {})
@@ -81,3 +82,37 @@ def begin(start_zone, folder, idp: Keycloak):
 async def zone(begin):
     """Two sidecars."""
     return await begin()
+
+
+@pytest.fixture(scope="module")
+def spring() -> Iterator[SpringServer]:
+    """The Spring Authorization Server of docs/identity.md."""
+    with spring_server() as server:
+        yield server
+
+
+@pytest.fixture
+def delegating(start_zone, folder, spring: SpringServer):
+    """Start a zone whose sidecars exchange there, with the actor token of a workload in ``folder / "actor"``."""
+
+    async def delegating(*, client: str = "tabard", actor: str | None = "orders-agent") -> Any:
+        write_secret(folder / "client-secret", spring.secret(client))
+        found = spring.configuration(folder)
+        server = found["exchange"]["staff"] | {"client_id": client}
+        # What the identity provider doesn't have: policy would be refused otherwise.
+        server["audiences"]["orders"]["scopes"].append("orders:admin")
+        server["audiences"]["bills"]["scopes"].append("orders:read")
+        if actor is None:
+            del server["actor_token_file"]
+        else:
+            write_secret(folder / "actor", spring.actor_token(actor))
+        sections = {"identity.issuers": found["identity"]["issuers"], "exchange.staff": server}
+        return await start_zone(policy={"desk.rego": POLICY}, overrides=sections)
+
+    return delegating
+
+
+def write_secret(path: Path, content: str) -> None:
+    """Write a file that only this user reads."""
+    path.write_text(content)
+    path.chmod(0o600)

@@ -45,12 +45,13 @@ def issuer_of(**changes):
     return Issuer(**(terms | changes))
 
 
-def verifier_of(*issuers, agent=None, clock=None):
+def verifier_of(*issuers, agent=None, clock=None, actors=None):
     return SubjectTokens(
         issuers or [issuer_of()],
         agent=agent or StaticAgent(AGENT),
         clock=clock or FakeClock(),
         skew_seconds=SKEW,
+        actors=actors,
     )
 
 
@@ -387,6 +388,55 @@ async def test_may_act_cannot_be_checked_without_an_identity():
         await verifier_of(agent=NoAgent()).verify(token)
 
     assert caught.value.code == "agent_identity_unavailable"
+
+
+ACTOR = {"iss": ISSUER, "sub": "orders-agent", "aud": "x", "client_id": "orders-agent"}
+
+
+@pytest.mark.parametrize(
+    "may_act",
+    [
+        {"sub": "orders-agent"},
+        {"sub": "orders-agent", "iss": ISSUER},
+        {"sub": "orders-agent", "client_id": "orders-agent"},
+        {"sub": AGENT},
+    ],
+)
+async def test_may_act_may_name_who_the_workload_is_at_the_issuer(may_act):
+    verifier = verifier_of(actors={ISSUER: [lambda: {"sub": "other"}, lambda: ACTOR]})
+    assert (await verifier.verify(KEY.sign(access_claims(may_act=may_act)))).id == "alice"
+
+
+@pytest.mark.parametrize(
+    ("may_act", "issuer"),
+    [
+        ({"sub": "orders-agent", "iss": "https://other"}, ISSUER),
+        ({"sub": "orders-agent", "client_id": "x"}, ISSUER),
+        ({"sub": "orders-agent", "email": "x"}, ISSUER),
+        ({"client_id": "orders-agent"}, ISSUER),
+        ({"iss": ISSUER}, ISSUER),
+        (["orders-agent"], ISSUER),
+        (None, ISSUER),
+        ({"sub": "orders-agent"}, "https://other"),
+    ],
+)
+async def test_may_act_names_nobody_else(may_act, issuer):
+    verifier = verifier_of(actors={issuer: [lambda: ACTOR]})
+    with pytest.raises(Refused) as caught:
+        await verifier.verify(KEY.sign(access_claims() | {"may_act": may_act}))
+    assert caught.value.code == "subject_token_may_act"
+
+
+async def test_may_act_cannot_be_checked_without_the_workloads_token():
+    def unreadable():
+        raise NoDecision("FAILED_PRECONDITION", "exchange_refused", "exchange.main: /a: holds no token")
+
+    verifier = verifier_of(actors={ISSUER: [unreadable]})
+    with pytest.raises(NoDecision, match="holds no token"):
+        await verifier.verify(KEY.sign(access_claims(may_act={"sub": "orders-agent"})))
+    # It isn't read if it isn't needed.
+    for claims in ({}, {"may_act": {"sub": AGENT}}):
+        await verifier.verify(KEY.sign(access_claims(**claims)))
 
 
 async def test_no_log_holds_a_token(caplog):

@@ -14,8 +14,8 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from tabard.trust import read_trusted
 
+from tabard_sidecar.credentials.exchange.acting import read_actor, token_in
 from tabard_sidecar.credentials.exchange.faults import misconfigured
-from tabard_sidecar.identity import jose
 from tabard_sidecar.util.files import explain
 from tabard_sidecar.util.ids import new_id
 from tabard_sidecar.util.secret_files import SecretFileError, read_secret
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from tabard_sidecar.credentials.exchange.acting import Actor
     from tabard_sidecar.credentials.exchange.conf import ExchangeConfig
 
 JWT_TYPE = "urn:ietf:params:oauth:token-type:jwt"
@@ -79,28 +80,19 @@ class ClientAuthentication:
             "client_assertion": self._assertion(),
         }
 
-    def actor_token(self) -> tuple[str, str]:
-        """Return this workload's actor token and its ``sub``; empty if none is sent.
+    def actor(self) -> Actor | None:
+        """Return this workload's actor token; ``None`` if none is sent.
 
         Raises:
-            ExchangeFault: it can't be read.
+            ExchangeFault: it can't be used.
         """
         path = self._config.actor_token_file
-        if path is None:
-            return "", ""
-        token = _token_in(path)
-        try:
-            subject = jose.parse(token).claims.get("sub")
-        except jose.TokenError as error:
-            raise misconfigured(f"{path}: {error.message}") from None
-        if not isinstance(subject, str) or not subject:
-            raise misconfigured(f"{path}: the token has no sub")
-        return token, subject
+        return None if path is None else read_actor(path, now=self._clock())
 
     def _assertion(self) -> str:
         config = self._config
         if config.assertion_file is not None:
-            return _token_in(config.assertion_file)
+            return token_in(config.assertion_file)
         if config.private_key_file is None:
             raise TypeError("the configuration requires private_key_file")
         key = _key_in(config.private_key_file)
@@ -114,18 +106,6 @@ class ClientAuthentication:
             "exp": now + _ASSERTION_SECONDS,
         }
         return jwt.encode(claims, key, _algorithm(key), {"kid": config.key_id} if config.key_id else None)
-
-
-def _token_in(path: Path) -> str:
-    try:
-        token = read_trusted(path, _MAX_FILE_BYTES)[0].decode("ascii").strip()
-    except OSError as error:
-        raise misconfigured(explain(error, path)) from None
-    except UnicodeDecodeError:
-        token = ""
-    if not token:
-        raise misconfigured(f"{path}: holds no token")
-    return token
 
 
 def _key_in(path: Path) -> _PrivateKey:

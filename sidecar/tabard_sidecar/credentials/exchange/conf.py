@@ -125,8 +125,9 @@ class ExchangeConfig(BaseModel):
     )
     actor_token_file: Path | None = Field(
         default=None,
-        description="A JWT of this workload, sent as `actor_token`. The new token must then name its `sub` in `act`. Only for "
-        "identity providers that delegate; others ignore it, and what they issue is refused.",
+        description="A JWT of this workload, sent as `actor_token`, read for every exchange. The new token must then name its "
+        "`sub` in `act`, and the person's token may name it in `may_act`. Only for identity providers that delegate; others "
+        "ignore it, and what they issue is refused.",
     )
     opaque: bool = Field(
         default=False,

@@ -19,6 +19,7 @@ from tabard_sidecar.identity import jose
 from tabard_sidecar.util.lean import dataclass
 
 if TYPE_CHECKING:
+    from tabard_sidecar.credentials.exchange.acting import Actor
     from tabard_sidecar.credentials.exchange.conf import ExchangeAudienceConfig, ExchangeConfig
     from tabard_sidecar.identity.subject import SubjectTokens
     from tabard_sidecar.model import CredentialRequest
@@ -112,7 +113,7 @@ class IssuedTokens:
         self._subjects = subjects
 
     async def accepted(
-        self, reply: Mapping[str, Any], terms: Terms, actor: str, *, now: float
+        self, reply: Mapping[str, Any], terms: Terms, actor: Actor | None, *, now: float
     ) -> tuple[str, float]:
         """Return the token of a reply, and until when it holds in seconds since the epoch.
 

@@ -13,7 +13,7 @@ from tabard_sidecar.credentials.exchange.faults import ExchangeFault, invalid, u
 from tabard_sidecar.credentials.exchange.issued import IssuedTokens, Terms
 from tabard_sidecar.credentials.exchange.live import Exchange, LiveExchanges
 from tabard_sidecar.credentials.exchange.replies import issued_token
-from tabard_sidecar.credentials.exchange.server import ExchangeServer, revoked
+from tabard_sidecar.credentials.exchange.server import ExchangeServer, PersonsToken, revoked
 from tabard_sidecar.credentials.held import HeldCredentials, Place
 from tabard_sidecar.credentials.kept import KeptRequest
 from tabard_sidecar.errors import NoDecision, Refused
@@ -225,7 +225,7 @@ class ExchangeIssuer:
         try:
             reply, actor = await server.exchange(
                 request,
-                subject_token,
+                PersonsToken(subject_token, terms.subject.get("may_act")),
                 turn,
                 deadline,
                 lambda late: self._late(server, late, subject_token),

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tabard_sidecar.credentials.exchange.conf import CHECKED
 from tabard_sidecar.credentials.exchange.faults import invalid
 from tabard_sidecar.credentials.exchange.replies import scopes_of
 from tabard_sidecar.util.lean import dataclass
+
+if TYPE_CHECKING:
+    from tabard_sidecar.credentials.exchange.acting import Actor
 
 # What says no more than who issued a token to whom and when, beside what is checked by itself: RFC 7519, RFC 9068, and what
 # Keycloak, Okta and Entra add. A token may have other values of these than the person's.
@@ -33,7 +36,7 @@ class Asked:
         audiences: names of the one backend.
         scopes: the scopes.
         subject: claims of the person's token.
-        actor: ``sub`` of the actor token; empty if none was sent.
+        actor: the actor token that was sent.
         client: the sidecar's client at the identity provider.
         extra: claims that it may have though the person's token doesn't.
     """
@@ -41,7 +44,7 @@ class Asked:
     audiences: frozenset[str]
     scopes: frozenset[str]
     subject: Mapping[str, Any]
-    actor: str = ""
+    actor: Actor | None = None
     client: str = ""
     extra: frozenset[str] = frozenset()
 
@@ -93,7 +96,7 @@ def check_claims(claims: Mapping[str, Any], asked: Asked) -> None:
     if scopes is None and scopes_in(asked.subject):
         raise invalid("its token lacks the scope that narrowed the person's token")
     _check_details(claims.get("authorization_details"), asked.subject.get("authorization_details"))
-    _check_act(claims.get("act"), asked)
+    _check_act(claims.get("act"), asked, claims.get("iss"))
     _check_others(claims, asked)
 
 
@@ -118,11 +121,11 @@ def _check_details(value: object, before: object) -> None:
         raise invalid("its token has authorization_details that the person's token doesn't have")
 
 
-def _check_act(value: object, asked: Asked) -> None:
+def _check_act(value: object, asked: Asked, issuer: object) -> None:
     """Check the actors (RFC 8693, section 4.1): the outermost acts now, those within acted before."""
     before = asked.subject.get("act")
-    if asked.actor:
-        if not isinstance(value, dict) or value.get("sub") != asked.actor:
+    if asked.actor is not None:
+        if not _acts(value, asked.actor.sub, asked.actor.claims.get("iss", issuer)):
             raise invalid("its token's act doesn't name this workload's actor token, which was sent")
     elif _written(value) == _written(before):
         return
@@ -131,10 +134,15 @@ def _check_act(value: object, asked: Asked) -> None:
         isinstance(value, dict) and _written(value.get("act")) == _written(before)
     ):
         raise invalid("its token lacks the act that narrowed the person's token")
-    if not isinstance(value, dict) or value.get("sub") not in {asked.actor, asked.client} - {""}:
+    if asked.actor is None and not _acts(value, asked.client, issuer):
         raise invalid("its token's act names an actor that isn't this workload or the sidecar's client")
-    if before is None and "act" in value:
+    if before is None and isinstance(value, dict) and "act" in value:
         raise invalid("its token's act names actors that the person's token doesn't have")
+
+
+def _acts(value: object, sub: str, issuer: object) -> bool:
+    """Tell whether the outermost actor is the one that ``sub`` names at an issuer; elsewhere it may name another."""
+    return isinstance(value, dict) and value.get("sub") == sub and value.get("iss", issuer) == issuer
 
 
 def _check_others(claims: Mapping[str, Any], asked: Asked) -> None:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import hashlib
 from contextlib import suppress
+from dataclasses import field
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode, urlsplit
 
 from tabard_sidecar.credentials.asked_server import AskedServer
 from tabard_sidecar.credentials.exchange import faults
+from tabard_sidecar.credentials.exchange.acting import check_may_act, explained
 from tabard_sidecar.credentials.exchange.authentication import JWT_TYPE, ClientAuthentication
 from tabard_sidecar.credentials.exchange.faults import ExchangeFault
 from tabard_sidecar.credentials.exchange.replies import (
@@ -19,17 +21,32 @@ from tabard_sidecar.credentials.exchange.replies import (
     read_revocation_probe,
 )
 from tabard_sidecar.util.bounded_http import BoundedSession
+from tabard_sidecar.util.lean import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from typing import Any
 
+    from tabard_sidecar.credentials.exchange.acting import Actor
     from tabard_sidecar.credentials.exchange.conf import ExchangeConfig
     from tabard_sidecar.model import CredentialRequest
     from tabard_sidecar.util.lanes import Turn
 
 _GRANT_TYPE = "urn:ietf:params:oauth:grant-type:token-exchange"
 _NO_TOKEN = "tabard-doctor"  # noqa: S105 - it is none
+
+
+@dataclass(frozen=True, slots=True)
+class PersonsToken:
+    """A token that is presented to be exchanged.
+
+    Attributes:
+        token: the token.
+        may_act: what it says of who may act for the person (RFC 8693, section 4.4).
+    """
+
+    token: str = field(repr=False)
+    may_act: object = None
 
 
 class ExchangeServer(AskedServer):
@@ -75,23 +92,23 @@ class ExchangeServer(AskedServer):
     async def exchange(
         self,
         request: CredentialRequest,
-        subject_token: str,
+        subject: PersonsToken,
         turn: Turn,
         deadline: float,
         late: Callable[[str], None],
-    ) -> tuple[Mapping[str, Any], str]:
-        """Exchange a person's token; return the reply, and ``sub`` of the actor token that was sent, or empty.
+    ) -> tuple[Mapping[str, Any], Actor | None]:
+        """Exchange a person's token; return the reply, and the actor token that was sent.
 
         ``late`` gets a token that comes after the deadline.
         """
 
-        def too_late(found: tuple[Mapping[str, Any], str]) -> None:
+        def too_late(found: tuple[Mapping[str, Any], Actor | None]) -> None:
             token = issued_token(found[0])
             if token is not None:
                 late(token)
 
         return await self._issuing.run(
-            lambda: self._exchanged(request.audience, request.scopes, subject_token),
+            lambda: self._exchanged(request.audience, request.scopes, subject),
             deadline,
             too_late,
             turn,
@@ -100,7 +117,9 @@ class ExchangeServer(AskedServer):
     async def probe(self) -> None:
         """Present what is no token, to learn whether the client may exchange any."""
         audience = next(iter(self.config.audiences))
-        await self._issuing.run(lambda: self._exchanged(audience, (), _NO_TOKEN), self.deadline())
+        await self._issuing.run(
+            lambda: self._exchanged(audience, (), PersonsToken(_NO_TOKEN)), self.deadline()
+        )
 
     async def probe_revocation(self, endpoint: str) -> bool:
         """Have it revoke what is no token; tell whether it also answers well to a request without any.
@@ -131,12 +150,13 @@ class ExchangeServer(AskedServer):
         self._ending_session.close()
 
     def _exchanged(
-        self, audience: str, scopes: Sequence[str], subject_token: str
-    ) -> tuple[Mapping[str, Any], str]:
-        actor_token, actor = self._authentication.actor_token()
+        self, audience: str, scopes: Sequence[str], subject: PersonsToken
+    ) -> tuple[Mapping[str, Any], Actor | None]:
+        actor = self._authentication.actor()
+        check_may_act(subject.may_act, actor)
         form = {
             "grant_type": _GRANT_TYPE,
-            "subject_token": subject_token,
+            "subject_token": subject.token,
             "subject_token_type": ACCESS_TOKEN,
             "requested_token_type": ACCESS_TOKEN,
             "audience": audience,
@@ -145,10 +165,13 @@ class ExchangeServer(AskedServer):
             form["scope"] = " ".join(scopes)
         if resource := self.config.audiences[audience].resource:
             form["resource"] = resource
-        if actor_token:
-            form |= {"actor_token": actor_token, "actor_token_type": JWT_TYPE}
+        if actor is not None:
+            form |= {"actor_token": actor.token, "actor_token_type": JWT_TYPE}
         status, content = self._post(self._issuing_session, self.config.token_endpoint, form)
-        return read_reply(status, content), actor
+        try:
+            return read_reply(status, content), actor
+        except ExchangeFault as fault:
+            raise explained(fault, subject.may_act, actor) from None
 
     def _revoked(self, endpoint: str, token: str) -> None:
         read_revocation(*self._asked_to_revoke(endpoint, {"token": token}))

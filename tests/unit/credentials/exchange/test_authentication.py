@@ -5,7 +5,8 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from tests.support.fake_idp import REVOKE, claims_of
+from tests.support.fake_idp import REVOKE, TOKEN, Answer, claims_of
+from tests.support.tokens import ISSUER
 
 JWT_BEARER = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 
@@ -21,7 +22,8 @@ def key_file(folder, key, *, mode=0o600):
 def token_file(folder, idp, name="token", **claims):
     """A file with a token of this workload."""
     path = folder / name
-    path.write_text(idp.subject_token("system:serviceaccount:shop:orders", **claims) + "\n")
+    claims = {"person": "system:serviceaccount:shop:orders"} | claims
+    path.write_text(idp.subject_token(**claims) + "\n")
     path.chmod(0o600)
     return path
 
@@ -142,10 +144,81 @@ async def test_an_actor_has_to_be_named_in_act(make_world, idp, tmp_path):
     assert REVOKE not in world.idp.paths()
 
 
+async def test_an_actor_of_another_issuer_is_another(make_world, idp, tmp_path):
+    """``sub`` alone doesn't tell them apart (RFC 8693, section 4.1)."""
+    me, home = "system:serviceaccount:shop:orders", "https://kubernetes.default.svc"
+    world = make_world(actor_token_file=token_file(tmp_path, idp, "actor", iss=home))
+    for act in ({"sub": me, "iss": ISSUER}, {"sub": me, "iss": None}, {"sub": me, "iss": [home]}):
+        world.idp.claims(act=act)
+        assert "act doesn't name" in (await world.fault()).message
+    world.idp.claims(act={"sub": me, "iss": home})
+    await world.issuer.issue(await world.request())
+    # Without an actor token it is the sidecar's client, which only the identity provider names.
+    world = make_world()
+    world.idp.claims(act={"sub": "side car", "iss": home})
+    assert "names an actor" in (await world.fault()).message
+    world.idp.claims(act={"sub": "side car", "iss": ISSUER})
+    await world.issuer.issue(await world.request())
+
+
+async def test_a_person_who_lets_another_act(make_world, idp, tmp_path):
+    """Nothing is asked, since an identity provider would say no more than that one of the tokens is bad."""
+    me, home = "system:serviceaccount:shop:orders", "https://kubernetes.default.svc"
+    world = make_world(actor_token_file=token_file(tmp_path, idp, "actor", iss=home))
+    for may_act in (
+        {"sub": "another"},
+        {"sub": me, "iss": ISSUER},
+        {"sub": me, "x": 1},
+        {"iss": home},
+        [me],
+        {},
+    ):
+        fault = await world.fault(await world.request(grant=await world.grant(may_act=may_act)))
+        assert (fault.code, me in str(fault)) == ("subject_token_may_act", True)
+    assert world.idp.asked == []
+    world.idp.claims(act={"sub": me})
+    for may_act in ({"sub": me}, {"sub": me, "iss": home}, {"sub": me, "client_id": "chat"}):
+        await world.issuer.issue(await world.request(grant=await world.grant(may_act=may_act)))
+
+
+@pytest.mark.parametrize(
+    ("sent", "code", "text"),
+    [
+        ({"actor", "may_act"}, "subject_token_expired", "unless it means the actor token of 'system:service"),
+        ({"actor"}, "subject_token_expired", "unless it means the actor token of 'system:serviceaccount"),
+        ({"may_act"}, "exchange_refused", "set actor_token_file"),
+        (set(), "subject_token_expired", "invalid_grant"),
+    ],
+)
+async def test_what_a_refused_grant_means(make_world, tmp_path, sent, code, text):
+    world = make_world()
+    if "actor" in sent:
+        world = make_world(actor_token_file=token_file(tmp_path, world.idp, "actor"))
+    claims = {"may_act": {"sub": "system:serviceaccount:shop:orders"}} if "may_act" in sent else {}
+    world.idp.answers[TOKEN] = Answer(400, {"error": "invalid_grant"})
+    fault = await world.fault(await world.request(grant=await world.grant(**claims)))
+    assert (fault.code, text in str(fault)) == (code, True), str(fault)
+    # Other refusals stay what they are.
+    world.idp.answers[TOKEN] = Answer(400, {"error": "invalid_scope"})
+    assert (
+        await world.fault(await world.request(grant=await world.grant(**claims)))
+    ).code == "exchange_denied"
+
+
 @pytest.mark.parametrize("content", [b"", b"no jwt", b"\xff"])
 async def test_an_actor_token_that_cannot_be_used(make_world, tmp_path, content):
     path = tmp_path / "actor"
     path.write_bytes(content)
     world = make_world(actor_token_file=path)
     assert (await world.fault()).code == "exchange_refused"
+    assert world.idp.asked == []
+
+
+@pytest.mark.parametrize(("claims", "text"), [({"sub": None}, "no sub"), ({"exp": 5}, "has expired")])
+async def test_an_actor_token_that_names_nobody_or_has_expired_is_not_sent(
+    make_world, idp, tmp_path, claims, text
+):
+    world = make_world(actor_token_file=token_file(tmp_path, idp, "actor", **claims))
+    fault = await world.fault()
+    assert (fault.code, text in str(fault)) == ("exchange_refused", True), str(fault)
     assert world.idp.asked == []
