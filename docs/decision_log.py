@@ -119,6 +119,7 @@ ABOUT = {
     "target": "What is lifted.",
     "approval_id": "Approval that is decided about.",
     "approve": "Whether the approver approves.",
+    "group_id": "Group with which it is decided about.",
     "credential_id": "Credential that is revoked.",
     "only_if_issued_to_link": "The revocation counts if that holder got the credential.",
     "link": "Holder that is ended.",

@@ -16,12 +16,14 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent
 PACKAGE = ROOT / "tabard"
-PAIRS = {"aio.py": "client.py", "_guard_aio.py": "_guard_sync.py"}
+PAIRS = {"aio.py": "client.py", "_asking_aio.py": "_asking.py", "_guard_aio.py": "_guard_sync.py"}
 
 NAMES = {
+    "AioAskingTask": "AskingTask",
     "AioConnection": "Connection",
     "AioStreamingTask": "StreamingTask",
     "AsyncIterator": "Iterator",
+    "_asking_aio": "_asking",
     "__aenter__": "__enter__",
     "__aexit__": "__exit__",
     "aio": "client",
@@ -39,6 +41,11 @@ TEXTS = {
             "safe to share between threads. Close it, or use it in a ``with`` block."
         ),
         "<tabard.aio.Client ": "<tabard.Client ",
+    },
+    "_asking_aio.py": {
+        "A task of an asyncio client": "A task of a blocking client",
+        "Callable[[errors.ApprovalRequired], Awaitable[object]]": "Callable[[errors.ApprovalRequired], object]",
+        "Awaitable, Callable": "Callable",
     },
     "_guard_aio.py": {
         "Wraps asynchronous functions": "Wraps synchronous functions",

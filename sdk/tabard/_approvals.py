@@ -13,7 +13,7 @@ from tabard.authz.v1 import types_pb2
 from tabard.errors import APPROVAL_REQUIRED, ApprovalRequired, InvalidRequest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
 FIRST_PAUSE_SECONDS = 0.5
 LONGEST_PAUSE_SECONDS = 2.0
@@ -60,6 +60,19 @@ def required(decision: Decision) -> ApprovalRequired:
     )
 
 
+def required_together(decisions: Sequence[Decision]) -> ApprovalRequired:
+    """Return denies of one batch that approvals can change as one error to show, with the approvals of all."""
+    if len(decisions) == 1:
+        return required(decisions[0])
+    return ApprovalRequired(
+        APPROVAL_REQUIRED,
+        f"{len(decisions)} calls need the approval of a person",
+        decision_id=decisions[0].decision_id,
+        reasons=tuple(dict.fromkeys(reason for decision in decisions for reason in decision.reasons)),
+        approvals=tuple(dict.fromkeys(one for decision in decisions for one in decision.approvals)),
+    )
+
+
 def deadline(seconds: float, clock: Callable[[], float] = time.monotonic) -> float:
     """Return when a wait of ``seconds`` ends.
 
@@ -71,18 +84,25 @@ def deadline(seconds: float, clock: Callable[[], float] = time.monotonic) -> flo
     return clock() + seconds
 
 
-def steps(decision: Decision, until: float, clock: Callable[[], float] = time.monotonic) -> Steps:
+def steps(
+    decision: Decision,
+    until: float,
+    clock: Callable[[], float] = time.monotonic,
+    *,
+    patient: bool | None = None,
+) -> Steps:
     """Poll until all approvals are given.
 
     Args:
         decision: the deny that names the pending approvals.
         until: when to give up, by ``clock``.
         clock: monotonic seconds.
+        patient: whether the caller waits at all; by default, whether there is time left.
 
     Raises:
         ApprovalRequired: an approver refused, or the time is over.
     """
-    patient = until > clock()
+    patient = until > clock() if patient is None else patient
     waiting = list(decision.approvals)
     discharges: dict[str, str] = {}
     pause = FIRST_PAUSE_SECONDS

@@ -310,6 +310,7 @@ def _pending(message: types_pb2.PendingApproval) -> PendingApproval:
         message.module,
         message.call_grant,
         seconds(message.expire_time),
+        message.group_id,
     )
 
 

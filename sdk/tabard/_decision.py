@@ -22,7 +22,7 @@ class Decision:
         policy_revision: a keyed digest of the revision of the policy that decided; changes when the policy does.
         reusable: the credential may be used again for an identical call, which still has to be authorized.
         error: set where no decision was made (an item of a batch or stream); ``allowed`` is then false.
-        approvals: approvals that the call waits for, on a deny with the code ``approval_required``.
+        approvals: approvals that the call waits for, on a deny with the code ``approval_required``; or waited for.
     """
 
     decision_id: str
@@ -59,9 +59,10 @@ def _denied(decision: Decision) -> Denied:
     codes = [reason.code for reason in decision.reasons]
     parts = [_sentence(reason) for reason in decision.reasons]
     message = "; ".join(part for part in parts if part) or "denied without a reason"
-    if APPROVAL_REQUIRED in codes:
+    if APPROVAL_REQUIRED in codes or decision.approvals:
+        # Of a batch that waited, the code says how the wait ended.
         return ApprovalRequired(
-            APPROVAL_REQUIRED,
+            APPROVAL_REQUIRED if APPROVAL_REQUIRED in codes else codes[0],
             message,
             decision_id=decision.decision_id,
             reasons=decision.reasons,

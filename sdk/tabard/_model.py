@@ -93,6 +93,7 @@ class PendingApproval:
         module: policy module that asks for it.
         call_grant: secret; the grant, narrowed to this call and to a discharge of this approval.
         expires_at: when the approval stops waiting, in seconds since the epoch.
+        group_id: the list in which people are shown it, with other calls of its batch; empty if they are shown it alone.
     """
 
     approval_id: str
@@ -100,6 +101,7 @@ class PendingApproval:
     module: str
     call_grant: str = field(repr=False)
     expires_at: float
+    group_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Mapping, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, Self
 
 from tabard import _approvals, _blocks, _context, _convert, errors
 from tabard import _transport as transport
+from tabard._asking_aio import AioAskingTask
 from tabard._connection import AioConnection
 from tabard._decision import Decision
 from tabard._model import Credential, Introspection, TaskInfo, ToolCall, ToolRef
-from tabard._stream import AioStreamingTask
-from tabard._task import approved_request, match_results, renewed, tool_call
-from tabard.authz.v1 import authorization_service_pb2 as authorization_pb
+from tabard._task import approved_request, renewed, tool_call
 from tabard.authz.v1 import credential_service_pb2 as credential_pb
 from tabard.authz.v1 import task_service_pb2 as task_pb
 
@@ -118,7 +116,7 @@ class Client:
         return Task(self._connection, grant, None)
 
 
-class Task(AioStreamingTask):
+class Task(AioAskingTask):
     """The authority to work on one task, and everything that can be done with it."""
 
     __slots__ = ()
@@ -197,27 +195,6 @@ class Task(AioStreamingTask):
         _blocks.require_bounded()
         with _context.ActiveCall(await self.authorize(name, arguments, **options)) as decision:
             yield decision
-
-    async def batch(
-        self, calls: Iterable[ToolCall], *, timeout_seconds: float | None = None
-    ) -> list[Decision]:
-        """Ask about up to 100 calls at once; the decisions come in their order.
-
-        Where no decision could be made about a call, its decision doesn't allow and carries the ``error``.
-
-        Raises:
-            TabardError: the batch as a whole failed.
-        """
-        request = self._batch(calls)
-        if not request.items:
-            return []
-        repeatable = all(item.request_id for item in request.items)
-        connection = self._connection
-        response = await connection.call(
-            connection.authorization.BatchAuthorize, request, timeout_seconds, repeatable=repeatable
-        )
-        match_results(len(request.items), response)
-        return [_convert.result(item, connection.options.obligations) for item in response.results]
 
     async def filter_tools(
         self, tools: Iterable[str | ToolRef] = (), *, timeout_seconds: float | None = None
@@ -385,34 +362,3 @@ class Task(AioStreamingTask):
 
     def _derived(self, grant: str) -> Self:
         return type(self)(self._connection, grant, self._info)
-
-    async def _wait(
-        self, decision: Decision, until: float, timeout_seconds: float | None
-    ) -> tuple[str, tuple[str, ...]]:
-        connection = self._connection
-        steps = _approvals.steps(decision, until)
-        answer = None
-        while True:
-            try:
-                step = steps.send(answer)
-            except StopIteration as done:
-                approved: tuple[str, tuple[str, ...]] = done.value
-                return approved
-            answer = None
-            if isinstance(step, float):
-                await asyncio.sleep(step)
-                continue
-            # A sidecar that restarts is back before the person has decided.
-            with suppress(errors.Unavailable):
-                answer = await connection.call(
-                    connection.authorization.GetApproval, step, timeout_seconds, repeatable=True
-                )
-
-    async def _ask(
-        self, request: authorization_pb.AuthorizeRequest, timeout_seconds: float | None
-    ) -> Decision:
-        connection = self._connection
-        response = await connection.call(
-            connection.authorization.Authorize, request, timeout_seconds, repeatable=bool(request.request_id)
-        )
-        return connection.decision(response.decision)

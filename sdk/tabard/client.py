@@ -3,19 +3,17 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Self
 
 from tabard import _approvals, _blocks, _context, _convert, errors
 from tabard import _transport as transport
+from tabard._asking import AskingTask
 from tabard._connection import Connection
 from tabard._decision import Decision
 from tabard._model import Credential, Introspection, TaskInfo, ToolCall, ToolRef
-from tabard._stream import StreamingTask
-from tabard._task import approved_request, match_results, renewed, tool_call
-from tabard.authz.v1 import authorization_service_pb2 as authorization_pb
+from tabard._task import approved_request, renewed, tool_call
 from tabard.authz.v1 import credential_service_pb2 as credential_pb
 from tabard.authz.v1 import task_service_pb2 as task_pb
 
@@ -117,7 +115,7 @@ class Client:
         return Task(self._connection, grant, None)
 
 
-class Task(StreamingTask):
+class Task(AskingTask):
     """The authority to work on one task, and everything that can be done with it."""
 
     __slots__ = ()
@@ -196,25 +194,6 @@ class Task(StreamingTask):
         _blocks.require_bounded()
         with _context.ActiveCall(self.authorize(name, arguments, **options)) as decision:
             yield decision
-
-    def batch(self, calls: Iterable[ToolCall], *, timeout_seconds: float | None = None) -> list[Decision]:
-        """Ask about up to 100 calls at once; the decisions come in their order.
-
-        Where no decision could be made about a call, its decision doesn't allow and carries the ``error``.
-
-        Raises:
-            TabardError: the batch as a whole failed.
-        """
-        request = self._batch(calls)
-        if not request.items:
-            return []
-        repeatable = all(item.request_id for item in request.items)
-        connection = self._connection
-        response = connection.call(
-            connection.authorization.BatchAuthorize, request, timeout_seconds, repeatable=repeatable
-        )
-        match_results(len(request.items), response)
-        return [_convert.result(item, connection.options.obligations) for item in response.results]
 
     def filter_tools(
         self, tools: Iterable[str | ToolRef] = (), *, timeout_seconds: float | None = None
@@ -376,32 +355,3 @@ class Task(StreamingTask):
 
     def _derived(self, grant: str) -> Self:
         return type(self)(self._connection, grant, self._info)
-
-    def _wait(
-        self, decision: Decision, until: float, timeout_seconds: float | None
-    ) -> tuple[str, tuple[str, ...]]:
-        connection = self._connection
-        steps = _approvals.steps(decision, until)
-        answer = None
-        while True:
-            try:
-                step = steps.send(answer)
-            except StopIteration as done:
-                approved: tuple[str, tuple[str, ...]] = done.value
-                return approved
-            answer = None
-            if isinstance(step, float):
-                time.sleep(step)
-                continue
-            # A sidecar that restarts is back before the person has decided.
-            with suppress(errors.Unavailable):
-                answer = connection.call(
-                    connection.authorization.GetApproval, step, timeout_seconds, repeatable=True
-                )
-
-    def _ask(self, request: authorization_pb.AuthorizeRequest, timeout_seconds: float | None) -> Decision:
-        connection = self._connection
-        response = connection.call(
-            connection.authorization.Authorize, request, timeout_seconds, repeatable=bool(request.request_id)
-        )
-        return connection.decision(response.decision)

@@ -112,6 +112,7 @@ class ApprovalRequired(Denied):
                     "code": pending.code,
                     "module": pending.module,
                     "expires_at": pending.expires_at,
+                    "group_id": pending.group_id,
                 }
                 for pending in self.approvals
             ],

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import field
 from enum import StrEnum
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, Self
 
 from tabard_sidecar.facts import FactKind
 from tabard_sidecar.model import (
@@ -398,8 +398,28 @@ class Unverified:
         return subject.get("id", ""), subject.get("issuer", "")
 
 
+class Together(Protocol):
+    """The calls of one batch, whose approvals people are shown as lists. A context manager: leave it when all are asked about."""
+
+    def __enter__(self) -> Self:
+        """Begin."""
+        ...
+
+    def __exit__(self, *exc_info: object) -> None:
+        """Announce what was asked for."""
+        ...
+
+    def current(self, group_id: str) -> str:
+        """Return the group that has the approvals of a group of this batch now."""
+        ...
+
+
 class Approvals(Protocol):
     """Requests approvals of calls, and recognises approved calls."""
+
+    def together(self) -> Together:
+        """Return a context for the calls of one batch."""
+        ...
 
     async def ask(  # noqa: PLR0913 - what a person is shown has that many sides
         self,
@@ -411,11 +431,12 @@ class Approvals(Protocol):
         *,
         known_tool: bool,
         now: float,
+        together: Together | None = None,
     ) -> tuple[PendingApproval, ...]:
         """Store that a call waits for approval, one approval per ask.
 
         ``serialised`` is the grant as it was presented. The same request again returns the approvals that
-        wait already. ``known_tool`` tells whether the catalogue has the tool.
+        wait already. ``known_tool`` tells whether the catalogue has the tool, ``together`` to which batch the call belongs.
 
         Raises:
             Refused: ``approvals_exceeded``, too many approvals wait already; ``approval_denied``, a person has refused;

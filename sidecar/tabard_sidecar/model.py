@@ -294,13 +294,17 @@ class Ask:
 
 @dataclass(frozen=True, slots=True)
 class PendingApproval:
-    """A call that waits for a person. ``call_grant`` is secret: the grant narrowed to this call and that approval."""
+    """A call that waits for a person. ``call_grant`` is secret: the grant narrowed to this call and that approval.
+
+    ``group_id`` names the list in which a person is shown it; empty if it is shown alone.
+    """
 
     approval_id: str
     module: str
     code: str
     call_grant: str = field(repr=False)
     expires_at: float
+    group_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -104,6 +104,7 @@ ReasonCode = Literal[
     "approval_unknown",
     "approval_decided",
     "approval_unreadable",
+    "approval_group_changed",
     "approver_token_missing",
     "approver_token_used",
     "approver_is_agent",

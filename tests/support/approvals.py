@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tabard.caveats import Limits
+    from tabard_sidecar.approvals import ApprovalView
+    from tabard_sidecar.interfaces import Together
     from tabard_sidecar.model import PendingApproval, ToolCall
     from tabard_sidecar.state import Reserved
 
@@ -153,13 +155,33 @@ class ApprovalWorld:
         grant: str = "",
         discharges: tuple[str, ...] = (),
         known_tool: bool = False,
+        together: Together | None = None,
     ) -> tuple[PendingApproval, ...]:
         """Ask about a call, as the pipeline does."""
         presented = grant or self.grant
         verified = self.kit.service.verify(presented, discharges)
         return await self.parts.requester.ask(
-            presented, verified, AGENT, call, asks or (ASK,), known_tool=known_tool, now=self.clock()
+            presented,
+            verified,
+            AGENT,
+            call,
+            asks or (ASK,),
+            known_tool=known_tool,
+            now=self.clock(),
+            together=together,
         )
+
+    async def ask_together(
+        self, *calls: ToolCall, asks: tuple[Ask, ...] = (), grant: str = ""
+    ) -> list[PendingApproval]:
+        """Ask about the calls of one batch, as the pipeline does."""
+        with self.parts.requester.together() as together:
+            found = [await self.ask(*asks, call=call, grant=grant, together=together) for call in calls]
+        return [pending for waiting in found for pending in waiting]
+
+    async def decide_group(self, group_id: str, token: str = "", **verdicts: bool) -> list[ApprovalView]:
+        """Decide about a group by the approvals' ids."""
+        return await self.parts.decider.decide_group(group_id, token or self.token(), verdicts)
 
     async def approve(self, pending: PendingApproval, token: str = "") -> None:
         """Approve one call."""

@@ -231,9 +231,10 @@ def approval(
         workload=str(details.get("workload", "w")),
         subject=str(details.get("subject", "s")),
         workloads=(*details.get("above", ()), str(details.get("workload", "w"))),  # type: ignore[misc]
+        group_id=str(details.get("group", "")),
     )
 
 
-def at_most(task: int, *, person: int = 10**6, workload: int = 10**6) -> PendingLimits:
+def at_most(task: int, *, person: int = 10**6, workload: int = 10**6, group: int = 10**6) -> PendingLimits:
     """Return how many approvals may wait at once."""
-    return PendingLimits(task, person, workload)
+    return PendingLimits(task, person, workload, group)

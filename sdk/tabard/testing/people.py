@@ -27,6 +27,7 @@ class _Waiting:
     answer: Answer
     expires_at: float
     asked: tuple[str, bytes]
+    group: str = ""
     status: types_pb2.ApprovalStatus.ValueType = types_pb2.APPROVAL_STATUS_PENDING
 
 
@@ -36,9 +37,16 @@ class FakeApprovals:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._known: dict[str, _Waiting] = {}
+        self._groups = 0
 
-    def ask(
-        self, grant: str, call: bytes, answer: Answer, decided: str, now: float
+    def new_group(self) -> str:
+        """Return a name for the calls of one batch, which people are shown as one list."""
+        with self._lock:
+            self._groups += 1
+            return f"fake-group-{self._groups}"
+
+    def ask(  # noqa: PLR0913  # what is known of a call that waits
+        self, grant: str, call: bytes, answer: Answer, decided: str, now: float, *, group: str = ""
     ) -> types_pb2.PendingApproval:
         """Return the pending approval of a call for the agent: a new one, unless the same call has one."""
         with self._lock:
@@ -52,9 +60,14 @@ class FakeApprovals:
                 call_grant, f"fake-discharge-of-{approval_id}", call, answer, expires_at, (grant, call)
             )
             waiting.status = _STATUSES[decided]
-            self._known.setdefault(approval_id, waiting)
+            waiting = self._known.setdefault(approval_id, waiting)
+            waiting.group = waiting.group or group
         pending = types_pb2.PendingApproval(
-            approval_id=approval_id, code="asked_by_test", module="policy.test", call_grant=call_grant
+            approval_id=approval_id,
+            code="asked_by_test",
+            module="policy.test",
+            call_grant=call_grant,
+            group_id=waiting.group,
         )
         pending.expire_time.FromNanoseconds(int(expires_at * 1e9))
         return pending
@@ -91,16 +104,16 @@ class FakeApprovals:
             ]
 
     def decide(self, approval_id: str, decided: str) -> None:
-        """Decide about one call, or about all that wait: ``"approved"``, ``"refused"`` or ``"expired"``.
+        """Decide about one call, a group, or all that wait: ``"approved"``, ``"refused"`` or ``"expired"``.
 
         Raises:
             KeyError: nothing waits under that id.
         """
         ids = self.waiting()
         if approval_id:
-            if approval_id not in ids:
+            ids = [one for one in ids if approval_id in {one, self._known[one].group}]
+            if not ids:
                 raise KeyError(approval_id)
-            ids = [approval_id]
         with self._lock:
             for one in ids:
                 self._known[one].status = _STATUSES[decided]

@@ -147,7 +147,10 @@ class Services(
         self, request: authorization_pb.BatchAuthorizeRequest, context: grpc.ServicerContext
     ) -> authorization_pb.BatchAuthorizeResponse:
         """Answer each item from the script."""
-        results = [self._result(item, item.grant or request.grant, context) for item in request.items]
+        group = self._state.approvals.new_group()
+        results = [
+            self._result(item, item.grant or request.grant, context, group=group) for item in request.items
+        ]
         return authorization_pb.BatchAuthorizeResponse(results=results)
 
     def StreamAuthorize(
@@ -235,7 +238,12 @@ class Services(
         return credential_pb.RevokeCredentialResponse()
 
     def _result(
-        self, request: authorization_pb.AuthorizeRequest, grant: str, context: grpc.ServicerContext
+        self,
+        request: authorization_pb.AuthorizeRequest,
+        grant: str,
+        context: grpc.ServicerContext,
+        *,
+        group: str = "",
     ) -> authorization_pb.AuthorizeResult:
         try:
             arguments = parse_arguments(request.tool.arguments_json)
@@ -267,7 +275,9 @@ class Services(
             return authorization_pb.AuthorizeResult(error=fake_status(answer))
         decision = self._decision(answer)
         if answer.approved is not None:
-            pending = approvals.ask(grant, call_key, answer.approved, answer.decided, time.time())
+            pending = approvals.ask(
+                grant, call_key, answer.approved, answer.decided, time.time(), group=group
+            )
             decision.approvals.append(pending)
         result = authorization_pb.AuthorizeResult(decision=decision)
         if call.request_id:

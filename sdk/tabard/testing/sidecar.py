@@ -180,7 +180,7 @@ class FakeSidecar:
         return self._state.approvals.waiting()
 
     def approve(self, approval_id: str = "") -> None:
-        """Approve one call, or every one that waits.
+        """Approve one call, a group of them, or every one that waits.
 
         Raises:
             KeyError: nothing waits under that id.
@@ -188,7 +188,7 @@ class FakeSidecar:
         self._state.approvals.decide(approval_id, "approved")
 
     def refuse(self, approval_id: str = "") -> None:
-        """Refuse one call, or every one that waits.
+        """Refuse one call, a group of them, or every one that waits.
 
         Raises:
             KeyError: nothing waits under that id.
@@ -196,7 +196,7 @@ class FakeSidecar:
         self._state.approvals.decide(approval_id, "refused")
 
     def expire(self, approval_id: str = "") -> None:
-        """Let the time of one call, or of every one that waits, be over.
+        """Let the time of one call, of a group of them, or of every one that waits be over.
 
         Raises:
             KeyError: nothing waits under that id.

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from tabard_sidecar.approvals.deciding import ApprovalDecider
+from tabard_sidecar.approvals.events import event
 from tabard_sidecar.approvals.prompt import KEYS_INFO
 from tabard_sidecar.approvals.requesting import ApprovalRequester
 from tabard_sidecar.approvals.status import ApprovalStatusService, Standings
@@ -12,14 +13,16 @@ from tabard_sidecar.keys.sealing import DerivedSealingKeys
 from tabard_sidecar.util.lean import dataclass
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from tabard_sidecar.approvals.conf import ApprovalsConfig
+    from tabard_sidecar.approvals.grouping import Asked
     from tabard_sidecar.approvals.webhook import Webhook
     from tabard_sidecar.grants import GrantService
     from tabard_sidecar.identity.subject import SubjectTokens
     from tabard_sidecar.interfaces import AgentIdentitySource, Clock, Revocations
     from tabard_sidecar.keys import ZoneKeys
-    from tabard_sidecar.model import Ask, ToolCall
-    from tabard_sidecar.state import Approval, StateStore
+    from tabard_sidecar.state import StateStore
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,9 +91,9 @@ def build_approvals(  # noqa: PLR0913 - one argument per dependency
 
         webhook = Webhook(config.webhook, clock, allow_http=allow_http)
 
-    def announce(approval: Approval, ask: Ask, call: ToolCall) -> None:
+    def announce(asked: Sequence[Asked]) -> None:
         if webhook is not None:
-            webhook.announce(event(approval, ask, call))
+            webhook.announce(event(asked))
 
     return ApprovalParts(
         requester=ApprovalRequester(config, state, grants, keys, revocations, announce),
@@ -98,22 +101,3 @@ def build_approvals(  # noqa: PLR0913 - one argument per dependency
         decider=ApprovalDecider(config, state, keys, tokens, revocations, clock),
         webhook=webhook,
     )
-
-
-def event(approval: Approval, ask: Ask, call: ToolCall) -> dict[str, Any]:
-    """Return the event for a webhook: enough to notify an approver, and no secret.
-
-    ``tool`` and ``server`` are asserted by the agent. Arguments aren't sent.
-    """
-    return {
-        "type": "approval.requested",
-        "approval_id": approval.approval_id,
-        "task_id": approval.task_id,
-        "module": approval.module,
-        "code": approval.code,
-        "reason": ask.reason,
-        "approvers": list(ask.approvers),
-        "asserted": {"tool": call.name, "server": call.server},
-        "created_at": round(approval.created_at, 3),
-        "expires_at": round(approval.expires_at, 3),
-    }

@@ -9,6 +9,9 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 Name = Annotated[str, Field(min_length=1, max_length=512)]
 
+MAX_GROUP = 25
+"""Most calls that a group can have: an operator gets all of them with their arguments in one message."""
+
 
 class PersonConfig(BaseModel):
     """One person, named by issuer and id together."""
@@ -118,7 +121,14 @@ class ApprovalsConfig(BaseModel):
         default=5,
         ge=1,
         le=100,
-        description="Calls of one workload in one task that may wait at once. One more is denied as `approvals_exceeded`.",
+        description="Questions of one workload in one task that may wait at once: calls, or groups of calls. One more is "
+        "denied as `approvals_exceeded`.",
+    )
+    max_pending_per_group: int = Field(
+        default=20,
+        ge=1,
+        le=MAX_GROUP,
+        description="Calls that a person may be shown as one list. One more is denied as `approvals_exceeded`.",
     )
     max_pending_per_person: int = Field(
         default=20,

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING
 
+from tabard_sidecar.approvals.approvers import Approvers
 from tabard_sidecar.approvals.prompt import Prompt, open_prompt
-from tabard_sidecar.approvals.roles import check_approver, check_person, check_right
 from tabard_sidecar.errors import Refused
-from tabard_sidecar.state import Approval, ApprovalStatus
+from tabard_sidecar.state import Approval, ApprovalStatus, Verdict
 from tabard_sidecar.util.lean import dataclass
 from tabard_sidecar.util.sealing import SealError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
+    from tabard_sidecar.approvals.approvers import ApproverTokens
     from tabard_sidecar.approvals.conf import ApprovalsConfig
     from tabard_sidecar.approvals.listing import Selection
     from tabard_sidecar.interfaces import Clock, Revocations
@@ -24,14 +25,6 @@ if TYPE_CHECKING:
     from tabard_sidecar.util.sealing import SealingKeys
 
 _log = logging.getLogger(__name__)
-
-
-class ApproverTokens(Protocol):
-    """Verifies approvers' tokens: own audience, fresh authentication."""
-
-    async def verify_claims(self, token: str) -> tuple[Subject, Mapping[str, Any]]:
-        """Return the token's subject and all its claims."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,11 +56,9 @@ class ApprovalDecider:
         revocations: Revocations,
         clock: Clock,
     ) -> None:
-        self._config = config
         self._state = state
         self._keys = keys
-        self._tokens = tokens
-        self._revocations = revocations
+        self._approvers = Approvers(config, state, tokens, revocations, clock)
         self._clock = clock
 
     async def list_approvals(self, selection: Selection) -> tuple[list[ApprovalView], int]:
@@ -120,58 +111,79 @@ class ApprovalDecider:
             raise Refused(
                 "approval_unreadable", "the call can't be decrypted, so an approver can't examine it"
             )
-        person = await self._person(token, view.prompt, approve=approve)
-        decided = await self._record(view.approval, view.prompt, person, approve=approve)
-        _log.info(
-            "approval decided",
-            extra={
-                "approval_id": approval_id,
-                "task_id": decided.task_id,
-                "status": decided.status.value,
-                "approver": decided.approver,
-                "policy_module": decided.module,
-                "reason_code": decided.code,
-            },
-        )
-        return ApprovalView(decided, view.prompt)
-
-    async def _person(self, token: str, prompt: Prompt, *, approve: bool) -> Subject:
-        if not token:
-            raise Refused("approver_token_missing", "no approver's token was sent")
-        person, claims = await self._tokens.verify_claims(token)
-        if " " in person.issuer:
-            raise Refused("approver_not_entitled", "the name of the approver's issuer has a space in it")
-        check_person(self._config, person, claims, prompt)
-        check_right(self._config, person, claims, prompt, approve=approve)
-        await check_approver(
-            self._revocations, prompt.agent_id, person, since=person.issued_at, now=self._clock()
-        )
-        return person
-
-    async def _record(
-        self, approval: Approval, prompt: Prompt, person: Subject, *, approve: bool
-    ) -> Approval:
-        now = self._clock()
-        self._revocations.check_unspent(issued_at=person.issued_at, now=now)
-        # The last check, so that another failing check doesn't use up the approver's token.
-        name = f"approver-token:{person.token_id}"
-        if not await self._state.consume(name, limit=1, now=now, expires_at=person.expires_at):
-            raise Refused("approver_token_used", "the approver's token has already decided a call")
-        # A denial is kept until the task ends, so that no person is asked the same again.
-        until = min(now + prompt.ttl_seconds, prompt.grant_expires_at) if approve else prompt.task_expires_at
+        person = await self._approvers.verify(token, [(view.prompt, approve)])
+        now = await self._approvers.spend(person)
         decided = await self._state.decide_approval(
-            approval.approval_id,
+            approval_id,
             approved=approve,
-            approver=f"{person.issuer} {person.id}",
+            approver=_name(person),
             now=now,
-            expires_at=until,
+            expires_at=_until(view.prompt, now, approve=approve),
         )
         if decided is None:
             raise Refused(
                 "approval_decided",
                 "another approver has just decided, or the approval has expired or its holder was ended",
             )
-        return decided
+        _log_decision(decided)
+        return ApprovalView(decided, view.prompt)
+
+    async def get_group(self, group_id: str, *, decided: bool = False) -> list[ApprovalView]:
+        """Return what is pending in a group and, with ``decided``, what was decided and hasn't expired; oldest first.
+
+        Raises:
+            Refused: ``approval_unknown``: there is nothing.
+            NoDecision: the state store is unavailable.
+        """
+        found = await self._state.approval_group(group_id, now=self._clock(), pending_only=not decided)
+        if not found:
+            raise Refused("approval_unknown", "no call of this group waits")
+        views = []
+        for approval in found:
+            views.append(self._view(approval))
+            await asyncio.sleep(0)  # as in a list
+        return views
+
+    async def decide_group(
+        self, group_id: str, token: str, verdicts: Mapping[str, bool]
+    ) -> list[ApprovalView]:
+        """Approve (true) or deny every pending approval of a group on behalf of the subject of ``token``, all or none.
+
+        The same decision of the same person again changes nothing and spends no token.
+
+        Raises:
+            Refused: ``approval_group_changed``, what is pending isn't exactly what ``verdicts`` name; and as
+                :meth:`decide` does, for any of them.
+            NoDecision: the state store or the issuer's keys are unavailable.
+        """
+        views = {view.approval.approval_id: view for view in await self.get_group(group_id, decided=True)}
+        pending = {key for key, view in views.items() if view.approval.status is ApprovalStatus.PENDING}
+        again = not pending and verdicts.keys() <= views.keys()
+        if not verdicts or not (again or pending == verdicts.keys()):
+            raise _changed()
+        named = [(key, views[key], approve) for key, approve in verdicts.items()]
+        calls = []
+        for _, view, approve in named:
+            if view.prompt is None:
+                raise Refused(
+                    "approval_unreadable", "a call can't be decrypted, so an approver can't examine it"
+                )
+            calls.append((view.prompt, approve))
+        person = await self._approvers.verify(token, calls)
+        if again:
+            return _decided_before(named, person)
+        now = await self._approvers.spend(person)
+        wanted = [
+            Verdict(key, approve, _until(prompt, now, approve=approve))
+            for (key, _, approve), (prompt, _) in zip(named, calls, strict=True)
+        ]
+        decided = await self._state.decide_approvals(group_id, wanted, approver=_name(person), now=now)
+        if decided is None:
+            raise _changed()
+        for approval in decided:
+            _log_decision(approval)
+        prompts = {key: view.prompt for key, view in views.items()}
+        return [ApprovalView(approval, prompts[approval.approval_id]) for approval in decided]
 
     def _view(self, approval: Approval) -> ApprovalView:
         try:
@@ -181,3 +193,48 @@ class ApprovalDecider:
                 "approval can't be read", extra={"approval_id": approval.approval_id, "problem": str(error)}
             )
             return ApprovalView(approval, None)
+
+
+def _name(person: Subject) -> str:
+    return f"{person.issuer} {person.id}"
+
+
+def _until(prompt: Prompt, now: float, *, approve: bool) -> float:
+    """Return when a decision can no longer be used. A denial is kept until the task ends, so that no person is asked again."""
+    return min(now + prompt.ttl_seconds, prompt.grant_expires_at) if approve else prompt.task_expires_at
+
+
+def _changed() -> Refused:
+    return Refused(
+        "approval_group_changed",
+        "the calls of the group that wait aren't exactly those that were shown; nothing was decided",
+    )
+
+
+def _decided_before(named: Iterable[tuple[str, ApprovalView, bool]], person: Subject) -> list[ApprovalView]:
+    """Return the views if this person has decided all of them this way.
+
+    Raises:
+        Refused: ``approval_decided``.
+    """
+    views = []
+    for _, view, approve in named:
+        wanted = ApprovalStatus.APPROVED if approve else ApprovalStatus.DENIED
+        if view.approval.status is not wanted or view.approval.approver != _name(person):
+            raise Refused("approval_decided", "the calls of the group were decided already")
+        views.append(view)
+    return views
+
+
+def _log_decision(decided: Approval) -> None:
+    _log.info(
+        "approval decided",
+        extra={
+            "approval_id": decided.approval_id,
+            "task_id": decided.task_id,
+            "status": decided.status.value,
+            "approver": decided.approver,
+            "policy_module": decided.module,
+            "reason_code": decided.code,
+        },
+    )

@@ -8,6 +8,7 @@ from itertools import accumulate
 from typing import TYPE_CHECKING
 
 from tabard_sidecar.approvals import call_grant as call_grants
+from tabard_sidecar.approvals.grouping import Asked, Batch
 from tabard_sidecar.approvals.prompt import prompt_for, seal_prompt
 from tabard_sidecar.approvals.roles import check_approver
 from tabard_sidecar.errors import Refused
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from tabard_sidecar.approvals.conf import ApprovalsConfig
-    from tabard_sidecar.interfaces import Revocations
+    from tabard_sidecar.interfaces import Revocations, Together
     from tabard_sidecar.model import Agent, Ask, ToolCall, VerifiedGrant
     from tabard_sidecar.state import StateStore
     from tabard_sidecar.util.sealing import SealingKeys
@@ -42,7 +43,7 @@ class ApprovalRequester:
         grants: verifies grants and derives the keys of discharges.
         keys: encrypt prompts.
         revocations: checks whether people are revoked.
-        announce: called for every new approval, with its ask and the call; must not block.
+        announce: called for every new approval, or once for those of a new group; must not block.
     """
 
     def __init__(  # noqa: PLR0913, PLR0917 - one argument per dependency
@@ -52,7 +53,7 @@ class ApprovalRequester:
         grants: call_grants.Grants,
         keys: SealingKeys,
         revocations: Revocations,
-        announce: Callable[[Approval, Ask, ToolCall], None] = lambda _approval, _ask, _call: None,
+        announce: Callable[[Sequence[Asked]], None] = lambda _asked: None,
     ) -> None:
         self._config = config
         self._state = state
@@ -61,8 +62,15 @@ class ApprovalRequester:
         self._revocations = revocations
         self._announce = announce
         self._limits = PendingLimits(
-            config.max_pending_per_task, config.max_pending_per_person, config.max_pending_per_workload
+            config.max_pending_per_task,
+            config.max_pending_per_person,
+            config.max_pending_per_workload,
+            config.max_pending_per_group,
         )
+
+    def together(self) -> Batch:
+        """Return a context for the calls of one batch, whose approvals are shown as a list; it announces them at its end."""
+        return Batch(self._announce)
 
     async def ask(  # noqa: PLR0913 - the interface's signature
         self,
@@ -74,6 +82,7 @@ class ApprovalRequester:
         *,
         known_tool: bool,
         now: float,
+        together: Together | None = None,
     ) -> tuple[PendingApproval, ...]:
         """Store one pending approval per ask, and return all that the new call grant demands.
 
@@ -83,6 +92,8 @@ class ApprovalRequester:
         After a refusal the same rule asks no person again about this tool in this task, whatever the arguments are, for
         the workload that was refused and every holder below it. Tools that the catalogue doesn't have count as one, because
         the agent may name them as it likes.
+
+        ``together`` is what :meth:`together` returned for the batch that the call belongs to.
 
         Raises:
             Refused: ``approvals_exceeded``, the workload has too many pending approvals;
@@ -104,11 +115,14 @@ class ApprovalRequester:
                 )
         demanded = [await self._get(approval_id, now) for approval_id in call_grants.approval_ids(grant)]
         tool = call.name if known_tool else ""
-        demanded += [await self._store(grant, agent, call, ask, tool, now) for ask in asks]
+        batch = together if isinstance(together, Batch) else None
+        demanded += [await self._store(grant, agent, call, ask, tool, now, batch) for ask in asks]
         demanded_ids = [approval.approval_id for approval in demanded]
         narrowed = call_grants.make_call_grant(self._grants, serialised, grant, call.digest, demanded_ids)
         return tuple(
-            PendingApproval(found.approval_id, found.module, found.code, narrowed, found.expires_at)
+            PendingApproval(
+                found.approval_id, found.module, found.code, narrowed, found.expires_at, found.group_id
+            )
             for found in {approval.approval_id: approval for approval in demanded}.values()
         )
 
@@ -147,7 +161,14 @@ class ApprovalRequester:
         return approval
 
     async def _store(  # noqa: PLR0913, PLR0917 - what an approval states
-        self, grant: VerifiedGrant, agent: Agent, call: ToolCall, ask: Ask, tool: str, now: float
+        self,
+        grant: VerifiedGrant,
+        agent: Agent,
+        call: ToolCall,
+        ask: Ask,
+        tool: str,
+        now: float,
+        batch: Batch | None,
     ) -> Approval:
         approval_id = call_grants.new_approval_id()
         approval = Approval(
@@ -168,21 +189,37 @@ class ApprovalRequester:
             workloads=tuple(
                 dict.fromkeys((grant.root_holder, *(link.holder for link in grant.links), agent.id))
             ),
+            group_id=batch.group_of(grant, ask) if batch is not None else "",
         )
         kept = await self._state.ask(approval, limits=self._limits)
         if kept is None:
             raise Refused(
                 "approvals_exceeded",
-                "too many approvals of the workload are pending: in the task, for the person or in all",
+                "too many approvals of the workload are pending: in the group, in the task, for the person or in all",
             )
         if kept.status is ApprovalStatus.DENIED:
             raise Refused(
                 "approval_denied",
                 f"approval {kept.approval_id[:8]}…: a person refused such a call of this workload, or of one above it",
             )
-        if kept.approval_id == approval_id:
-            self._announce(kept, ask, call)
+        await self._tell(Asked(kept, ask, call), approval, grant, batch, now)
         return kept
+
+    async def _tell(
+        self, asked: Asked, wanted: Approval, grant: VerifiedGrant, batch: Batch | None, now: float
+    ) -> None:
+        """Announce a new approval, alone or with its batch; note where a batch's approvals have gone."""
+        kept, group = asked.approval, wanted.group_id
+        if kept.approval_id == wanted.approval_id:
+            if batch is None:
+                self._announce((asked,))
+            else:
+                batch.new(asked)
+            return
+        elsewhere = kept.status is ApprovalStatus.PENDING and kept.group_id not in {"", group}
+        # Approvals of this batch stay where they are if the other group had no room for them.
+        if batch and elsewhere and not await self._state.approval_group(group, now=now):
+            batch.joined(grant, asked.ask, kept.group_id)
 
 
 def _merged(asks: Sequence[Ask]) -> list[Ask]:

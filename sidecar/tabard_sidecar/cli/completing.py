@@ -7,6 +7,7 @@ names that others chose.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING
 
@@ -80,8 +81,11 @@ def _waiting(asked: Operator) -> Iterator[tuple[str, str]]:
     from tabard.authz.v1 import approval_service_pb2_grpc as approval_grpc  # noqa: PLC0415
 
     stub = approval_grpc.ApprovalServiceStub(asked.channel)
-    for approval in asked.call(stub.ListApprovals, approval_pb.ListApprovalsRequest()).approvals:
+    found = asked.call(stub.ListApprovals, approval_pb.ListApprovalsRequest()).approvals
+    for approval in found:
         yield approval.approval_id, approval.code
+    calls = Counter(approval.group_id for approval in found if approval.group_id)
+    yield from ((group_id, f"group of {count}") for group_id, count in calls.items())
 
 
 def _leases(asked: Operator) -> Iterator[tuple[str, str]]:

@@ -21,6 +21,8 @@ RIGHTS: Mapping[str, frozenset[Role]] = {
     "ListApprovals": _ALL,
     "GetApprovalDetails": frozenset({Role.APPROVER}),
     "DecideApproval": frozenset({Role.APPROVER}),
+    "GetApprovalGroup": frozenset({Role.APPROVER}),
+    "DecideApprovalGroup": frozenset({Role.APPROVER}),
     "Revoke": frozenset({Role.OPERATOR}),
     "LiftRevocation": frozenset({Role.OPERATOR}),
 }

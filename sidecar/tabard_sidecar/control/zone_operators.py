@@ -30,7 +30,7 @@ from tabard_sidecar.server.registration import Intake, lenient
 from tabard_sidecar.server.zone_gate import told
 
 if TYPE_CHECKING:
-    from tabard_sidecar.approvals.deciding import ApproverTokens
+    from tabard_sidecar.approvals.approvers import ApproverTokens
     from tabard_sidecar.control.operator_callers import Operator
     from tabard_sidecar.control.operators_conf import Role
     from tabard_sidecar.control.reached import ReachedZone

@@ -16,6 +16,7 @@ from typing import NamedTuple
 
 from tabard_sidecar.errors import Refused
 from tabard_sidecar.grants import IndexedGrant, check_expiry
+from tabard_sidecar.interfaces import Together
 from tabard_sidecar.model import (
     Agent,
     Ask,
@@ -64,6 +65,10 @@ class Authorizer:
     def __init__(self, stages: Stages) -> None:
         self._stages = stages
         self._turns = Turns()
+
+    def together(self) -> Together:
+        """Return a context for the calls of one batch: what people have to approve of it, they are shown as lists."""
+        return self._stages.approvals.together()
 
     async def authorize(self, request: AuthorizeRequest) -> Decision:
         """Decide about one tool call.
@@ -221,6 +226,7 @@ class Authorizer:
             asks,
             known_tool=call.spec is not None,
             now=stages.clock(),
+            together=request.together,
         )
         recorder.asked_for([approval.approval_id for approval in pending])
         return pending

@@ -7,7 +7,7 @@ disk.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from tabard_sidecar.errors import NoDecision, Refused
@@ -55,6 +55,30 @@ class ChangeRecorder:
         Raises:
             NoDecision: ``audit_unavailable``: it wasn't recorded. It was made nevertheless, unless it ``gives``.
         """
+
+        async def alone() -> list[_Done]:
+            return [await work()]
+
+        (done,) = await self.make_each(operation, by=by, about=[about], work=alone, told=told, gives=[gives])
+        return done
+
+    async def make_each(  # noqa: PLR0913 - as above
+        self,
+        operation: str,
+        *,
+        by: Mapping[str, Any],
+        about: Sequence[Mapping[str, Any]],
+        work: Callable[[], Awaitable[Sequence[_Done]]],
+        told: Callable[[_Done], Mapping[str, Any]],
+        gives: Sequence[bool],
+    ) -> Sequence[_Done]:
+        """Make several changes of one kind at once, all or none, and record each of them as :meth:`make` does.
+
+        ``about`` and ``gives`` have one item for each, and so has the result of ``work``, in the same order.
+
+        Raises:
+            NoDecision: as :meth:`make` raises it.
+        """
         # A caller that gives up must not keep a change that is being made from its record.
         return await whole(self._make(operation, by=by, about=about, work=work, told=told, gives=gives))
 
@@ -63,33 +87,37 @@ class ChangeRecorder:
         operation: str,
         *,
         by: Mapping[str, Any],
-        about: Mapping[str, Any],
-        work: Callable[[], Awaitable[_Done]],
+        about: Sequence[Mapping[str, Any]],
+        work: Callable[[], Awaitable[Sequence[_Done]]],
         told: Callable[[_Done], Mapping[str, Any]],
-        gives: bool,
-    ) -> _Done:
-        change_id, asked = new_id(), encode(dict(about))
+        gives: Sequence[bool],
+    ) -> Sequence[_Done]:
+        changes = [(new_id(), encode(dict(one))) for one in about]
 
-        async def write(event: str, result: Mapping[str, Any]) -> None:
+        async def write(number: int, event: str, result: Mapping[str, Any]) -> None:
+            change_id, asked = changes[number]
             who = {**by, **result.get("by", {})}
             shown = {name: value for name, value in result.items() if name != "by"}
             await self._log.record(
                 DecisionRecord(event, change_id, operation, self._clock(), asked, shown, "", by=who)
             )
 
-        if gives:
-            await write("intent", {})
+        for number, given in enumerate(gives):
+            if given:
+                await write(number, "intent", {})
         try:
-            done = await work()
+            made = await work()
         except (Refused, NoDecision) as error:
-            await write("outcome", {"change": "refused", "reasons": [_reason(error)]})
+            for number in range(len(changes)):
+                await write(number, "outcome", {"change": "refused", "reasons": [_reason(error)]})
             raise
         try:
-            await write("outcome", {"change": "made", **told(done)})
+            for number, done in enumerate(made):
+                await write(number, "outcome", {"change": "made", **told(done)})
         except NoDecision as error:
             message = f"{operation} was done, but its record wasn't written: {error.message}"
             raise NoDecision(error.status, error.code, message) from error
-        return done
+        return made
 
 
 def holder(grant: VerifiedGrant) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from tabard.caveats import Limits
 
 from tabard_sidecar.grants import IndexedGrant
-from tabard_sidecar.interfaces import LeasedPolicy, ToolSpec
+from tabard_sidecar.interfaces import LeasedPolicy, Together, ToolSpec
 from tabard_sidecar.model import Agent, Delivery, MetApproval, ToolCall
 from tabard_sidecar.util.lean import dataclass
 
@@ -18,7 +18,7 @@ class AuthorizeRequest(NamedTuple):
 
     ``context_json`` is what the caller asserts. ``body_digest`` returns the SHA-256 of everything but the request_id, so
     that a retry with another body is noticed. ``delivery`` is set by :class:`~tabard_sidecar.pipeline.edges.EdgeAuthorizer`
-    alone: nothing that an agent sends becomes it.
+    alone: nothing that an agent sends becomes it. ``together`` is set for the calls of a batch.
     """
 
     grant: str
@@ -31,6 +31,7 @@ class AuthorizeRequest(NamedTuple):
     request_id: str = ""
     body_digest: Callable[[], bytes] = bytes
     delivery: Delivery = Delivery.AGENT
+    together: Together | None = None
 
 
 class VerifiedCall(NamedTuple):

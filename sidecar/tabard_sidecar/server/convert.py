@@ -209,6 +209,7 @@ def write_decision(message: types_pb.Decision, decision: Decision, shown: Callab
             module=pending.module,
             call_grant=pending.call_grant,
             expire_time=timestamp(pending.expires_at),
+            group_id=pending.group_id,
         )
     for obligation in decision.obligations:
         message.obligations.add(id=obligation.id, properties_json=encode(dict(obligation.properties)))

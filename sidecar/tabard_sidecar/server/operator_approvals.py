@@ -11,6 +11,7 @@ from tabard.authz.v1 import approval_service_pb2_grpc as approval_grpc
 from tabard.authz.v1 import types_pb2 as types_pb
 
 from tabard_sidecar.approvals import ApprovalDecider, ApprovalView
+from tabard_sidecar.approvals.conf import MAX_GROUP
 from tabard_sidecar.approvals.listing import Selection
 from tabard_sidecar.approvals.prompt import Prompt
 from tabard_sidecar.errors import NoDecision, Refused, StatusName
@@ -34,6 +35,7 @@ _STATES: Mapping[ReasonCode, StatusName] = {
     "approval_unknown": "NOT_FOUND",
     "approval_decided": "FAILED_PRECONDITION",
     "approval_unreadable": "FAILED_PRECONDITION",
+    "approval_group_changed": "FAILED_PRECONDITION",
     "task_ended": "FAILED_PRECONDITION",
 }
 _Found = TypeVar("_Found")
@@ -95,6 +97,39 @@ class ApprovalServicer(approval_grpc.ApprovalServiceServicer):
         )
         return approval_pb.DecideApprovalResponse(approval=approval_message(view, arguments=False))
 
+    @answering
+    async def GetApprovalGroup(
+        self, request: approval_pb.GetApprovalGroupRequest, context: Context
+    ) -> approval_pb.GetApprovalGroupResponse:
+        """Show the calls of a group with their arguments."""
+        group_id = _group_id(request.group_id)
+        views = await _found(self.decider.get_group(group_id, decided=request.include_decided))
+        return approval_pb.GetApprovalGroupResponse(
+            approvals=[approval_message(view, arguments=True) for view in views]
+        )
+
+    @answering
+    async def DecideApprovalGroup(
+        self, request: approval_pb.DecideApprovalGroupRequest, context: Context
+    ) -> approval_pb.DecideApprovalGroupResponse:
+        """Approve or deny every call of a group that waits."""
+        token = convert.bounded(request.approver_token, "approver_token", 4 * convert.MAX_TOKEN_BYTES)
+        group_id, verdicts = _group_id(request.group_id), _verdicts(request)
+        views = await self.changes.make_each(
+            "decide_approval",
+            context,
+            about=[
+                {"approval_id": approval_id, "approve": approve, "group_id": group_id}
+                for approval_id, approve in verdicts.items()
+            ],
+            work=lambda: _found(self.decider.decide_group(group_id, token, verdicts)),
+            told=_told,
+            gives=list(verdicts.values()),
+        )
+        return approval_pb.DecideApprovalGroupResponse(
+            approvals=[approval_message(view, arguments=False) for view in views]
+        )
+
 
 def _told(view: ApprovalView) -> dict[str, Any]:
     """Return what is recorded of a decision: who decided about which call of which task, by whose rule."""
@@ -125,6 +160,7 @@ def approval_message(view: ApprovalView, *, arguments: bool) -> approval_pb.Appr
         module=approval.module,
         code=approval.code,
         uses=approval.uses,
+        group_id=approval.group_id,
     )
     if approval.status is not ApprovalStatus.PENDING:
         issuer, _, person = approval.approver.partition(" ")
@@ -167,6 +203,26 @@ def _offset(token: str) -> int:
 
 def _approval_id(value: str) -> str:
     return convert.bounded(value, "approval_id", _MAX_ID_BYTES, required=True)
+
+
+def _group_id(value: str) -> str:
+    return convert.bounded(value, "group_id", _MAX_ID_BYTES, required=True)
+
+
+def _verdicts(request: approval_pb.DecideApprovalGroupRequest) -> dict[str, bool]:
+    """Return the approvals that a request names, in its order, and whether each is to be approved.
+
+    Raises:
+        NoDecision: it names none, too many, or one twice.
+    """
+    named = [*request.approve_ids, *request.deny_ids]
+    if not 1 <= len(named) <= MAX_GROUP:
+        raise convert.invalid(f"name between 1 and {MAX_GROUP} approvals in approve_ids and deny_ids")
+    for approval_id in named:
+        convert.bounded(approval_id, "approve_ids and deny_ids", _MAX_ID_BYTES, required=True)
+    if len(set(named)) < len(named):
+        raise convert.invalid("approve_ids and deny_ids name an approval twice")
+    return {approval_id: number < len(request.approve_ids) for number, approval_id in enumerate(named)}
 
 
 async def _found(work: Awaitable[_Found]) -> _Found:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from tabard_sidecar.pipeline.changes import ChangeRecorder
@@ -39,3 +39,21 @@ class OperatorChanges:
         """
         by = self.by(context.peer())
         return await self.recorder.make(operation, by=by, about=about, work=work, told=told, gives=gives)
+
+    async def make_each(  # noqa: PLR0913 - one argument per part of the record
+        self,
+        operation: str,
+        context: Context,
+        *,
+        about: Sequence[Mapping[str, Any]],
+        work: Callable[[], Awaitable[Sequence[_Done]]],
+        told: Callable[[_Done], Mapping[str, Any]],
+        gives: Sequence[bool],
+    ) -> Sequence[_Done]:
+        """Make several changes at once as :meth:`ChangeRecorder.make_each` does.
+
+        Raises:
+            NoDecision: the connection isn't an operator's, or a change wasn't recorded.
+        """
+        by = self.by(context.peer())
+        return await self.recorder.make_each(operation, by=by, about=about, work=work, told=told, gives=gives)

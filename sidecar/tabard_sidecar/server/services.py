@@ -15,7 +15,7 @@ from tabard.authz.v1 import types_pb2 as types_pb
 
 from tabard_sidecar.approvals import ApprovalStatusService
 from tabard_sidecar.errors import NoDecision
-from tabard_sidecar.interfaces import CandidateTool
+from tabard_sidecar.interfaces import CandidateTool, Together
 from tabard_sidecar.pipeline.authorize import Authorizer
 from tabard_sidecar.pipeline.credentials import Credentials
 from tabard_sidecar.pipeline.filter_tools import ToolFilter
@@ -60,16 +60,21 @@ class AuthorizationServicer(authorization_grpc.AuthorizationServiceServicer):
     async def BatchAuthorize(
         self, request: authorization_pb.BatchAuthorizeRequest, context: Context
     ) -> authorization_pb.BatchAuthorizeResponse:
-        """Decide about several calls, in order."""
+        """Decide about several calls, in order; people are shown those that they have to approve as lists."""
         if not 1 <= len(request.items) <= MAX_BATCH:
             raise convert.invalid(
                 f"items has {len(request.items)} entries; between 1 and {MAX_BATCH} are accepted"
             )
         grant = convert.bounded(request.grant, "grant", convert.MAX_GRANT_BYTES)
         results = []
-        for item in request.items:
-            results.append(await self._item(item, grant))
-            await asyncio.sleep(0)  # Between items other requests and health have their turn.
+        with self.authorizer.together() as together:
+            for item in request.items:
+                results.append(await self._item(item, grant, together))
+                await asyncio.sleep(0)  # Between items other requests and health have their turn.
+        for result in results:
+            # A later item may have brought the approvals of earlier ones into another group.
+            for approval in result.decision.approvals:
+                approval.group_id = together.current(approval.group_id)
         return authorization_pb.BatchAuthorizeResponse(results=results)
 
     async def StreamAuthorize(
@@ -135,10 +140,11 @@ class AuthorizationServicer(authorization_grpc.AuthorizationServiceServicer):
             return authorization_pb.AuthorizeResult(error=errors.status(error))
 
     async def _item(
-        self, request: authorization_pb.AuthorizeRequest, grant: str
+        self, request: authorization_pb.AuthorizeRequest, grant: str, together: Together | None = None
     ) -> authorization_pb.AuthorizeResult:
         async def decide() -> authorization_pb.AuthorizeResult:
-            decision = await self.authorizer.authorize(convert.authorize_request(request, grant))
+            asked = convert.authorize_request(request, grant)
+            decision = await self.authorizer.authorize(asked._replace(together=together))
             result = authorization_pb.AuthorizeResult()
             convert.write_decision(result.decision, decision, self.shown)
             return result

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from tabard_sidecar.util.late import late_names
 
 if TYPE_CHECKING:
-    from tabard_sidecar.state.approval import Approval, ApprovalStatus, PendingLimits
+    from tabard_sidecar.state.approval import Approval, ApprovalStatus, PendingLimits, Verdict
     from tabard_sidecar.state.conf import StateConfig
     from tabard_sidecar.state.listing import Tree
     from tabard_sidecar.state.model import (
@@ -59,6 +59,7 @@ __all__ = [
     "TaskRecord",
     "TaskState",
     "Tree",
+    "Verdict",
 ]
 
 __getattr__ = late_names(
@@ -89,5 +90,6 @@ __getattr__ = late_names(
         "TaskRecord": "model",
         "TaskState": "model",
         "Tree": "listing",
+        "Verdict": "approval",
     },
 )

@@ -40,6 +40,8 @@ class Approval:
         workload: the workload that asks, a SPIFFE ID.
         subject: the person for whom the task runs, ``"<issuer> <id>"``.
         workloads: every workload of the requesting chain.
+        group_id: the group of approvals that a person is shown as one list; empty if the approval is shown alone. It may
+            change while the approval is pending.
     """
 
     approval_id: str
@@ -60,6 +62,16 @@ class Approval:
     workload: str = ""
     subject: str = ""
     workloads: tuple[str, ...] = ()
+    group_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What a person decides about one approval of a group; ``expires_at`` is when that can no longer be used."""
+
+    approval_id: str
+    approved: bool
+    expires_at: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,11 +79,13 @@ class PendingLimits:
     """How many approvals may wait at once. Those whose holder was ended or revoked don't count.
 
     Attributes:
-        task: of one workload in one task.
-        person: of one workload for one person, over all tasks.
-        workload: of one workload.
+        task: questions of one workload in one task; a group counts as one.
+        person: approvals of one workload for one person, over all tasks.
+        workload: approvals of one workload.
+        group: approvals of one group.
     """
 
     task: int
     person: int
     workload: int
+    group: int

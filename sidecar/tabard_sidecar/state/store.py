@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
-from tabard_sidecar.state.approval import Approval, PendingLimits
+from tabard_sidecar.state.approval import Approval, PendingLimits, Verdict
 from tabard_sidecar.state.leases import LeaseJournal
 from tabard_sidecar.state.listing import ANY_TASK, TaskFilter, TaskPage, Tree
 from tabard_sidecar.state.model import (
@@ -196,6 +196,10 @@ class StateStore(LeaseJournal, Protocol):
         Returns the existing approval for the same root, link, module, code and digest if it is pending, or decided and
         still usable; or a denied one of the same topic that a workload of this chain asked for. Returns ``approval`` if
         there is none, or ``None`` if too many are pending.
+
+        If ``approval`` names a group and the existing one is pending, both come to be in one group, if that has room: what is
+        pending in the named group moves to the group of the existing one or, if that has none, it joins the named one. The
+        returned approval names the group.
         """
         ...
 
@@ -209,6 +213,21 @@ class StateStore(LeaseJournal, Protocol):
 
     async def approvals(self, *, now: float, pending_only: bool = True) -> Sequence[Approval]:
         """Return the approvals that haven't expired and aren't ENDED, oldest first, at most 1,000."""
+        ...
+
+    async def approval_group(
+        self, group_id: str, *, now: float, pending_only: bool = True
+    ) -> Sequence[Approval]:
+        """Return the approvals of a group that haven't expired and aren't ENDED, oldest first."""
+        ...
+
+    async def decide_approvals(
+        self, group_id: str, verdicts: Sequence[Verdict], *, approver: str, now: float
+    ) -> Sequence[Approval] | None:
+        """Decide exactly the pending approvals of a group, all or none, once. Durable.
+
+        Returns ``None`` if what is pending in the group isn't exactly what the verdicts name, each once.
+        """
         ...
 
     async def decide_approval(

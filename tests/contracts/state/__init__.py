@@ -4,6 +4,7 @@ A test module subclasses :class:`StateContract` and provides the fixture ``new_s
 instance, not yet open, of the same store, as another sidecar of the zone would have it.
 """
 
+from tests.contracts.state.approval_groups import ApprovalGroupsContract
 from tests.contracts.state.approvals import ApprovalsContract
 from tests.contracts.state.budgets import BudgetsContract
 from tests.contracts.state.calls import CallsContract
@@ -31,6 +32,7 @@ class StateContract(
     ChildrenContract,
     RevocationsContract,
     ApprovalsContract,
+    ApprovalGroupsContract,
     UpkeepContract,
     LeasesContract,
     TokensContract,

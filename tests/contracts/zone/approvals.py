@@ -44,6 +44,77 @@ class ZoneApprovalsContract:
         assert approval["approver"] == {"id": "cleo", "issuer": row["subject"]["issuer"]}
         assert (approval["module"], approval["code"]) == ("bank", "large")
 
+    async def test_a_list_from_the_agent_to_the_person_and_back(self, zone, command):
+        """A batch waits as one list, is shown with what differs and what it comes to, and goes on when it is approved."""
+        task = await zone.start_task()
+        calls = [tabard.ToolCall("pay", LARGE | {"cents": 20_000 + number}) for number in range(3)]
+        small = tabard.ToolCall("pay", {"to": "ACME", "cents": 5})
+        calling = asyncio.create_task(task.batch([*calls, small], wait_for_approval=60))
+        rows = await until_waiting(command, 3)
+        (group,) = {row["group_id"] for row in rows}
+        _, listed, _ = await command("list", workload="triage")
+        assert f"{group}  pending" in listed
+        assert '3 x tool "pay"' in listed
+        code, out, _ = await command("show", group)
+        assert code == 0
+        _, document, _ = await command("show", group, "--json")
+        shown = json.loads(document)
+        assert (shown["waiting"], len(shown["approvals"])) == (3, 3)
+        assert shown["digest"] in out
+        (counted,) = shown["totals"]
+        (cents,) = [one for one in counted["arguments"] if one["argument"] == "cents"]
+        assert (cents["total"], cents["least"], cents["most"], cents["different"]) == (
+            60_003,
+            20_000,
+            20_002,
+            3,
+        )
+        code, out, _ = await command(
+            "approve", group, "--digest", shown["digest"], token=zone.approver(), workload="triage"
+        )
+        assert (code, 'approved by "cleo": 3 call(s) until' in out) == (0, True)
+        decisions = await calling
+        assert [decision.allowed for decision in decisions] == [True] * 4
+        assert all(decision.credential.audience == "bank" for decision in decisions)
+        assert await waiting(command) == []
+
+    async def test_one_call_of_a_list_is_denied(self, zone, command):
+        task = await zone.start_task()
+        calls = [tabard.ToolCall("pay", LARGE | {"cents": 20_000 + number}) for number in range(3)]
+        calling = asyncio.create_task(task.batch(calls, wait_for_approval=60))
+        rows = await until_waiting(command, 3)
+        group = rows[0]["group_id"]
+        by_cents = {}
+        _, document, _ = await command("show", group, "--json")
+        for row in json.loads(document)["approvals"]:
+            by_cents[row["arguments"]["cents"]] = row["approval_id"]
+        digest = json.loads(document)["digest"]
+        arguments = ["approve", group, "--digest", digest, "--deny", by_cents[20_001]]
+        code, out, _ = await command(*arguments, token=zone.approver())
+        assert code == 0
+        assert 'approved by "cleo": 2 call(s)' in out
+        assert 'denied by "cleo": 1 call(s)' in out
+        assert [decision.code for decision in await calling if not decision.allowed] == ["approval_denied"]
+
+    async def test_a_list_that_has_changed_is_not_decided(self, zone, command):
+        """Neither by a digest of before nor by the ids that were shown; and never without either."""
+        task = await zone.start_task()
+        calls = [tabard.ToolCall("pay", LARGE | {"cents": 20_000 + number}) for number in range(3)]
+        (first, _) = await task.batch(calls[:2])
+        group = first.approvals[0].group_id
+        _, document, _ = await command("show", group, "--json")
+        digest = json.loads(document)["digest"]
+        await task.batch(calls)
+        for more, told, code in (
+            (("--digest", digest), "approval_group_changed", 1),
+            ((), "add --digest", 2),
+            (("--digest", digest, "--deny", "a" * 32), "no such call", 2),
+        ):
+            answer, _, err = await command("approve", group, *more, token=zone.approver())
+            assert (answer, told in err) == (code, True)
+        assert {row["status"] for row in await waiting(command)} == {"pending"}
+        assert len(await waiting(command)) == 3
+
     async def test_a_person_refuses(self, zone, command):
         """A call that waits raises the refusal, and so does asking again."""
         task = await zone.start_task()

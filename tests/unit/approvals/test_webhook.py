@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 import hmac
 import json
+from dataclasses import replace
 
 import pytest
 from aiohttp import web
@@ -11,9 +12,11 @@ from tabard_sidecar.approvals.conf import WebhookConfig
 from tabard_sidecar.approvals.webhook import SIGNATURE_HEADER, Webhook
 
 from tests.support.approvals import ASK, CALL, ApprovalWorld
+from tests.support.grants import tool_call
 from tests.support.tokens import NOW, FakeClock
 from tests.support.waiting import DEADLINE_SECONDS, eventually
 
+OTHER = replace(ASK, code="other", approvers=("named",))
 SECRET = "0123456789abcdef0123456789abcdef"
 
 
@@ -105,6 +108,39 @@ async def test_a_new_approval_is_announced_and_signed(tmp_path, secret_file):
     }
     assert pending.call_grant not in body.decode()
     assert CALL.arguments["to"] not in body.decode()
+
+
+async def test_a_group_is_announced_once(tmp_path, secret_file):
+    """With its calls and without arguments; not again when they are asked for again or others join it."""
+    calls = [tool_call("payments.send", amount=number, to="secret-payee") for number in range(3)]
+    async with Receiver() as receiver:
+        hook = {"url": receiver.url, "secret_file": secret_file}
+        async with ApprovalWorld(tmp_path, webhook=hook) as world:
+            waiting = await world.ask_together(*calls[:2], tool_call("mail.send", to="x"))
+            await world.ask_together(*calls)
+            (alone,) = await world.ask_together(tool_call("payments.send", amount=9), asks=(OTHER,))
+            await receiver.until(2)
+    bodies = [json.loads(body) for _, body in receiver.requests]
+    (group,) = [body for body in bodies if body["type"] == "approval_group.requested"]
+    assert group == {
+        "type": "approval_group.requested",
+        "group_id": waiting[0].group_id,
+        "approval_ids": [one.approval_id for one in waiting],
+        "task_id": "task-1",
+        "rules": [{"module": "payments", "code": "large_payment", "reason": ASK.reason}],
+        "approvers": ["finance"],
+        "asserted": {
+            "calls": [
+                {"tool": "payments.send", "server": "", "count": 2},
+                {"tool": "mail.send", "server": "", "count": 1},
+            ]
+        },
+        "created_at": NOW,
+        "expires_at": NOW + 900,
+    }
+    (single,) = [body for body in bodies if body["type"] == "approval.requested"]
+    assert single["approval_id"] == alone.approval_id
+    assert not any(b"secret-payee" in body for _, body in receiver.requests)
 
 
 async def test_a_changed_body_does_not_verify(tmp_path, secret_file):

@@ -261,3 +261,80 @@ class TestFake:
     def test_nothing_waits_under_that_id(self, tabard_fake):
         with pytest.raises(KeyError):
             tabard_fake.approve("fake-approval-7")
+
+
+CALLS = [tabard.ToolCall("payments.send", {"amount": amount}) for amount in (1, 2, 3)]
+
+
+def test_calls_of_a_batch_wait_as_one_group(task, tabard_fake):
+    """The others are decided meanwhile; each approved call is asked about with its discharge."""
+    tabard_fake.allow("payments.list")
+    tabard_fake.ask("payments.send", audience="bank")
+    seen = []
+
+    def approve(needed):
+        seen.append(needed)
+        tabard_fake.approve(needed.approvals[0].group_id)
+
+    decisions = task.batch(
+        [CALLS[0], tabard.ToolCall("payments.list"), *CALLS[1:]], on_approval=approve, wait_for_approval=60
+    )
+    assert [decision.allowed for decision in decisions] == [True] * 4
+    (needed,) = seen
+    assert {pending.group_id for pending in needed.approvals} == {"fake-group-1"}
+    assert len(needed.approvals) == 3
+    assert [one["group_id"] for one in needed.summary()["approvals"]] == ["fake-group-1"] * 3
+    again = tabard_fake.calls[4:]
+    assert [call.arguments["amount"] for call in again] == [1, 2, 3]
+    assert all(call.request_id for call in again)
+
+
+def test_single_calls_of_a_group_are_refused(task, tabard_fake):
+    tabard_fake.ask("payments.send")
+
+    def decide(needed):
+        first, second, third = [pending.approval_id for pending in needed.approvals]
+        tabard_fake.approve(first)
+        tabard_fake.refuse(second)
+        tabard_fake.expire(third)
+
+    decisions = task.batch(CALLS, on_approval=decide, wait_for_approval=60)
+    assert [decision.allowed for decision in decisions] == [True, False, False]
+    assert [decision.code for decision in decisions[1:]] == ["approval_denied", "approval_expired"]
+    with pytest.raises(tabard.ApprovalRequired) as caught:
+        decisions[1].raise_if_denied()
+    assert caught.value.code == "approval_denied"
+    assert caught.value.approvals == decisions[1].approvals
+
+
+def test_a_batch_that_is_not_waited_for_names_its_group(task, tabard_fake):
+    tabard_fake.ask("payments.send")
+    decisions = task.batch(CALLS)
+    groups = [pending.group_id for decision in decisions for pending in decision.approvals]
+    assert groups == ["fake-group-1"] * 3
+    assert [decision.code for decision in decisions] == ["approval_required"] * 3
+    assert len(tabard_fake.calls) == 3
+
+
+def test_nobody_decides_about_a_batch(task, tabard_fake):
+    tabard_fake.ask("payments.send")
+    called = []
+    decisions = task.batch(CALLS[:1], on_approval=called.append)
+    assert (decisions[0].code, len(called)) == ("approval_required", 1)
+    decisions = task.batch(CALLS[:2], wait_for_approval=0.05)
+    assert [decision.code for decision in decisions] == ["approval_expired"] * 2
+
+
+async def test_an_asyncio_task_waits_for_a_group(tabard_fake):
+    tabard_fake.ask("payments.send", decided="approved")
+    async with tabard.aio.connect() as client:
+        started = await client.start_task("token", purpose="payments")
+        assert all(await started.batch(CALLS, wait_for_approval=60))
+
+
+def test_a_group_that_is_decided_must_wait(task, tabard_fake):
+    tabard_fake.ask("payments.send")
+    task.batch(CALLS)
+    tabard_fake.refuse("fake-group-1")
+    with pytest.raises(KeyError):
+        tabard_fake.approve("fake-group-1")

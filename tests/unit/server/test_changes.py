@@ -141,6 +141,54 @@ async def test_an_approvers_decision_names_person_process_call_and_rule(start_zo
     assert decided["input"] == {"approval_id": pending.approval_id, "approve": approve}
 
 
+async def test_each_call_of_a_decided_group_has_a_record_of_its_own(start_zone):
+    """Approved and denied ones; what is approved is recorded before it is given, and a refusal for every call."""
+    zone = await start_zone(workloads=("orchestrator",), policy=POLICY, overrides={"approvals.roles": ROLES})
+    task = await zone.start_task()
+    decisions = await task.batch([tabard.ToolCall("pay", LARGE | {"note": str(n)}) for n in range(3)])
+    ids = [decision.approvals[0].approval_id for decision in decisions]
+    group = decisions[0].approvals[0].group_id
+    async with grpc.aio.insecure_channel(zone.operator()) as channel:
+        stub = approval_grpc.ApprovalServiceStub(channel)
+        request = approval_pb.DecideApprovalGroupRequest(
+            group_id=group, approver_token="nonsense", approve_ids=ids[:2], deny_ids=ids[2:]
+        )
+        with pytest.raises(grpc.aio.AioRpcError):
+            await stub.DecideApprovalGroup(request)
+        request.approver_token = zone.approver()
+        answer = await stub.DecideApprovalGroup(request)
+    assert [one.approval_id for one in answer.approvals] == ids
+    found = records(zone, "decide_approval")
+    assert [one["event"] for one in found] == [*["intent"] * 2, *["outcome"] * 3] * 2
+    assert [one["result"]["change"] for one in found[2:5]] == ["refused"] * 3
+    for record, approval_id, approved in zip(found[7:], ids, (True, True, False), strict=True):
+        assert record["input"] == {"approval_id": approval_id, "approve": approved, "group_id": group}
+        assert record["result"]["approval"] == ("approved" if approved else "denied")
+        assert record["result"]["tool"] == "pay"
+        assert record["by"]["approver"]["id"] == "cleo"
+
+
+@pytest.mark.parametrize(
+    ("fields", "status"),
+    [
+        ({"group_id": "group-1"}, grpc.StatusCode.INVALID_ARGUMENT),
+        ({"approve_ids": ["a"]}, grpc.StatusCode.INVALID_ARGUMENT),
+        ({"group_id": "group-1", "approve_ids": ["a"], "deny_ids": ["a"]}, grpc.StatusCode.INVALID_ARGUMENT),
+        ({"group_id": "group-1", "deny_ids": ["a"] * 26}, grpc.StatusCode.INVALID_ARGUMENT),
+        ({"group_id": "group-1", "deny_ids": [""]}, grpc.StatusCode.INVALID_ARGUMENT),
+        ({"group_id": "x" * 65, "deny_ids": ["a"]}, grpc.StatusCode.INVALID_ARGUMENT),
+        ({"group_id": "group-1", "approve_ids": ["a"]}, grpc.StatusCode.NOT_FOUND),
+    ],
+)  # fmt: skip
+async def test_a_decision_about_a_group_names_it_and_each_call_once(start_zone, fields, status):
+    zone = await start_zone(workloads=("orchestrator",), policy=POLICY, overrides={"approvals.roles": ROLES})
+    async with grpc.aio.insecure_channel(zone.operator()) as channel:
+        request = approval_pb.DecideApprovalGroupRequest(approver_token=zone.approver(), **fields)
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await approval_grpc.ApprovalServiceStub(channel).DecideApprovalGroup(request)
+    assert caught.value.code() is status
+
+
 async def paid(start_zone, **outcome):
     """Return a zone, a task that paid 100 cents, the decision, and an outcome of it that the bank signed."""
     zone = await start_zone(workloads=("orchestrator",), policy=SPENDING)

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tabard_sidecar.errors import NoDecision
+from tabard_sidecar.state.approval import Verdict
 from tabard_sidecar.state.model import Revocation, RevocationKind
 from tabard_sidecar.state.redis import RedisOptions, RedisStateStore
 from tabard_sidecar.state.redis.opening import SCHEMA
@@ -37,6 +38,10 @@ OPERATIONS: dict[str, Callable[[RedisStateStore], Awaitable[object]]] = {
     "ask": lambda s: s.ask(approval("r"), limits=at_most(5)),
     "approval": lambda s: s.approval("a", now=NOW),
     "approvals": lambda s: s.approvals(now=NOW),
+    "approval_group": lambda s: s.approval_group("group-a", now=NOW),
+    "decide_approvals": lambda s: s.decide_approvals(
+        "group-a", [Verdict("a", approved=True, expires_at=LATER)], approver="a", now=NOW
+    ),
     "tasks": lambda s: s.tasks(now=NOW),
     "tree": lambda s: s.tree("t"),
     "expire": lambda s: s.expire(now=NOW),

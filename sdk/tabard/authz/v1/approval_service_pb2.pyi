@@ -177,6 +177,7 @@ class Approval(_message.Message):
     TTL_FIELD_NUMBER: _builtins.int
     APPROVER_FIELD_NUMBER: _builtins.int
     DECIDE_TIME_FIELD_NUMBER: _builtins.int
+    GROUP_ID_FIELD_NUMBER: _builtins.int
     approval_id: _builtins.str
     """Identifier of the approval."""
     task_id: _builtins.str
@@ -215,6 +216,10 @@ class Approval(_message.Message):
     uses: _builtins.int
     """How often the call may be made. Once approved, how often it still may be
     made.
+    """
+    group_id: _builtins.str
+    """The group whose calls are shown as one list. Empty if the call is shown
+    alone. It may change while the call waits.
     """
     @_builtins.property
     def create_time(self) -> _timestamp_pb2.Timestamp:
@@ -277,10 +282,11 @@ class Approval(_message.Message):
         ttl: _duration_pb2.Duration | None = ...,
         approver: _types_pb2.Subject | None = ...,
         decide_time: _timestamp_pb2.Timestamp | None = ...,
+        group_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["approver", b"approver", "create_time", b"create_time", "decide_time", b"decide_time", "expire_time", b"expire_time", "subject", b"subject", "ttl", b"ttl"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent", b"agent", "approval_id", b"approval_id", "approver", b"approver", "approvers", b"approvers", "arguments_json", b"arguments_json", "chain", b"chain", "code", b"code", "create_time", b"create_time", "decide_time", b"decide_time", "expire_time", b"expire_time", "intent_source", b"intent_source", "module", b"module", "purpose", b"purpose", "reason", b"reason", "root_holder", b"root_holder", "server", b"server", "statement", b"statement", "status", b"status", "subject", b"subject", "task_id", b"task_id", "tool", b"tool", "ttl", b"ttl", "unreadable", b"unreadable", "uses", b"uses"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent", b"agent", "approval_id", b"approval_id", "approver", b"approver", "approvers", b"approvers", "arguments_json", b"arguments_json", "chain", b"chain", "code", b"code", "create_time", b"create_time", "decide_time", b"decide_time", "expire_time", b"expire_time", "group_id", b"group_id", "intent_source", b"intent_source", "module", b"module", "purpose", b"purpose", "reason", b"reason", "root_holder", b"root_holder", "server", b"server", "statement", b"statement", "status", b"status", "subject", b"subject", "task_id", b"task_id", "tool", b"tool", "ttl", b"ttl", "unreadable", b"unreadable", "uses", b"uses"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -341,3 +347,121 @@ class DecideApprovalResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___DecideApprovalResponse: _TypeAlias = DecideApprovalResponse  # noqa: Y015
+
+@_typing.final
+class GetApprovalGroupRequest(_message.Message):
+    """GetApprovalGroupRequest asks for the calls of a group."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    GROUP_ID_FIELD_NUMBER: _builtins.int
+    INCLUDE_DECIDED_FIELD_NUMBER: _builtins.int
+    group_id: _builtins.str
+    """Identifier of the group. Required."""
+    include_decided: _builtins.bool
+    """True to include decided approvals that haven't expired."""
+    def __init__(
+        self,
+        *,
+        group_id: _builtins.str = ...,
+        include_decided: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["group_id", b"group_id", "include_decided", b"include_decided"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetApprovalGroupRequest: _TypeAlias = GetApprovalGroupRequest  # noqa: Y015
+
+@_typing.final
+class GetApprovalGroupResponse(_message.Message):
+    """GetApprovalGroupResponse shows the calls of a group."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    APPROVALS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def approvals(self) -> _containers.RepeatedCompositeFieldContainer[Global___Approval]:
+        """The calls with all details, oldest first, at most 25 that wait."""
+
+    def __init__(
+        self,
+        *,
+        approvals: _abc.Iterable[Global___Approval] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["approvals", b"approvals"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetApprovalGroupResponse: _TypeAlias = GetApprovalGroupResponse  # noqa: Y015
+
+@_typing.final
+class DecideApprovalGroupRequest(_message.Message):
+    """DecideApprovalGroupRequest decides about every call of a group that waits.
+    Each approval that the person was shown is in one of the two lists.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    GROUP_ID_FIELD_NUMBER: _builtins.int
+    APPROVER_TOKEN_FIELD_NUMBER: _builtins.int
+    APPROVE_IDS_FIELD_NUMBER: _builtins.int
+    DENY_IDS_FIELD_NUMBER: _builtins.int
+    group_id: _builtins.str
+    """Identifier of the group. Required."""
+    approver_token: _builtins.str
+    """Fresh access token of the approver for the audience tabard-approval. It is
+    valid for one decision, about one call or one group. Required.
+    """
+    @_builtins.property
+    def approve_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Approvals to approve."""
+
+    @_builtins.property
+    def deny_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Approvals to deny."""
+
+    def __init__(
+        self,
+        *,
+        group_id: _builtins.str = ...,
+        approver_token: _builtins.str = ...,
+        approve_ids: _abc.Iterable[_builtins.str] | None = ...,
+        deny_ids: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["approve_ids", b"approve_ids", "approver_token", b"approver_token", "deny_ids", b"deny_ids", "group_id", b"group_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DecideApprovalGroupRequest: _TypeAlias = DecideApprovalGroupRequest  # noqa: Y015
+
+@_typing.final
+class DecideApprovalGroupResponse(_message.Message):
+    """DecideApprovalGroupResponse acknowledges the decision."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    APPROVALS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def approvals(self) -> _containers.RepeatedCompositeFieldContainer[Global___Approval]:
+        """The approvals after the decision, without arguments: first those that were
+        to be approved, in the order of the request.
+        """
+
+    def __init__(
+        self,
+        *,
+        approvals: _abc.Iterable[Global___Approval] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["approvals", b"approvals"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DecideApprovalGroupResponse: _TypeAlias = DecideApprovalGroupResponse  # noqa: Y015

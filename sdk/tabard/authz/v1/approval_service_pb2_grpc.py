@@ -52,6 +52,16 @@ class ApprovalServiceStub:
                 request_serializer=tabard_dot_authz_dot_v1_dot_approval__service__pb2.DecideApprovalRequest.SerializeToString,
                 response_deserializer=tabard_dot_authz_dot_v1_dot_approval__service__pb2.DecideApprovalResponse.FromString,
                 _registered_method=True)
+        self.GetApprovalGroup = channel.unary_unary(
+                '/tabard.authz.v1.ApprovalService/GetApprovalGroup',
+                request_serializer=tabard_dot_authz_dot_v1_dot_approval__service__pb2.GetApprovalGroupRequest.SerializeToString,
+                response_deserializer=tabard_dot_authz_dot_v1_dot_approval__service__pb2.GetApprovalGroupResponse.FromString,
+                _registered_method=True)
+        self.DecideApprovalGroup = channel.unary_unary(
+                '/tabard.authz.v1.ApprovalService/DecideApprovalGroup',
+                request_serializer=tabard_dot_authz_dot_v1_dot_approval__service__pb2.DecideApprovalGroupRequest.SerializeToString,
+                response_deserializer=tabard_dot_authz_dot_v1_dot_approval__service__pb2.DecideApprovalGroupResponse.FromString,
+                _registered_method=True)
 
 
 class ApprovalServiceServicer:
@@ -84,6 +94,25 @@ class ApprovalServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetApprovalGroup(self, request, context):
+        """GetApprovalGroup shows the calls of a group in full. A group of which
+        nothing waits is NOT_FOUND, unless decided approvals are included.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DecideApprovalGroup(self, request, context):
+        """DecideApprovalGroup approves or denies all calls of a group that wait, all
+        or none. It is refused as FAILED_PRECONDITION if these aren't exactly the
+        named ones: look at the group again. PERMISSION_DENIED means that the
+        approver may not decide about one of them. The same decision of the same
+        person again changes nothing and is answered like the first.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_ApprovalServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -101,6 +130,16 @@ def add_ApprovalServiceServicer_to_server(servicer, server):
                     servicer.DecideApproval,
                     request_deserializer=tabard_dot_authz_dot_v1_dot_approval__service__pb2.DecideApprovalRequest.FromString,
                     response_serializer=tabard_dot_authz_dot_v1_dot_approval__service__pb2.DecideApprovalResponse.SerializeToString,
+            ),
+            'GetApprovalGroup': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetApprovalGroup,
+                    request_deserializer=tabard_dot_authz_dot_v1_dot_approval__service__pb2.GetApprovalGroupRequest.FromString,
+                    response_serializer=tabard_dot_authz_dot_v1_dot_approval__service__pb2.GetApprovalGroupResponse.SerializeToString,
+            ),
+            'DecideApprovalGroup': grpc.unary_unary_rpc_method_handler(
+                    servicer.DecideApprovalGroup,
+                    request_deserializer=tabard_dot_authz_dot_v1_dot_approval__service__pb2.DecideApprovalGroupRequest.FromString,
+                    response_serializer=tabard_dot_authz_dot_v1_dot_approval__service__pb2.DecideApprovalGroupResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -187,6 +226,60 @@ class ApprovalService:
             '/tabard.authz.v1.ApprovalService/DecideApproval',
             tabard_dot_authz_dot_v1_dot_approval__service__pb2.DecideApprovalRequest.SerializeToString,
             tabard_dot_authz_dot_v1_dot_approval__service__pb2.DecideApprovalResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetApprovalGroup(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tabard.authz.v1.ApprovalService/GetApprovalGroup',
+            tabard_dot_authz_dot_v1_dot_approval__service__pb2.GetApprovalGroupRequest.SerializeToString,
+            tabard_dot_authz_dot_v1_dot_approval__service__pb2.GetApprovalGroupResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DecideApprovalGroup(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tabard.authz.v1.ApprovalService/DecideApprovalGroup',
+            tabard_dot_authz_dot_v1_dot_approval__service__pb2.DecideApprovalGroupRequest.SerializeToString,
+            tabard_dot_authz_dot_v1_dot_approval__service__pb2.DecideApprovalGroupResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -47,6 +47,17 @@ class ApprovalServiceStub:
     the approver may not decide, FAILED_PRECONDITION that the call was decided
     before. The ErrorInfo says why.
     """
+    GetApprovalGroup: _grpc.UnaryUnaryMultiCallable[_approval_service_pb2.GetApprovalGroupRequest, _approval_service_pb2.GetApprovalGroupResponse]
+    """GetApprovalGroup shows the calls of a group in full. A group of which
+    nothing waits is NOT_FOUND, unless decided approvals are included.
+    """
+    DecideApprovalGroup: _grpc.UnaryUnaryMultiCallable[_approval_service_pb2.DecideApprovalGroupRequest, _approval_service_pb2.DecideApprovalGroupResponse]
+    """DecideApprovalGroup approves or denies all calls of a group that wait, all
+    or none. It is refused as FAILED_PRECONDITION if these aren't exactly the
+    named ones: look at the group again. PERMISSION_DENIED means that the
+    approver may not decide about one of them. The same decision of the same
+    person again changes nothing and is answered like the first.
+    """
 
 @_typing.type_check_only
 class ApprovalServiceAsyncStub(ApprovalServiceStub):
@@ -66,6 +77,17 @@ class ApprovalServiceAsyncStub(ApprovalServiceStub):
     """DecideApproval approves or denies one call. PERMISSION_DENIED means that
     the approver may not decide, FAILED_PRECONDITION that the call was decided
     before. The ErrorInfo says why.
+    """
+    GetApprovalGroup: _aio.UnaryUnaryMultiCallable[_approval_service_pb2.GetApprovalGroupRequest, _approval_service_pb2.GetApprovalGroupResponse]  # type: ignore[assignment]
+    """GetApprovalGroup shows the calls of a group in full. A group of which
+    nothing waits is NOT_FOUND, unless decided approvals are included.
+    """
+    DecideApprovalGroup: _aio.UnaryUnaryMultiCallable[_approval_service_pb2.DecideApprovalGroupRequest, _approval_service_pb2.DecideApprovalGroupResponse]  # type: ignore[assignment]
+    """DecideApprovalGroup approves or denies all calls of a group that wait, all
+    or none. It is refused as FAILED_PRECONDITION if these aren't exactly the
+    named ones: look at the group again. PERMISSION_DENIED means that the
+    approver may not decide about one of them. The same decision of the same
+    person again changes nothing and is answered like the first.
     """
 
 class ApprovalServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -101,6 +123,29 @@ class ApprovalServiceServicer(metaclass=_abc_1.ABCMeta):
         """DecideApproval approves or denies one call. PERMISSION_DENIED means that
         the approver may not decide, FAILED_PRECONDITION that the call was decided
         before. The ErrorInfo says why.
+        """
+
+    @_abc_1.abstractmethod
+    def GetApprovalGroup(
+        self,
+        request: _approval_service_pb2.GetApprovalGroupRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_approval_service_pb2.GetApprovalGroupResponse, _abc.Awaitable[_approval_service_pb2.GetApprovalGroupResponse]]:
+        """GetApprovalGroup shows the calls of a group in full. A group of which
+        nothing waits is NOT_FOUND, unless decided approvals are included.
+        """
+
+    @_abc_1.abstractmethod
+    def DecideApprovalGroup(
+        self,
+        request: _approval_service_pb2.DecideApprovalGroupRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_approval_service_pb2.DecideApprovalGroupResponse, _abc.Awaitable[_approval_service_pb2.DecideApprovalGroupResponse]]:
+        """DecideApprovalGroup approves or denies all calls of a group that wait, all
+        or none. It is refused as FAILED_PRECONDITION if these aren't exactly the
+        named ones: look at the group again. PERMISSION_DENIED means that the
+        approver may not decide about one of them. The same decision of the same
+        person again changes nothing and is answered like the first.
         """
 
 def add_ApprovalServiceServicer_to_server(servicer: ApprovalServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

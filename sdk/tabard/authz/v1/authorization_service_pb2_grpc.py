@@ -82,7 +82,8 @@ class AuthorizationServiceServicer:
 
     def BatchAuthorize(self, request, context):
         """BatchAuthorize decides about up to 100 calls, in order. Each item gets a
-        decision or an error of its own.
+        decision or an error of its own. Calls that wait for the same approvers are
+        a group: people are shown them as one list.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

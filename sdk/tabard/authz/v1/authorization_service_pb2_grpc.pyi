@@ -39,7 +39,8 @@ class AuthorizationServiceStub:
     """Authorize decides about one tool call. A deny is a successful RPC."""
     BatchAuthorize: _grpc.UnaryUnaryMultiCallable[_authorization_service_pb2.BatchAuthorizeRequest, _authorization_service_pb2.BatchAuthorizeResponse]
     """BatchAuthorize decides about up to 100 calls, in order. Each item gets a
-    decision or an error of its own.
+    decision or an error of its own. Calls that wait for the same approvers are
+    a group: people are shown them as one list.
     """
     StreamAuthorize: _grpc.StreamStreamMultiCallable[_authorization_service_pb2.StreamAuthorizeRequest, _authorization_service_pb2.StreamAuthorizeResponse]
     """StreamAuthorize decides about calls as they arrive and answers in any
@@ -73,7 +74,8 @@ class AuthorizationServiceAsyncStub(AuthorizationServiceStub):
     """Authorize decides about one tool call. A deny is a successful RPC."""
     BatchAuthorize: _aio.UnaryUnaryMultiCallable[_authorization_service_pb2.BatchAuthorizeRequest, _authorization_service_pb2.BatchAuthorizeResponse]  # type: ignore[assignment]
     """BatchAuthorize decides about up to 100 calls, in order. Each item gets a
-    decision or an error of its own.
+    decision or an error of its own. Calls that wait for the same approvers are
+    a group: people are shown them as one list.
     """
     StreamAuthorize: _aio.StreamStreamMultiCallable[_authorization_service_pb2.StreamAuthorizeRequest, _authorization_service_pb2.StreamAuthorizeResponse]  # type: ignore[assignment]
     """StreamAuthorize decides about calls as they arrive and answers in any
@@ -116,7 +118,8 @@ class AuthorizationServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_authorization_service_pb2.BatchAuthorizeResponse, _abc.Awaitable[_authorization_service_pb2.BatchAuthorizeResponse]]:
         """BatchAuthorize decides about up to 100 calls, in order. Each item gets a
-        decision or an error of its own.
+        decision or an error of its own. Calls that wait for the same approvers are
+        a group: people are shown them as one list.
         """
 
     @_abc_1.abstractmethod

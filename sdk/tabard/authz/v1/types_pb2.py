@@ -26,7 +26,7 @@ from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1btabard/authz/v1/types.proto\x12\x0ftabard.authz.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"a\n\x06Reason\x12\x0c\n\x04\x63ode\x18\x01 \x01(\t\x12\x0f\n\x07message\x18\x02 \x01(\t\x12\x15\n\rmodel_message\x18\x03 \x01(\t\x12\x0e\n\x06module\x18\x04 \x01(\t\x12\x11\n\tnext_step\x18\x05 \x01(\t\"\x9d\x02\n\nCredential\x12\x0c\n\x04kind\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t\x12\x15\n\rcredential_id\x18\x03 \x01(\t\x12\x10\n\x08\x61udience\x18\x04 \x01(\t\x12\x0e\n\x06scopes\x18\x05 \x03(\t\x12/\n\x0b\x65xpire_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\nsingle_use\x18\x07 \x01(\x08\x12\x37\n\x06\x66ields\x18\x08 \x03(\x0b\x32\'.tabard.authz.v1.Credential.FieldsEntry\x12\x0c\n\x04uses\x18\t \x01(\r\x1a-\n\x0b\x46ieldsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"1\n\nObligation\x12\n\n\x02id\x18\x01 \x01(\t\x12\x17\n\x0fproperties_json\x18\x02 \x01(\x0c\"\xb5\x02\n\x08\x44\x65\x63ision\x12\x13\n\x0b\x64\x65\x63ision_id\x18\x01 \x01(\t\x12\'\n\x06\x65\x66\x66\x65\x63t\x18\x02 \x01(\x0e\x32\x17.tabard.authz.v1.Effect\x12(\n\x07reasons\x18\x03 \x03(\x0b\x32\x17.tabard.authz.v1.Reason\x12/\n\ncredential\x18\x04 \x01(\x0b\x32\x1b.tabard.authz.v1.Credential\x12\x30\n\x0bobligations\x18\x05 \x03(\x0b\x32\x1b.tabard.authz.v1.Obligation\x12\x17\n\x0fpolicy_revision\x18\x06 \x01(\t\x12\x10\n\x08reusable\x18\x07 \x01(\x08\x12\x33\n\tapprovals\x18\x08 \x03(\x0b\x32 .tabard.authz.v1.PendingApproval\"\x89\x01\n\x0fPendingApproval\x12\x13\n\x0b\x61pproval_id\x18\x01 \x01(\t\x12\x0c\n\x04\x63ode\x18\x02 \x01(\t\x12\x0e\n\x06module\x18\x03 \x01(\t\x12\x12\n\ncall_grant\x18\x04 \x01(\t\x12/\n\x0b\x65xpire_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"@\n\x08ToolCall\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06server\x18\x02 \x01(\t\x12\x16\n\x0e\x61rguments_json\x18\x03 \x01(\x0c\"J\n\x12\x41rgumentConstraint\x12\x0c\n\x04path\x18\x01 \x01(\t\x12\x10\n\x08operator\x18\x02 \x01(\t\x12\x14\n\x0coperand_json\x18\x03 \x01(\x0c\"d\n\x0c\x41rgumentRule\x12\x0c\n\x04tool\x18\x01 \x01(\t\x12\x38\n\x0b\x63onstraints\x18\x02 \x03(\x0b\x32#.tabard.authz.v1.ArgumentConstraint\x12\x0c\n\x04open\x18\x03 \x01(\x08\"\x1c\n\nStringList\x12\x0e\n\x06values\x18\x01 \x03(\t\"\xb7\x04\n\x06Limits\x12/\n\x05tools\x18\x01 \x01(\x0b\x32\x1b.tabard.authz.v1.StringListH\x00\x88\x01\x01\x12\x33\n\taudiences\x18\x02 \x01(\x0b\x32\x1b.tabard.authz.v1.StringListH\x01\x88\x01\x01\x12\x30\n\x06scopes\x18\x03 \x01(\x0b\x32\x1b.tabard.authz.v1.StringListH\x02\x88\x01\x01\x12\x32\n\x08purposes\x18\x04 \x01(\x0b\x32\x1b.tabard.authz.v1.StringListH\x03\x88\x01\x01\x12\x30\n\targuments\x18\x05 \x03(\x0b\x32\x1d.tabard.authz.v1.ArgumentRule\x12\x16\n\tmax_depth\x18\x06 \x01(\rH\x04\x88\x01\x01\x12\x19\n\x0cmax_children\x18\x07 \x01(\rH\x05\x88\x01\x01\x12+\n\x03ttl\x18\x08 \x01(\x0b\x32\x19.google.protobuf.DurationH\x06\x88\x01\x01\x12\x11\n\tread_only\x18\t \x01(\x08\x12\x35\n\x07\x62udgets\x18\n \x03(\x0b\x32$.tabard.authz.v1.Limits.BudgetsEntry\x1a.\n\x0c\x42udgetsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x03:\x02\x38\x01\x42\x08\n\x06_toolsB\x0c\n\n_audiencesB\t\n\x07_scopesB\x0b\n\t_purposesB\x0c\n\n_max_depthB\x0f\n\r_max_childrenB\x06\n\x04_ttl\"%\n\x07Subject\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0e\n\x06issuer\x18\x02 \x01(\t\"?\n\tChainLink\x12\x0e\n\x06holder\x18\x01 \x01(\t\x12\x11\n\tsub_agent\x18\x02 \x01(\t\x12\x0f\n\x07link_id\x18\x03 \x01(\t\"\xb7\x02\n\x04Task\x12\x0f\n\x07task_id\x18\x01 \x01(\t\x12)\n\x07subject\x18\x02 \x01(\x0b\x32\x18.tabard.authz.v1.Subject\x12\x0f\n\x07purpose\x18\x03 \x01(\t\x12\x11\n\tstatement\x18\x04 \x01(\t\x12\x34\n\rintent_source\x18\x05 \x01(\x0e\x32\x1d.tabard.authz.v1.IntentSource\x12.\n\nstart_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x65xpire_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12)\n\x05\x63hain\x18\x08 \x03(\x0b\x32\x1a.tabard.authz.v1.ChainLink\x12\r\n\x05\x65nded\x18\t \x01(\x08*C\n\x06\x45\x66\x66\x65\x63t\x12\x16\n\x12\x45\x46\x46\x45\x43T_UNSPECIFIED\x10\x00\x12\x10\n\x0c\x45\x46\x46\x45\x43T_ALLOW\x10\x01\x12\x0f\n\x0b\x45\x46\x46\x45\x43T_DENY\x10\x02*c\n\x0cIntentSource\x12\x1d\n\x19INTENT_SOURCE_UNSPECIFIED\x10\x00\x12\x18\n\x14INTENT_SOURCE_SIGNED\x10\x01\x12\x1a\n\x16INTENT_SOURCE_ASSERTED\x10\x02*\xa5\x01\n\x0e\x41pprovalStatus\x12\x1f\n\x1b\x41PPROVAL_STATUS_UNSPECIFIED\x10\x00\x12\x1b\n\x17\x41PPROVAL_STATUS_PENDING\x10\x01\x12\x1c\n\x18\x41PPROVAL_STATUS_APPROVED\x10\x02\x12\x1a\n\x16\x41PPROVAL_STATUS_DENIED\x10\x03\x12\x1b\n\x17\x41PPROVAL_STATUS_EXPIRED\x10\x04\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1btabard/authz/v1/types.proto\x12\x0ftabard.authz.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"a\n\x06Reason\x12\x0c\n\x04\x63ode\x18\x01 \x01(\t\x12\x0f\n\x07message\x18\x02 \x01(\t\x12\x15\n\rmodel_message\x18\x03 \x01(\t\x12\x0e\n\x06module\x18\x04 \x01(\t\x12\x11\n\tnext_step\x18\x05 \x01(\t\"\x9d\x02\n\nCredential\x12\x0c\n\x04kind\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t\x12\x15\n\rcredential_id\x18\x03 \x01(\t\x12\x10\n\x08\x61udience\x18\x04 \x01(\t\x12\x0e\n\x06scopes\x18\x05 \x03(\t\x12/\n\x0b\x65xpire_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\nsingle_use\x18\x07 \x01(\x08\x12\x37\n\x06\x66ields\x18\x08 \x03(\x0b\x32\'.tabard.authz.v1.Credential.FieldsEntry\x12\x0c\n\x04uses\x18\t \x01(\r\x1a-\n\x0b\x46ieldsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"1\n\nObligation\x12\n\n\x02id\x18\x01 \x01(\t\x12\x17\n\x0fproperties_json\x18\x02 \x01(\x0c\"\xb5\x02\n\x08\x44\x65\x63ision\x12\x13\n\x0b\x64\x65\x63ision_id\x18\x01 \x01(\t\x12\'\n\x06\x65\x66\x66\x65\x63t\x18\x02 \x01(\x0e\x32\x17.tabard.authz.v1.Effect\x12(\n\x07reasons\x18\x03 \x03(\x0b\x32\x17.tabard.authz.v1.Reason\x12/\n\ncredential\x18\x04 \x01(\x0b\x32\x1b.tabard.authz.v1.Credential\x12\x30\n\x0bobligations\x18\x05 \x03(\x0b\x32\x1b.tabard.authz.v1.Obligation\x12\x17\n\x0fpolicy_revision\x18\x06 \x01(\t\x12\x10\n\x08reusable\x18\x07 \x01(\x08\x12\x33\n\tapprovals\x18\x08 \x03(\x0b\x32 .tabard.authz.v1.PendingApproval\"\x9b\x01\n\x0fPendingApproval\x12\x13\n\x0b\x61pproval_id\x18\x01 \x01(\t\x12\x0c\n\x04\x63ode\x18\x02 \x01(\t\x12\x0e\n\x06module\x18\x03 \x01(\t\x12\x12\n\ncall_grant\x18\x04 \x01(\t\x12/\n\x0b\x65xpire_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08group_id\x18\x06 \x01(\t\"@\n\x08ToolCall\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06server\x18\x02 \x01(\t\x12\x16\n\x0e\x61rguments_json\x18\x03 \x01(\x0c\"J\n\x12\x41rgumentConstraint\x12\x0c\n\x04path\x18\x01 \x01(\t\x12\x10\n\x08operator\x18\x02 \x01(\t\x12\x14\n\x0coperand_json\x18\x03 \x01(\x0c\"d\n\x0c\x41rgumentRule\x12\x0c\n\x04tool\x18\x01 \x01(\t\x12\x38\n\x0b\x63onstraints\x18\x02 \x03(\x0b\x32#.tabard.authz.v1.ArgumentConstraint\x12\x0c\n\x04open\x18\x03 \x01(\x08\"\x1c\n\nStringList\x12\x0e\n\x06values\x18\x01 \x03(\t\"\xb7\x04\n\x06Limits\x12/\n\x05tools\x18\x01 \x01(\x0b\x32\x1b.tabard.authz.v1.StringListH\x00\x88\x01\x01\x12\x33\n\taudiences\x18\x02 \x01(\x0b\x32\x1b.tabard.authz.v1.StringListH\x01\x88\x01\x01\x12\x30\n\x06scopes\x18\x03 \x01(\x0b\x32\x1b.tabard.authz.v1.StringListH\x02\x88\x01\x01\x12\x32\n\x08purposes\x18\x04 \x01(\x0b\x32\x1b.tabard.authz.v1.StringListH\x03\x88\x01\x01\x12\x30\n\targuments\x18\x05 \x03(\x0b\x32\x1d.tabard.authz.v1.ArgumentRule\x12\x16\n\tmax_depth\x18\x06 \x01(\rH\x04\x88\x01\x01\x12\x19\n\x0cmax_children\x18\x07 \x01(\rH\x05\x88\x01\x01\x12+\n\x03ttl\x18\x08 \x01(\x0b\x32\x19.google.protobuf.DurationH\x06\x88\x01\x01\x12\x11\n\tread_only\x18\t \x01(\x08\x12\x35\n\x07\x62udgets\x18\n \x03(\x0b\x32$.tabard.authz.v1.Limits.BudgetsEntry\x1a.\n\x0c\x42udgetsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x03:\x02\x38\x01\x42\x08\n\x06_toolsB\x0c\n\n_audiencesB\t\n\x07_scopesB\x0b\n\t_purposesB\x0c\n\n_max_depthB\x0f\n\r_max_childrenB\x06\n\x04_ttl\"%\n\x07Subject\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0e\n\x06issuer\x18\x02 \x01(\t\"?\n\tChainLink\x12\x0e\n\x06holder\x18\x01 \x01(\t\x12\x11\n\tsub_agent\x18\x02 \x01(\t\x12\x0f\n\x07link_id\x18\x03 \x01(\t\"\xb7\x02\n\x04Task\x12\x0f\n\x07task_id\x18\x01 \x01(\t\x12)\n\x07subject\x18\x02 \x01(\x0b\x32\x18.tabard.authz.v1.Subject\x12\x0f\n\x07purpose\x18\x03 \x01(\t\x12\x11\n\tstatement\x18\x04 \x01(\t\x12\x34\n\rintent_source\x18\x05 \x01(\x0e\x32\x1d.tabard.authz.v1.IntentSource\x12.\n\nstart_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x65xpire_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12)\n\x05\x63hain\x18\x08 \x03(\x0b\x32\x1a.tabard.authz.v1.ChainLink\x12\r\n\x05\x65nded\x18\t \x01(\x08*C\n\x06\x45\x66\x66\x65\x63t\x12\x16\n\x12\x45\x46\x46\x45\x43T_UNSPECIFIED\x10\x00\x12\x10\n\x0c\x45\x46\x46\x45\x43T_ALLOW\x10\x01\x12\x0f\n\x0b\x45\x46\x46\x45\x43T_DENY\x10\x02*c\n\x0cIntentSource\x12\x1d\n\x19INTENT_SOURCE_UNSPECIFIED\x10\x00\x12\x18\n\x14INTENT_SOURCE_SIGNED\x10\x01\x12\x1a\n\x16INTENT_SOURCE_ASSERTED\x10\x02*\xa5\x01\n\x0e\x41pprovalStatus\x12\x1f\n\x1b\x41PPROVAL_STATUS_UNSPECIFIED\x10\x00\x12\x1b\n\x17\x41PPROVAL_STATUS_PENDING\x10\x01\x12\x1c\n\x18\x41PPROVAL_STATUS_APPROVED\x10\x02\x12\x1a\n\x16\x41PPROVAL_STATUS_DENIED\x10\x03\x12\x1b\n\x17\x41PPROVAL_STATUS_EXPIRED\x10\x04\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -37,12 +37,12 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CREDENTIAL_FIELDSENTRY']._serialized_options = b'8\001'
   _globals['_LIMITS_BUDGETSENTRY']._loaded_options = None
   _globals['_LIMITS_BUDGETSENTRY']._serialized_options = b'8\001'
-  _globals['_EFFECT']._serialized_start=2265
-  _globals['_EFFECT']._serialized_end=2332
-  _globals['_INTENTSOURCE']._serialized_start=2334
-  _globals['_INTENTSOURCE']._serialized_end=2433
-  _globals['_APPROVALSTATUS']._serialized_start=2436
-  _globals['_APPROVALSTATUS']._serialized_end=2601
+  _globals['_EFFECT']._serialized_start=2283
+  _globals['_EFFECT']._serialized_end=2350
+  _globals['_INTENTSOURCE']._serialized_start=2352
+  _globals['_INTENTSOURCE']._serialized_end=2451
+  _globals['_APPROVALSTATUS']._serialized_start=2454
+  _globals['_APPROVALSTATUS']._serialized_end=2619
   _globals['_REASON']._serialized_start=113
   _globals['_REASON']._serialized_end=210
   _globals['_CREDENTIAL']._serialized_start=213
@@ -54,23 +54,23 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_DECISION']._serialized_start=552
   _globals['_DECISION']._serialized_end=861
   _globals['_PENDINGAPPROVAL']._serialized_start=864
-  _globals['_PENDINGAPPROVAL']._serialized_end=1001
-  _globals['_TOOLCALL']._serialized_start=1003
-  _globals['_TOOLCALL']._serialized_end=1067
-  _globals['_ARGUMENTCONSTRAINT']._serialized_start=1069
-  _globals['_ARGUMENTCONSTRAINT']._serialized_end=1143
-  _globals['_ARGUMENTRULE']._serialized_start=1145
-  _globals['_ARGUMENTRULE']._serialized_end=1245
-  _globals['_STRINGLIST']._serialized_start=1247
-  _globals['_STRINGLIST']._serialized_end=1275
-  _globals['_LIMITS']._serialized_start=1278
-  _globals['_LIMITS']._serialized_end=1845
-  _globals['_LIMITS_BUDGETSENTRY']._serialized_start=1712
-  _globals['_LIMITS_BUDGETSENTRY']._serialized_end=1758
-  _globals['_SUBJECT']._serialized_start=1847
-  _globals['_SUBJECT']._serialized_end=1884
-  _globals['_CHAINLINK']._serialized_start=1886
-  _globals['_CHAINLINK']._serialized_end=1949
-  _globals['_TASK']._serialized_start=1952
-  _globals['_TASK']._serialized_end=2263
+  _globals['_PENDINGAPPROVAL']._serialized_end=1019
+  _globals['_TOOLCALL']._serialized_start=1021
+  _globals['_TOOLCALL']._serialized_end=1085
+  _globals['_ARGUMENTCONSTRAINT']._serialized_start=1087
+  _globals['_ARGUMENTCONSTRAINT']._serialized_end=1161
+  _globals['_ARGUMENTRULE']._serialized_start=1163
+  _globals['_ARGUMENTRULE']._serialized_end=1263
+  _globals['_STRINGLIST']._serialized_start=1265
+  _globals['_STRINGLIST']._serialized_end=1293
+  _globals['_LIMITS']._serialized_start=1296
+  _globals['_LIMITS']._serialized_end=1863
+  _globals['_LIMITS_BUDGETSENTRY']._serialized_start=1730
+  _globals['_LIMITS_BUDGETSENTRY']._serialized_end=1776
+  _globals['_SUBJECT']._serialized_start=1865
+  _globals['_SUBJECT']._serialized_end=1902
+  _globals['_CHAINLINK']._serialized_start=1904
+  _globals['_CHAINLINK']._serialized_end=1967
+  _globals['_TASK']._serialized_start=1970
+  _globals['_TASK']._serialized_end=2281
 # @@protoc_insertion_point(module_scope)

@@ -347,6 +347,7 @@ class PendingApproval(_message.Message):
     MODULE_FIELD_NUMBER: _builtins.int
     CALL_GRANT_FIELD_NUMBER: _builtins.int
     EXPIRE_TIME_FIELD_NUMBER: _builtins.int
+    GROUP_ID_FIELD_NUMBER: _builtins.int
     approval_id: _builtins.str
     """Identifier of the approval, for people and for GetApproval."""
     code: _builtins.str
@@ -356,6 +357,10 @@ class PendingApproval(_message.Message):
     call_grant: _builtins.str
     """The call grant: the grant narrowed to exactly this call and its approvals.
     The same for all approvals of one decision. Secret.
+    """
+    group_id: _builtins.str
+    """The group of approvals that people are shown as one list, for calls of a
+    BatchAuthorize. Empty if the call is shown alone.
     """
     @_builtins.property
     def expire_time(self) -> _timestamp_pb2.Timestamp:
@@ -369,10 +374,11 @@ class PendingApproval(_message.Message):
         module: _builtins.str = ...,
         call_grant: _builtins.str = ...,
         expire_time: _timestamp_pb2.Timestamp | None = ...,
+        group_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["expire_time", b"expire_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["approval_id", b"approval_id", "call_grant", b"call_grant", "code", b"code", "expire_time", b"expire_time", "module", b"module"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["approval_id", b"approval_id", "call_grant", b"call_grant", "code", b"code", "expire_time", b"expire_time", "group_id", b"group_id", "module", b"module"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -270,10 +270,13 @@ def approval_text(approval: Approval) -> str:
 
 
 def approval(fields: Sequence[bytes | None]) -> Approval | None:
-    """Decode an approval as the scripts return it; ``None`` if there is none."""
-    if not fields or any(field is None for field in fields):
+    """Decode an approval as the scripts return it; ``None`` if there is none.
+
+    An approval that an older version stored has no group.
+    """
+    if not fields or any(field is None for field in fields[:-1]):
         return None
-    record, payload, expires, uses, status, approver, decided = (field or b"" for field in fields)
+    record, payload, expires, uses, status, approver, decided, group = (field or b"" for field in fields)
     approval_id, root, link, task, module, code, call, created, topic, workload, subject, workloads = (
         orjson.loads(record)
     )
@@ -296,7 +299,13 @@ def approval(fields: Sequence[bytes | None]) -> Approval | None:
         workload=workload,
         subject=subject,
         workloads=tuple(workloads),
+        group_id=group.decode(),
     )
+
+
+def approvals(found: Sequence[Sequence[bytes | None]]) -> list[Approval]:
+    """Decode several approvals, in their order."""
+    return [one for one in map(approval, found) if one is not None]
 
 
 def tree(text: bytes) -> Tree:

@@ -242,6 +242,19 @@ class LinkedPart:
         """Address of the server, for messages."""
         return self._link.options.place
 
+    async def _run_timed(
+        self,
+        script: Script,
+        now: float,
+        arguments: Mapping[str, object],
+        *binary: bytes,
+        durable: bool = False,
+        concurrent_work: ConcurrentWork = no_work,
+    ) -> Answer:
+        """Run a script that compares ``now`` with stored times; fail if the server's clock differs too much."""
+        timed = {**arguments, "now": now, "skew": self._link.options.max_clock_skew_seconds}
+        return await self._link.run(script, timed, *binary, durable=durable, concurrent_work=concurrent_work)
+
 
 def _not_open() -> NoDecision:
     return NoDecision("UNAVAILABLE", "state_unavailable", "the state store isn't open")

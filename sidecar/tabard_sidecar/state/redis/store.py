@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 
 import orjson
 
-from tabard_sidecar.state.approval import Approval, PendingLimits
 from tabard_sidecar.state.model import (
     REASONS_KEPT,
     Chain,
@@ -25,13 +24,13 @@ from tabard_sidecar.state.model import (
 )
 from tabard_sidecar.state.redis import codec, opening, scripts
 from tabard_sidecar.state.redis.announcements import Announcements
+from tabard_sidecar.state.redis.approvals import RedisApprovals
 from tabard_sidecar.state.redis.codec import milliseconds
 from tabard_sidecar.state.redis.leases import RedisLeases
-from tabard_sidecar.state.redis.link import GRACE_SECONDS, Answer, RedisLink
+from tabard_sidecar.state.redis.link import GRACE_SECONDS, RedisLink
 from tabard_sidecar.state.redis.loss import Acknowledged
 from tabard_sidecar.state.redis.options import RedisOptions
 from tabard_sidecar.state.redis.replies import not_understood, understood
-from tabard_sidecar.state.redis.scripts import Script
 from tabard_sidecar.state.redis.tasks import RedisTasks
 from tabard_sidecar.state.store import (
     CLAIM_SECONDS,
@@ -48,10 +47,9 @@ from tabard_sidecar.util.malformed import MALFORMED
 _KNOWN_CHILDREN = 65_536
 _EXPIRE_ROWS = 2_000
 _EXPIRE_TASKS = 50
-_MOST_LISTED = 1_000
 
 
-class RedisStateStore(RedisTasks, RedisLeases):
+class RedisStateStore(RedisTasks, RedisLeases, RedisApprovals):
     """The :class:`~tabard_sidecar.state.store.StateStore` of a zone whose sidecars run on many machines.
 
     Every operation is one script: one round trip, all or nothing. A durable write also waits for ``options.replicas``
@@ -67,7 +65,6 @@ class RedisStateStore(RedisTasks, RedisLeases):
         self._zone = zone
         self._link = RedisLink(options, zone)
         self._announcements = Announcements(self._link)
-        self._skew = options.max_clock_skew_seconds
         self._calls = codec.Calls()
         # Counted children stay counted, so a grant that is used again needs no write.
         self._known_children: FifoDict[tuple[str, str], None] = FifoDict(_KNOWN_CHILDREN)
@@ -110,19 +107,6 @@ class RedisStateStore(RedisTasks, RedisLeases):
         """Close every connection."""
         await self._announcements.close()
         await self._link.close()
-
-    async def _run_timed(
-        self,
-        script: Script,
-        now: float,
-        arguments: Mapping[str, object],
-        *binary: bytes,
-        durable: bool = False,
-        concurrent_work: ConcurrentWork = no_work,
-    ) -> Answer:
-        """Run a script that compares ``now`` with stored times; fail if the server's clock differs too much."""
-        timed = {**arguments, "now": now, "skew": self._skew}
-        return await self._link.run(script, timed, *binary, durable=durable, concurrent_work=concurrent_work)
 
     @understood
     async def claim_request(self, key: bytes, body: bytes, *, now: float, expires_at: float) -> Claim:
@@ -297,61 +281,6 @@ class RedisStateStore(RedisTasks, RedisLeases):
         """Wait for a revocation, which the server publishes; see the interface."""
         await self._link.keep_durable()
         return await self._announcements.wait(after, timeout_seconds=timeout_seconds)
-
-    @understood
-    async def ask(self, approval: Approval, *, limits: PendingLimits) -> Approval | None:
-        """Store a request for approval; see the interface."""
-        arguments = {
-            "id": approval.approval_id,
-            "root": approval.root_id,
-            "question": codec.digest(
-                approval.root_id, approval.link_id, approval.module, approval.code, approval.digest
-            ),
-            "record": codec.approval_text(approval),
-            "expires": approval.expires_at,
-            "uses": approval.uses,
-            "topic": approval.topic,
-            "link": approval.link_id,
-            "workload": approval.workload,
-            "workloads": approval.workloads,
-            "subject": approval.subject,
-            "waiting": [
-                (f"task:{codec.digest(approval.root_id, approval.workload)}", limits.task),
-                (f"person:{codec.digest(approval.workload, approval.subject)}", limits.person),
-                (f"workload:{codec.digest(approval.workload)}", limits.workload),
-            ],
-            "until_ms": milliseconds(approval.expires_at + GRACE_SECONDS),
-        }
-        return codec.approval(
-            await self._run_timed(scripts.ASK, approval.created_at, arguments, approval.payload)
-        )
-
-    @understood
-    async def approval(self, approval_id: str, *, now: float) -> Approval | None:
-        """Return an approval; see the interface."""
-        found = codec.approval(await self._run_timed(scripts.APPROVAL, now, {"id": approval_id}))
-        return found if found is not None and found.expires_at > now else None
-
-    @understood
-    async def approvals(self, *, now: float, pending_only: bool = True) -> Sequence[Approval]:
-        """Return approvals; see the interface."""
-        arguments = {"now": now, "pending_only": pending_only, "most": _MOST_LISTED}
-        found = [codec.approval(fields) for fields in await self._link.run(scripts.LIST_APPROVALS, arguments)]
-        return [approval for approval in found if approval is not None]
-
-    @understood
-    async def decide_approval(
-        self, approval_id: str, *, approved: bool, approver: str, now: float, expires_at: float
-    ) -> Approval | None:
-        """Decide an approval; see the interface."""
-        arguments = {
-            "id": approval_id,
-            "status": "approved" if approved else "denied",
-            "approver": approver,
-            "expires": expires_at,
-            "until_ms": milliseconds(expires_at + GRACE_SECONDS),
-        }
-        return codec.approval(await self._run_timed(scripts.DECIDE_APPROVAL, now, arguments, durable=True))
 
     @understood
     async def expire(self, *, now: float) -> int:

@@ -1,4 +1,4 @@
-"""Stores requests, single use, revocations and approvals. Every function runs in its caller's transaction."""
+"""Stores requests, single use and revocations. Every function runs in its caller's transaction."""
 
 from __future__ import annotations
 
@@ -8,13 +8,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from tabard_sidecar.state.approval import Approval, ApprovalStatus, PendingLimits
 from tabard_sidecar.state.model import Claim, ClaimState, Revocation, RevocationKind, RevocationOrigin
 from tabard_sidecar.state.sqlite.reservations import bump
 from tabard_sidecar.state.store import CLAIM_SECONDS
 from tabard_sidecar.util.jsontext import encode
 
-_MOST_LISTED = 1_000
 # More than a lost file can have had, so that no sidecar takes the revocation for one that it has read.
 _LOST_NUMBERS = 1_000_000
 
@@ -118,139 +116,3 @@ def revocation(row: Sequence[Any]) -> Revocation:
         RevocationOrigin(origin),
         seq,
     )
-
-
-_COLUMNS = (
-    "approval_id, root_id, link_id, task_id, module, code, digest, payload, created_at, expires_at, uses, status, "
-    "approver, decided_at, topic, workload, subject, workloads"
-)
-# A condition: a pending approval's holder was ended or revoked. Takes the time twice.
-_ENDED = (
-    "(EXISTS (WITH RECURSIVE up(id) AS (VALUES (link_id) UNION SELECT parent_id FROM children JOIN up ON child_id=id) "
-    "SELECT 1 FROM revocations WHERE kind='link' AND target IN (SELECT id FROM up)) "
-    "OR EXISTS (SELECT 1 FROM revocations AS r WHERE r.kind='agent' AND r.expires_at>? "
-    "AND r.target IN (SELECT value FROM json_each(workloads))) "
-    "OR EXISTS (SELECT 1 FROM revocations AS r WHERE r.kind='subject' AND r.expires_at>? "
-    "AND r.target=subject AND r.at>=created_at))"
-)
-
-
-def ask(connection: sqlite3.Connection, wanted: Approval, *, limits: PendingLimits) -> Approval | None:
-    """Store a request for approval, or return the existing one."""
-    now = wanted.created_at
-    row = connection.execute(
-        f"SELECT {_COLUMNS} FROM approvals WHERE root_id=? AND link_id=? AND module=? AND code=? AND digest=? "  # noqa: S608
-        "AND expires_at>? AND uses>0 ORDER BY created_at DESC LIMIT 1",
-        (wanted.root_id, wanted.link_id, wanted.module, wanted.code, wanted.digest, now),
-    ).fetchone()
-    if row is not None:
-        return _approval(row)
-    row = connection.execute(
-        f"SELECT {_COLUMNS} FROM approvals WHERE root_id=? AND topic=? AND topic<>'' AND status='denied' "  # noqa: S608
-        "AND expires_at>? AND workload IN (SELECT value FROM json_each(?)) LIMIT 1",
-        (wanted.root_id, wanted.topic, now, _encoded(wanted.workloads)),
-    ).fetchone()
-    if row is not None:
-        return _approval(row)
-    if not _may_wait(connection, wanted, limits):
-        return None
-    connection.execute(
-        f"INSERT INTO approvals ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",  # noqa: S608
-        (
-            wanted.approval_id,
-            wanted.root_id,
-            wanted.link_id,
-            wanted.task_id,
-            wanted.module,
-            wanted.code,
-            wanted.digest,
-            wanted.payload,
-            wanted.created_at,
-            wanted.expires_at,
-            wanted.uses,
-            wanted.status.value,
-            wanted.approver,
-            wanted.decided_at,
-            wanted.topic,
-            wanted.workload,
-            wanted.subject,
-            _encoded(wanted.workloads),
-        ),
-    )
-    bump(connection)
-    return wanted
-
-
-def _may_wait(connection: sqlite3.Connection, wanted: Approval, limits: PendingLimits) -> bool:
-    now = wanted.created_at
-    for condition, values, most in (
-        ("root_id=? AND workload=?", (wanted.root_id, wanted.workload), limits.task),
-        ("workload=? AND subject=?", (wanted.workload, wanted.subject), limits.person),
-        ("workload=?", (wanted.workload,), limits.workload),
-    ):
-        (waiting,) = connection.execute(
-            f"SELECT count(*) FROM approvals WHERE {condition} AND status='pending' AND expires_at>? AND NOT {_ENDED}",  # noqa: S608
-            (*values, now, now, now),
-        ).fetchone()
-        if waiting >= most:
-            return False
-    return True
-
-
-def find_approval(connection: sqlite3.Connection, approval_id: str, now: float) -> Approval | None:
-    """Return an approval that hasn't expired."""
-    row = connection.execute(
-        f"SELECT {_COLUMNS}, {_ENDED} FROM approvals WHERE approval_id=? AND expires_at>?",  # noqa: S608
-        (now, now, approval_id, now),
-    ).fetchone()
-    if row is None:
-        return None
-    found = _approval(row[:-1])
-    if row[-1] and found.status is ApprovalStatus.PENDING:
-        return replace(found, status=ApprovalStatus.ENDED)
-    return found
-
-
-def list_approvals(connection: sqlite3.Connection, now: float, *, pending_only: bool) -> list[Approval]:
-    """Return approvals that neither expired nor ended, oldest first."""
-    condition = "" if pending_only else "status<>'pending' OR "
-    rows = connection.execute(
-        f"SELECT {_COLUMNS} FROM approvals WHERE expires_at>? AND ({condition}status='pending' AND NOT {_ENDED}) "  # noqa: S608
-        "ORDER BY created_at LIMIT ?",
-        (now, now, now, _MOST_LISTED),
-    )
-    return [_approval(row) for row in rows]
-
-
-def decide_approval(  # noqa: PLR0913 - the interface's parameters
-    connection: sqlite3.Connection,
-    approval_id: str,
-    *,
-    approved: bool,
-    approver: str,
-    now: float,
-    expires_at: float,
-) -> Approval | None:
-    """Decide a pending approval."""
-    found = find_approval(connection, approval_id, now)
-    if found is None or found.status is not ApprovalStatus.PENDING:
-        return None
-    status = ApprovalStatus.APPROVED if approved else ApprovalStatus.DENIED
-    connection.execute(
-        "UPDATE approvals SET status=?, approver=?, decided_at=?, expires_at=? WHERE approval_id=?",
-        (status.value, approver, now, expires_at, approval_id),
-    )
-    bump(connection)
-    return replace(found, status=status, approver=approver, decided_at=now, expires_at=expires_at)
-
-
-def _approval(row: Sequence[object]) -> Approval:
-    values = list(row)
-    values[7] = bytes(values[7])  # type: ignore[call-overload]
-    values[11] = ApprovalStatus(str(values[11]))
-    values[17] = tuple(json.loads(str(values[17])))
-    return Approval(*values)  # type: ignore[arg-type]
-
-
-def _encoded(workloads: Sequence[str]) -> str:
-    return encode(list(workloads)).decode()

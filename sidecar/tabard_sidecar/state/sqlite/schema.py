@@ -140,4 +140,8 @@ MIGRATIONS = (
     CREATE TABLE subject_tokens (root_id TEXT PRIMARY KEY, sealed BLOB NOT NULL, expires_at REAL NOT NULL) WITHOUT ROWID;
     CREATE INDEX subject_tokens_expiry ON subject_tokens (expires_at);
     """,
+    """
+    ALTER TABLE approvals ADD COLUMN group_id TEXT NOT NULL DEFAULT '';
+    CREATE INDEX approvals_group ON approvals (group_id);
+    """,
 )

@@ -8,7 +8,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from tabard_sidecar.state.approval import Approval, PendingLimits
+from tabard_sidecar.state.approval import Approval, PendingLimits, Verdict
 from tabard_sidecar.state.listing import ANY_TASK, TaskFilter, TaskPage, Tree
 from tabard_sidecar.state.model import (
     Chain,
@@ -25,7 +25,7 @@ from tabard_sidecar.state.model import (
     TaskState,
 )
 from tabard_sidecar.state.rollback import rollback
-from tabard_sidecar.state.sqlite import outcomes, records, reservations, upkeep
+from tabard_sidecar.state.sqlite import approvals, outcomes, records, reservations, upkeep
 from tabard_sidecar.state.sqlite.children import Children
 from tabard_sidecar.state.sqlite.file import StateFile
 from tabard_sidecar.state.sqlite.leases import SQLiteLeases
@@ -243,22 +243,36 @@ class SQLiteStateStore(SQLiteLeases):
 
     async def ask(self, approval: Approval, *, limits: PendingLimits) -> Approval | None:
         """Store a request for approval; see the interface."""
-        return await self._file.write(lambda c: records.ask(c, approval, limits=limits), durable=False)
+        return await self._file.write(lambda c: approvals.ask(c, approval, limits=limits), durable=False)
 
     async def approval(self, approval_id: str, *, now: float) -> Approval | None:
         """Return an approval; see the interface."""
-        return self._file.read(lambda c: records.find_approval(c, approval_id, now))
+        return self._file.read(lambda c: approvals.find(c, approval_id, now))
 
     async def approvals(self, *, now: float, pending_only: bool = True) -> Sequence[Approval]:
         """Return approvals; see the interface."""
-        return self._file.read(lambda c: records.list_approvals(c, now, pending_only=pending_only))
+        return self._file.read(lambda c: approvals.listed(c, now, pending_only=pending_only))
+
+    async def approval_group(
+        self, group_id: str, *, now: float, pending_only: bool = True
+    ) -> Sequence[Approval]:
+        """Return the approvals of a group; see the interface."""
+        return self._file.read(lambda c: approvals.group(c, group_id, now, pending_only=pending_only))
+
+    async def decide_approvals(
+        self, group_id: str, verdicts: Sequence[Verdict], *, approver: str, now: float
+    ) -> Sequence[Approval] | None:
+        """Decide a group; see the interface."""
+        return await self._file.write(
+            lambda c: approvals.decide_group(c, group_id, verdicts, approver=approver, now=now), durable=True
+        )
 
     async def decide_approval(
         self, approval_id: str, *, approved: bool, approver: str, now: float, expires_at: float
     ) -> Approval | None:
         """Decide an approval; see the interface."""
         return await self._file.write(
-            lambda c: records.decide_approval(
+            lambda c: approvals.decide(
                 c, approval_id, approved=approved, approver=approver, now=now, expires_at=expires_at
             ),
             durable=True,

@@ -19,7 +19,7 @@ end
 -- The fields of an approval in an answer, in this order, as they were stored.
 local function stored(id)
   return redis.call('HMGET', key('approval', id), 'record', 'payload', 'expires', 'uses', 'status', 'approver',
-    'decided')
+    'decided', 'group')
 end
 
 -- The same fields; a pending approval whose holder was ended has the status "ended".
@@ -27,4 +27,17 @@ local function approval(id)
   local found = stored(id)
   if found[5] == 'pending' and holder_ended(id) then found[5] = 'ended' end
   return found
+end
+
+-- The ids of what is pending in a group.
+local function pending_in(group)
+  local out = {}
+  if group == '' then return out end
+  for _, id in ipairs(redis.call('SMEMBERS', key('group', group))) do
+    local found = redis.call('HMGET', key('approval', id), 'status', 'expires', 'group')
+    if found[1] == 'pending' and tonumber(found[2]) > q.now and found[3] == group and not holder_ended(id) then
+      out[#out + 1] = id
+    end
+  end
+  return out
 end
