@@ -34,6 +34,8 @@ class NotStartedError(Exception):
     """The sidecar didn't start; the text is what it said."""
 
 
+Call = tuple[str, str, Mapping[str, Any]]
+"""The task's id, the tool and the arguments of a call."""
 Decide = Callable[[str, str, Mapping[str, Any]], bool]
 """Tells whether the person approves a call, from the task's id, the tool and the arguments."""
 
@@ -139,27 +141,54 @@ class Zone:
         )
         return self.client.start_task(token, intent_token=intent)
 
-    def decide_approvals(self, decide: Decide) -> None:
-        """Decide about every pending approval on the operator socket, with a fresh token of the person."""
+    def decide_approvals(self, decide: Decide) -> list[list[Call]]:
+        """Decide about every pending approval on the operator socket, with a fresh token of the person for each question.
+
+        Returns the questions in order: single calls, and groups of calls that are decided at once.
+        """
         waiting = self._approvals.ListApprovals(approval_pb.ListApprovalsRequest(), timeout=_TIMEOUT_SECONDS)
-        for listed in waiting.approvals:
-            shown = self._approvals.GetApprovalDetails(
-                approval_pb.GetApprovalDetailsRequest(approval_id=listed.approval_id),
-                timeout=_TIMEOUT_SECONDS,
-            ).approval
-            approver = {
-                "aud": "tabard-approval",
-                "client_id": _APPROVALS_APP,
-                "auth_time": int(time.time()),
-            }
-            self._approvals.DecideApproval(
-                approval_pb.DecideApprovalRequest(
-                    approval_id=shown.approval_id,
-                    approver_token=self._token(shown.subject.id, approver),
-                    approve=decide(shown.task_id, shown.tool, json.loads(shown.arguments_json)),
-                ),
-                timeout=_TIMEOUT_SECONDS,
-            )
+        groups = dict.fromkeys(listed.group_id for listed in waiting.approvals if listed.group_id)
+        alone = [listed.approval_id for listed in waiting.approvals if not listed.group_id]
+        return [self._decide_one(one, decide) for one in alone] + [
+            self._decide_group(group, decide) for group in groups
+        ]
+
+    def _decide_one(self, approval_id: str, decide: Decide) -> list[Call]:
+        shown = self._approvals.GetApprovalDetails(
+            approval_pb.GetApprovalDetailsRequest(approval_id=approval_id), timeout=_TIMEOUT_SECONDS
+        ).approval
+        call = _call(shown)
+        self._approvals.DecideApproval(
+            approval_pb.DecideApprovalRequest(
+                approval_id=shown.approval_id,
+                approver_token=self._approver(shown.subject.id),
+                approve=decide(*call),
+            ),
+            timeout=_TIMEOUT_SECONDS,
+        )
+        return [call]
+
+    def _decide_group(self, group_id: str, decide: Decide) -> list[Call]:
+        shown = self._approvals.GetApprovalGroup(
+            approval_pb.GetApprovalGroupRequest(group_id=group_id), timeout=_TIMEOUT_SECONDS
+        ).approvals
+        calls = [_call(one) for one in shown]
+        approved = [decide(*call) for call in calls]
+        self._approvals.DecideApprovalGroup(
+            approval_pb.DecideApprovalGroupRequest(
+                group_id=group_id,
+                approver_token=self._approver(shown[0].subject.id),
+                approve_ids=[one.approval_id for one, yes in zip(shown, approved, strict=True) if yes],
+                deny_ids=[one.approval_id for one, yes in zip(shown, approved, strict=True) if not yes],
+            ),
+            timeout=_TIMEOUT_SECONDS,
+        )
+        return calls
+
+    def _approver(self, person: str) -> str:
+        """Return a fresh token with which a person decides once."""
+        claims = {"aud": "tabard-approval", "client_id": _APPROVALS_APP, "auth_time": int(time.time())}
+        return self._token(person, claims)
 
     def _token(self, person: str, claims: Mapping[str, object]) -> str:
         now = int(time.time())
@@ -211,6 +240,10 @@ def task_id(task: tabard.Task) -> str:
     if task.info is None:
         raise RuntimeError("a task that was just started tells nothing about itself")
     return task.info.task_id
+
+
+def _call(shown: approval_pb.Approval) -> Call:
+    return shown.task_id, shown.tool, json.loads(shown.arguments_json)
 
 
 def _signer(keys_file: Path) -> ec.EllipticCurvePrivateKey:

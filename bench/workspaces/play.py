@@ -8,8 +8,8 @@ taken over the agent completely.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Any
 
@@ -17,7 +17,7 @@ import tabard
 
 from bench.workspaces.backend import Backend, Response
 from bench.workspaces.check import Made, injections, own_calls
-from bench.workspaces.formats import Attack, Call, Request, UnresolvedError
+from bench.workspaces.formats import Attack, Call, Request, UnresolvedError, in_lists
 from bench.workspaces.world import World, open_world
 from bench.zone import Zone, task_id
 
@@ -49,6 +49,8 @@ class Step:
         code: of the refusal; empty if the call was allowed.
         message: what the agent was told, or why the tool failed.
         failed: whether the call was allowed and the backend or the tool then failed.
+        questions: how often the person was asked because of this call; for calls together, because of the first of them
+            about which the person had to decide.
     """
 
     call: Call
@@ -57,6 +59,7 @@ class Step:
     code: str = ""
     message: str = ""
     failed: bool = False
+    questions: int = 0
 
     @property
     def allowed(self) -> bool:
@@ -119,7 +122,7 @@ class Player:
         """Play a request whole."""
         agent = self._agent(request, None)
         try:
-            return [agent.make(call) for call in request.calls]
+            return agent.make_all(request.calls)
         finally:
             agent.task.end()
 
@@ -127,8 +130,8 @@ class Player:
         """Play an attack; return the request's own calls before it, and the attacker's."""
         agent = self._agent(request, attack)
         try:
-            before = [agent.make(call) for call in request.calls[: attack.after]]
-            return before, [agent.make(call, deceived=True) for call in attack.calls]
+            before = agent.make_all(request.calls[: attack.after])
+            return before, agent.make_all(attack.calls, deceived=True)
         finally:
             agent.task.end()
 
@@ -152,20 +155,66 @@ class _Agent:
         self._person = person
         self._results: dict[str, Any] = {}
         self._decided: dict[str, bool] = {}
-        """What the person said of the call that is made now."""
+        """What the person said of the calls that are made now."""
+        self._questions = 0
+        """How often the person was asked about them."""
 
-    def make(self, call: Call, *, deceived: bool = False) -> Step:
-        """Make a call. A deceived agent keeps to itself what backends say of its calls."""
+    def make_all(self, calls: Iterable[Call], *, deceived: bool = False) -> list[Step]:
+        """Make calls in order. A deceived agent keeps to itself what backends say of its calls."""
+        steps: list[Step] = []
+        for members in in_lists(calls):
+            self._decided.clear()
+            self._questions = 0
+            if members[0].together:
+                made = self._make_together(members, deceived=deceived)
+            else:
+                made = [self._make(members[0], deceived=deceived)]
+            first = next((number for number, step in enumerate(made) if step.asked), None)
+            if first is not None:
+                made[first] = replace(made[first], questions=self._questions)
+            steps += made
+        return steps
+
+    def _make_together(self, calls: Sequence[Call], *, deceived: bool) -> list[Step]:
+        """Ask for calls in one batch; then make each one that is allowed."""
+        steps: dict[int, Step] = {}
+        asked: dict[int, tabard.ToolCall] = {}
+        for number, call in enumerate(calls):
+            try:
+                asked[number] = tabard.ToolCall(call.tool, call.resolve(self._results))
+            except UnresolvedError as error:
+                steps[number] = Step(call, call.args, Verdict.UNREACHED, message=str(error))
+        decisions = self.task.batch(
+            asked.values(), wait_for_approval=_APPROVAL_SECONDS, on_approval=lambda _needed: self._ask()
+        )
+        for (number, wanted), decision in zip(asked.items(), decisions, strict=True):
+            steps[number] = self._decided_step(calls[number], wanted, decision, deceived=deceived)
+        return [steps[number] for number in sorted(steps)]
+
+    def _decided_step(
+        self, call: Call, wanted: tabard.ToolCall, decision: tabard.Decision, *, deceived: bool
+    ) -> Step:
+        arguments = dict(wanted.arguments)
+        asked = self._key(task_id(self.task), call.tool, arguments) in self._decided
+        if not decision:
+            refused = asked and bool(decision.approvals)
+            verdict = Verdict.REFUSED if refused else Verdict.DENIED
+            return Step(
+                call, arguments, verdict, decision.code, "; ".join(r.message for r in decision.reasons)
+            )
+        response = self._run(call.tool, arguments, decision, deceived=deceived)
+        return self._done(call, arguments, response, asked=asked)
+
+    def _make(self, call: Call, *, deceived: bool) -> Step:
         try:
             arguments = call.resolve(self._results)
         except UnresolvedError as error:
             return Step(call, call.args, Verdict.UNREACHED, message=str(error))
         asked: list[tabard.ApprovalRequired] = []
-        self._decided.clear()
 
         def ask(error: tabard.ApprovalRequired) -> None:
             asked.append(error)
-            self._zone.decide_approvals(self._deciding)
+            self._ask()
 
         @tabard.guard(
             call.tool,
@@ -174,7 +223,7 @@ class _Agent:
             on_approval=ask,
         )
         def run(values: dict[str, Any]) -> Response:
-            return self._run(call.tool, values, deceived=deceived)
+            return self._run(call.tool, values, tabard.current_decision(), deceived=deceived)
 
         try:
             with self.task:
@@ -185,6 +234,9 @@ class _Agent:
             return Step(call, arguments, verdict, error.code, error.message)
         except (tabard.Denied, tabard.InvalidRequest) as error:
             return Step(call, arguments, Verdict.DENIED, error.code, error.message)
+        return self._done(call, arguments, response, asked=bool(asked))
+
+    def _done(self, call: Call, arguments: dict[str, Any], response: Response, *, asked: bool) -> Step:
         if not asked:
             self._person.saw(task_id(self.task), call.tool, arguments)
         verdict = Verdict.APPROVED if asked else Verdict.ALLOWED
@@ -194,15 +246,28 @@ class _Agent:
             self._results[call.name] = response.value
         return Step(call, arguments, verdict)
 
+    def _ask(self) -> None:
+        """Let the person decide about what waits. A list is one question, unless all its calls were decided before."""
+        known = set(self._decided)
+        for calls in self._zone.decide_approvals(self._deciding):
+            keys = {self._key(*call) for call in calls}
+            self._questions += not keys <= known
+            known |= keys
+
     def _deciding(self, task: str, tool: str, arguments: Mapping[str, Any]) -> bool:
         """Ask the person once about a call, however many rules ask about it."""
-        key = json.dumps([task, tool, arguments], sort_keys=True)
+        key = self._key(task, tool, arguments)
         if key not in self._decided:
             self._decided[key] = self._person.approves(task, tool, arguments)
         return self._decided[key]
 
-    def _run(self, tool: str, arguments: Mapping[str, Any], *, deceived: bool) -> Response:
-        decision = tabard.current_decision()
+    @staticmethod
+    def _key(task: str, tool: str, arguments: Mapping[str, Any]) -> str:
+        return json.dumps([task, tool, arguments], sort_keys=True)
+
+    def _run(
+        self, tool: str, arguments: Mapping[str, Any], decision: tabard.Decision, *, deceived: bool
+    ) -> Response:
         response = self._backend.call(self._world, tool, arguments, decision.credential)
         if response.signed_outcome and not deceived:
             try:

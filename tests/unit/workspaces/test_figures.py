@@ -58,6 +58,14 @@ def test_a_request_is_whole_if_every_call_was_allowed_and_succeeded():
     assert result.asked_calls == {"good": ["approved: t {}"]}
 
 
+def test_a_list_is_one_question():
+    result = Result()
+    asked = [Step(Call("t"), {}, Verdict.APPROVED, questions=number) for number in (1, 0, 0)]
+    result.add_request("list", [step(Verdict.ALLOWED), *asked])
+    assert (result.figures.calls_asked, result.figures.questions) == (3, 1)
+    assert "1 (25%)" in table({"clinic": result.figures})
+
+
 def test_the_total_is_the_sum():
     first, second = Figures(requests=2, requests_whole=1), Figures(requests=3, attacks_asked=4)
     assert Figures.total([first, second]) == Figures(requests=5, requests_whole=1, attacks_asked=4)
