@@ -1,9 +1,13 @@
 """The sidecar proves which client it is, and which workload acts."""
 
+import time
+
 import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from tabard_sidecar.credentials.exchange.acting import actors_of
+from tabard_sidecar.errors import NoDecision
 
 from tests.support.fake_idp import REVOKE, TOKEN, Answer, claims_of
 from tests.support.tokens import ISSUER
@@ -222,3 +226,21 @@ async def test_an_actor_token_that_names_nobody_or_has_expired_is_not_sent(
     fault = await world.fault()
     assert (fault.code, text in str(fault)) == ("exchange_refused", True), str(fault)
     assert world.idp.asked == []
+
+
+async def test_who_a_workload_is_at_an_issuer_is_read_from_its_actor_tokens(make_world, idp, tmp_path):
+    """For every issuer whose people's tokens are exchanged with one, each time anew."""
+    path = token_file(tmp_path, idp, "actor")
+    config = make_world(actor_token_file=path).config
+    silent = config.model_copy(update={"actor_token_file": None})
+    clock = [time.time()]
+    found = actors_of({"main": config, "second": config, "silent": silent}, lambda: clock[0])
+    assert (set(found), len(found[ISSUER])) == ({ISSUER}, 2)
+    assert found[ISSUER][0]()["sub"] == "system:serviceaccount:shop:orders"
+    token_file(tmp_path, idp, "actor", person="another")
+    assert found[ISSUER][0]()["sub"] == "another"
+    clock[0] += 3600
+    with pytest.raises(NoDecision, match=r"exchange\.second: .*has expired") as caught:
+        found[ISSUER][1]()
+    assert caught.value.code == "exchange_refused"
+    assert not actors_of({"silent": silent}, time.time)
