@@ -1,4 +1,8 @@
-"""Measures tools for policy authors: how fast a log is replayed, beside asking an OPA server about the same inputs."""
+"""Measures tools for policy authors.
+
+How fast a log is replayed, beside asking an OPA server about the same inputs; and what a candidate policy that is tried
+adds to a call.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +23,8 @@ from urllib.parse import urlsplit
 
 import grpc
 from tabard.authz.v1 import authorization_service_pb2_grpc as authorization_grpc
+from tabard.authz.v1 import shadow_service_pb2 as shadow_pb
+from tabard.authz.v1 import shadow_service_pb2_grpc as shadow_grpc
 from tabard_sidecar.records.completing import completed
 
 from bench.harness import Figure, publish
@@ -38,10 +44,13 @@ class Size:
     calls: int
     tasks: int
     asked: int
+    blocks: int
 
 
-FULL = Size(rounds=5, calls=500, tasks=80, asked=2_000)
-QUICK = Size(rounds=1, calls=50, tasks=4, asked=50)
+FULL = Size(rounds=5, calls=500, tasks=80, asked=2_000, blocks=20)
+QUICK = Size(rounds=1, calls=50, tasks=4, asked=50, blocks=2)
+_BLOCK_CALLS = 150
+_PAUSED_SECONDS = 0.004
 
 
 def run(*, quick: bool) -> bool:
@@ -52,6 +61,7 @@ def run(*, quick: bool) -> bool:
         with running() as bench:
             log = _recorded(bench, size, folder)
             figures = [*_replay(bench.world.policy, log, size)]
+        figures += _shadow(size)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     return True if quick else publish("policy", figures)
@@ -93,6 +103,78 @@ def _replay(policy: Path, log: Path, size: Size) -> Iterator[Figure]:
     yield Figure("an OPA server asked one by one", statistics.median(asked), "decisions/s")
     yield Figure("a million decisions", _MILLION / statistics.median(rates) / 60, "min")
     yield Figure("memory of the largest process of a replay", most / 2**20, "MiB", "<= 300")
+
+
+def _shadow(size: Size) -> Iterator[Figure]:
+    """Compare two sidecars, of which one tries a candidate: callers without a pause, and with one between calls."""
+    with running() as plain, running(shadow=True) as tried:
+        watch = _Watched(tried)
+        watch.start()
+        stubs = [_caller(one) for one in (tried, plain)]
+        for name, pause, goal in (("", 0.0, "<= 1.15"), (", with pauses", _PAUSED_SECONDS, "")):
+            ratios, first = [], []
+            for block in range(size.blocks + 1):
+                # The candidate catches up before the other sidecar is measured, which would otherwise look slower.
+                one = _paced(stubs[0], pause)
+                watch.settle()
+                other = _paced(stubs[1], pause)
+                if block:
+                    ratios.append(statistics.median(one) / statistics.median(other))
+                    first += one
+            spread = f"blocks {min(ratios):.2f}-{max(ratios):.2f}"
+            yield Figure(
+                f"p50 with a candidate over without{name}", statistics.median(ratios), "x", goal, spread
+            )
+            yield Figure(f"p50 with a candidate{name}", statistics.median(first) * 1e6, "us")
+        found = watch.status()
+        # On a busy machine an evaluation of the sidecar may take too long.
+        if found.changed > found.decided // 100 or not found.decided:
+            raise RuntimeError(f"the same policy decides otherwise: {watch.changes()}")
+        yield Figure("records that a candidate didn't get", sum(found.dropped.values()), "records", "<= 0")
+
+
+def _caller(bench: Bench) -> Callable[[int], object]:
+    stub = authorization_grpc.AuthorizationServiceStub(grpc.insecure_channel(bench.address))
+    grant = bench.grant(5)
+    return lambda number: stub.Authorize(authorize_request(grant, number))
+
+
+def _paced(call: Callable[[int], object], pause: float) -> list[float]:
+    """Return the duration of each call of a block, in seconds."""
+    taken = []
+    for number in range(_BLOCK_CALLS):
+        began = time.perf_counter()
+        call(number)
+        taken.append(time.perf_counter() - began)
+        if pause:
+            time.sleep(pause)
+    return taken
+
+
+class _Watched:
+    """Asks a sidecar how its candidate fares."""
+
+    def __init__(self, bench: Bench) -> None:
+        address = bench.world.sidecars[MEASURED].operator
+        self._stub = shadow_grpc.ShadowServiceStub(grpc.insecure_channel(address))
+
+    def status(self) -> shadow_pb.GetShadowResponse:
+        return self._stub.GetShadow(shadow_pb.GetShadowRequest())
+
+    def changes(self) -> shadow_pb.ListShadowChangesResponse:
+        return self._stub.ListShadowChanges(shadow_pb.ListShadowChangesRequest())
+
+    def start(self) -> None:
+        """Wait until the candidate is tried."""
+        while self.status().state != shadow_pb.SHADOW_STATE_RUNNING:
+            time.sleep(0.1)
+
+    def settle(self) -> None:
+        """Wait until the candidate has decided everything that it got."""
+        before = -1
+        while (found := self.status()).waiting or found.decided != before:
+            before = found.decided
+            time.sleep(0.4)
 
 
 def _inputs(log: Path, number: int) -> list[bytes]:

@@ -80,14 +80,21 @@ def authorize_request(grant: str, number: int = 0) -> authorization_pb.Authorize
 
 
 @contextmanager
-def running() -> Iterator[Bench]:
-    """Start the world with the first workload, which starts the task, and the measured one."""
+def running(*, shadow: bool = False) -> Iterator[Bench]:
+    """Start the world with the first workload, which starts the task, and the measured one.
+
+    With ``shadow`` the sidecars try a candidate, which is the same policy.
+    """
     folder = Path(tempfile.mkdtemp(prefix="tbb", dir="/tmp"))
     loop = asyncio.new_event_loop()
-    world = World(folder, workloads=(WORKLOADS[0], MEASURED))
+    candidate = folder / "candidate"
+    overrides = {"policy.shadow": {"path": str(candidate)}} if shadow else {}
+    world = World(folder, workloads=(WORKLOADS[0], MEASURED), overrides=overrides)
     try:
         world.prepare()
         _allow_depth(world, 12)
+        if shadow:
+            shutil.copytree(world.policy, candidate)
         loop.run_until_complete(world.start())
         root = loop.run_until_complete(_start(world))
         process = world.sidecars[MEASURED].process

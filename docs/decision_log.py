@@ -15,7 +15,7 @@ RECORD = {
     "labels.version": "Version of the sidecar.",
     "labels.pid": "Process id of the sidecar.",
     "decision_id": "Identifier of the decision or change. Agents and backends get it, too. Absent in notes of the log itself.",
-    "event": "`intent`: before a credential leaves the process or authority is given. `outcome`: how it ended. `log`: what the log says of itself.",
+    "event": "`intent`: before a credential leaves the process or authority is given. `outcome`: how it ended. `log`: what the log says of itself. `shadow`: what a candidate policy would have decided otherwise.",
     "operation": "What was decided or changed; see below.",
     "path": "Always `tabard/decision`, as OPA's logs name the queried rule.",
     "timestamp": "When, RFC 3339 in UTC with nanoseconds. The order of records is that of `chain.sequence`.",
@@ -43,7 +43,7 @@ RECORD = {
     "hash": 'SHA-256 of the line\'s bytes before `,"hash"`, hex.',
 }
 DECISION = {
-    "decision": "`allow` or `deny`.",
+    "decision": "`allow` or `deny`; `would_deny` for a call that policy denied and that was made without a credential, because `insecure.observe` names its namespace.",
     "reasons[].code": "[Reason code](errors/README.md), or the code of the policy's rule. The first one is the one that callers get.",
     "reasons[].module": "Policy module of that rule; empty if the sidecar itself refused.",
     "reasons[].message": "Details for operators. Agents don't get those of the sidecar.",
@@ -82,6 +82,9 @@ CHANGE = {
     "approval": "`approved` or `denied`.",
     "uses": "How often an approved call may be made.",
     "agent": "Workload whose call was decided about.",
+    "path": "Folder of the policy that was replaced.",
+    "previous": "Folder with what was there before.",
+    "policy": "Revision of the policy that decides now.",
     "repeated": "`true`: the outcome had been reported before, so it counts once.",
 }
 NOTE = {
@@ -124,6 +127,8 @@ ABOUT = {
     "only_if_issued_to_link": "The revocation counts if that holder got the credential.",
     "link": "Holder that is ended.",
     "decision_id": "Decision whose outcome is reported.",
+    "candidate": "Revision of the candidate policy that is promoted.",
+    "policy": "Revision of the policy whose place it takes.",
     "said.charges": "What the agent says that the call cost.",
     "said.labels": "What the agent says that the call returned.",
     "said.succeeded": "Whether the agent says that it succeeded.",
@@ -145,7 +150,20 @@ OPERATIONS = {
     "revoke": "Change: an operator revoked something.",
     "lift_revocation": "Change: an operator lifted a revocation.",
     "decide_approval": "Change: an approver decided about a call.",
+    "promote_policy": "Change: an operator put the candidate policy into the place of the one that decides.",
 }
+SHADOW = {
+    "changes": "How the decision would change, as `tabard replay` names it.",
+    "by_state": "Whether only the task's state makes the difference: what the candidate decided earlier in the task.",
+    "candidate": "Revision of the candidate policy.",
+    "before": "What was decided: `effect`, `reasons`, `credential`, `charges`, `labels`, `limits`; of facts the names.",
+    "now": "What the candidate decides.",
+}
+_SHADOW = """\
+Records with the event `shadow` have the `decision_id` of the decision that they are about, and come
+after it. A decision without one is the same under the [candidate policy](../shadow.md), or wasn't
+given to it. `input` has the ids of person, agent and task, and the tool.
+"""
 _INTRO = """\
 # Decision log
 
@@ -193,6 +211,12 @@ Denials by code, from the records themselves:
 jq -r 'select(.result.decision == "deny") | .result.reasons[0].code' decisions.jsonl | sort | uniq -c
 ```
 
+What a candidate policy would have decided otherwise since yesterday:
+
+```sh
+tabard log search --effect shadow --since 24h
+```
+
 Decide again, with the policy that is here now, what was decided then:
 
 ```sh
@@ -219,6 +243,9 @@ def page(generated: str) -> str:
         "## `result` of a note\n",
         "Records with the event `log` are about the log itself.\n",
         *_table(NOTE, "result."),
+        "## `result` of a difference\n",
+        _SHADOW,
+        *_table(SHADOW, "result."),
         "## `by`\n",
         *_table(BY, "by."),
         "## `input` of a change\n",

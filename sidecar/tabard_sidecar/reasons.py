@@ -93,6 +93,7 @@ ReasonCode = Literal[
     "policy_conflict",
     "policy_timeout",
     "policy_broken_too_long",
+    "would_deny",
     "approval_required",
     "approvals_exceeded",
     "approver_unknown",
@@ -100,6 +101,10 @@ ReasonCode = Literal[
     "approval_invalid",
     "approval_denied",
     "approval_used",
+    # A candidate policy, on the operator's socket
+    "shadow_off",
+    "shadow_unavailable",
+    "shadow_not_promotable",
     # Deciding about approvals, on the operator's socket
     "approval_unknown",
     "approval_decided",

@@ -31,7 +31,14 @@ from tabard_sidecar.records.reading import Entry, joined
 from tabard_sidecar.util.visible import visible_json
 
 _FOREIGN_COLOUR = "yellow"
-_COLOURS = {"allow": "green", "deny": "red", "refused": "red", "denied": "red", "intended": "yellow"}
+_COLOURS = {
+    "shadow": "cyan",
+    "allow": "green",
+    "deny": "red",
+    "refused": "red",
+    "denied": "red",
+    "intended": "yellow",
+}
 
 
 _files = click.argument("files", nargs=-1, type=Existing())
@@ -274,7 +281,7 @@ def _rows(shown: dict[str, Any], where: Screen) -> Iterator[str]:
         yield from where.foreign("why", [quoted(shown["message"])], _FOREIGN_COLOUR)
     if shown["tool"]:
         yield from where.foreign("agent", [f"tool {quoted(shown['tool'])}"], _FOREIGN_COLOUR)
-    for whose in ("about", "note"):
+    for whose in ("about", "note", "shadow"):
         yield from where.foreign(whose, _pairs(shown[whose]), _FOREIGN_COLOUR)
     for name, text in _own(shown).items():
         if text:

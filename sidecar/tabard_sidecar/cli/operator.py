@@ -178,6 +178,13 @@ class Operator:
         found = errors.from_rpc(error, self.address)
         if found.code == _MISMATCH:
             return self._other_zone()
+        if status == "UNIMPLEMENTED" and remote.is_remote(self.address):
+            return Failure(
+                "a control service doesn't serve this",
+                exit_codes.USAGE,
+                where=self.address,
+                next_step="Name the operator socket of a sidecar: --operator, on the sidecar's machine or in its pod.",
+            )
         if status == "UNIMPLEMENTED":
             return Failure(
                 "this socket doesn't serve operators",

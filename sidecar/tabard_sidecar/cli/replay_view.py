@@ -20,6 +20,7 @@ SKIPPED = {
     "repeated_answers": "stored answers that were repeated",
     "refused_before_policy": "refused before policy was asked",
     "filtered_tools": "lists of tools",
+    "shadow_differences": "what a candidate policy would have decided otherwise",
     "other_times": "of other times",
 }
 """What each kind of record that is no decision of a policy is called."""
@@ -30,12 +31,23 @@ def print_report(told: Mapping[str, Any]) -> None:
     with_state = "with the state that each task would have" if told["stateful"] else "each alone"
     when = f", {moment(told['from'])} to {moment(told['to'])}" if told["decided"] else ""
     echo(f"{told['decided']:,} decisions decided again, {with_state}{when}")
-    for why, count in told["not_replayable"].items():
-        echo(f"  {count:,} not_replayable:{why} ({Why(why).meaning})")
+    print_not_decided(told["not_replayable"])
     for what, count in told["skipped"].items():
         echo(f"  {count:,} not a decision ({SKIPPED[what]})")
     if told["odd_lines"]:
         echo(f"  {told['odd_lines']:,} odd lines")
+    print_changes(told)
+
+
+def print_not_decided(counts: Mapping[str, int]) -> None:
+    """Print how many decisions can't be decided again, by why."""
+    for why, count in counts.items():
+        meaning = f" ({Why(why).meaning})" if why in set(Why) else ""
+        echo(f"  {count:,} not_replayable:{why}{meaning}")
+
+
+def print_changes(told: Mapping[str, Any]) -> None:
+    """Print the groups of changes."""
     if not told["changed"]:
         echo(style("nothing changes", fg="green"))
         return

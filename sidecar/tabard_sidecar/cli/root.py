@@ -48,6 +48,11 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
         "replay",
         "Decide recorded decisions again by another policy, and show what changes.",
     ),
+    "shadow": (
+        "tabard_sidecar.cli.shadow",
+        "shadow",
+        "Show what the candidate policy would have decided, and put it into place.",
+    ),
     "log": ("tabard_sidecar.cli.log", "log", "Show who did what by which rule, from decision logs."),
     "audit": ("tabard_sidecar.cli.audit", "audit", "Check decision logs."),
     "explain": ("tabard_sidecar.cli.explain", "explain", "Explain a reason code or a setting."),

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 from tabard.address import AGENT, OPERATOR, default_address
 
 from tabard_sidecar.util.addresses import UnixAddress, check_unix_address
@@ -159,6 +159,14 @@ class InsecureConfig(BaseModel):
         description="Names of Rego builtins that policies may call although they use the network "
         "or aren't deterministic, for example `http.send`.",
     )
+    observe: tuple[
+        Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$")], ...
+    ] = Field(
+        default=(),
+        description="Kubernetes namespaces in which policy isn't enforced yet: a tool call that only policy denies is recorded "
+        "as `would_deny` and allowed without a credential. Everything else denies as ever. Only tools of the catalogue are "
+        "let through, so `catalogue.path` has to be set.",
+    )
 
 
 def insecure_switches(insecure: InsecureConfig) -> list[str]:
@@ -187,6 +195,10 @@ def insecure_switches(insecure: InsecureConfig) -> list[str]:
         "insecure.audit_optional": (
             insecure.audit_optional,
             "decisions are given although their records can't be written",
+        ),
+        "insecure.observe": (
+            bool(insecure.observe),
+            f"in {', '.join(insecure.observe)} calls that policy denies are made, without a credential",
         ),
         "insecure.capabilities": (
             bool(insecure.capabilities),

@@ -73,4 +73,8 @@ class Settings(BaseModel):
         if self.zone in {*self.handover.to, *(each.zone for each in self.handover.accept)}:
             raise ValueError("handover names this zone itself; within a zone grants are delegated")
         check_times(self.vault, self.exchange, self.limits)
+        if self.insecure.observe and self.catalogue.path is None:
+            raise ValueError(
+                "insecure.observe needs catalogue.path: only tools that it lists are let through"
+            )
         return self

@@ -152,7 +152,12 @@ class Authorizer:
         """
         proposal = await self._propose(call, state, recorder)
         if not proposal.allowed:
-            return None if state.cached else Answer(await self._deny(call, proposal, recorder))
+            if state.cached:
+                return None
+            observed = None if proposal.refusal else self._observed(call, state, proposal, recorder)
+            if observed is None:
+                return Answer(await self._deny(call, proposal, recorder))
+            proposal = observed
         reserved = await reserve(self._stages, call, state, proposal.policy, proposal.credential, recorder)
         if reserved.state is ReserveState.DONE:
             return Answer(await self._allow(proposal, recorder))
@@ -178,6 +183,16 @@ class Authorizer:
             return _Proposal(decision, self._credential(call, state, decision, recorder))
         except Refused as refused:
             return _Proposal(decision, refusal=refused)
+
+    def _observed(
+        self, call: VerifiedCall, state: TaskState, proposal: _Proposal, recorder: DecisionRecorder
+    ) -> _Proposal | None:
+        """Return how a call is made that policy denies in a namespace that is observed; ``None`` if it isn't made."""
+        found = self._stages.observing.let_through(call, state, proposal.policy)
+        if found is None:
+            return None
+        recorder.observed(proposal.policy.denials)
+        return _Proposal(found)
 
     def _credential(
         self, call: VerifiedCall, state: TaskState, decision: PolicyDecision, recorder: DecisionRecorder

@@ -46,6 +46,9 @@ class ToolFilter:
                 CandidateTool(spec.name, spec.server, spec.annotations) for spec in stages.catalogue
             ]
             possible = [tool for tool in wanted if self._caveats_allow(verified, tool)]
+            if stages.observing.covers(agent):
+                # What policy would deny is to be tried; what it says is recorded at the call.
+                return possible, policy.revision
             # A fact may open a tool, which must not be hidden for as long as an answer counts.
             version = state.label_version if policy.facts else 0
             keys = {

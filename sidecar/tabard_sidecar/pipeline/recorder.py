@@ -24,6 +24,7 @@ from tabard_sidecar.model import (
     Subject,
     VerifiedGrant,
 )
+from tabard_sidecar.pipeline.observing import WOULD_DENY
 from tabard_sidecar.pipeline.taken import TRIES_AFTER, Taken
 from tabard_sidecar.util.ids import new_id
 from tabard_sidecar.util.json_parts import JsonText, joined, may_repeat
@@ -85,6 +86,7 @@ class DecisionRecorder:
         self._grant: VerifiedGrant | None = None
         self._subject: Subject | None = None
         self._tool = ""
+        self._observed: tuple[Reason, ...] = ()
 
     def verified(
         self,
@@ -127,6 +129,10 @@ class DecisionRecorder:
         """Note the policy input that is evaluated now, and by which policy."""
         self._input = asked
         self._policy_revision = policy_revision
+
+    def observed(self, denials: tuple[Reason, ...]) -> None:
+        """Note that policy denies the call, for these reasons, and isn't enforced."""
+        self._observed = denials
 
     def begin(self) -> None:
         """Note that something is taken, asked or made from now on; whatever happens then gets a record.
@@ -269,11 +275,13 @@ class DecisionRecorder:
 
     def _outcome(self, answer: Answer) -> DecisionRecord:
         decision = answer.decision
+        would_deny = decision.allowed and any(reason.code == WOULD_DENY for reason in decision.reasons)
+        reasons = self._observed if would_deny and self._observed else decision.reasons
         result: dict[str, Any] = {
-            "decision": "allow" if decision.allowed else "deny",
+            "decision": WOULD_DENY if would_deny else "allow" if decision.allowed else "deny",
             "reasons": [
                 {"code": reason.code, "module": reason.module, "message": reason.message}
-                for reason in decision.reasons
+                for reason in reasons
             ],
         }
         if decision.credential is not None:

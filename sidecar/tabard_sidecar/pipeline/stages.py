@@ -24,6 +24,7 @@ from tabard_sidecar.model import Agent, Operation, PolicyDecision, ToolCall
 from tabard_sidecar.pipeline.changes import ChangeRecorder
 from tabard_sidecar.pipeline.idempotency import IdempotencyStore
 from tabard_sidecar.pipeline.issuing import CredentialIssuance, PendingCredential
+from tabard_sidecar.pipeline.observing import Observing
 from tabard_sidecar.pipeline.policy_input import PolicyInput
 from tabard_sidecar.pipeline.reading import CallReader
 from tabard_sidecar.pipeline.recorder import DecisionRecorder
@@ -53,6 +54,7 @@ class Stages:
     idempotency: IdempotencyStore
     inputs: PolicyInput
     policy: PolicyRuntime
+    observing: Observing
     reservations: Reservations
     issuers: Issuers
     issuance: CredentialIssuance

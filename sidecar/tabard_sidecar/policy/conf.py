@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+
+ModuleName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
 
 
 class RemoteConfig(BaseModel):
@@ -71,6 +73,27 @@ class BundleConfig(BaseModel):
         return self
 
 
+class ShadowConfig(BaseModel):
+    """A candidate policy that is tried beside the one that decides, on the same requests. It changes no answer."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    path: Path = Field(
+        description="Folder or bundle of the candidate, read as `policy.path` is. Followed for changes."
+    )
+    modules: dict[ModuleName, Literal["shadow"]] = Field(
+        default={},
+        description="Modules of the candidate that are tried, for example `refunds: shadow`. All other modules, and the data, "
+        "are those of `policy.path`. Without any the whole candidate is tried.",
+    )
+    max_waiting: int = Field(
+        default=1000,
+        ge=10,
+        le=100_000,
+        description="Most records that wait for the candidate, and at most 16 MiB of them. More are dropped and counted.",
+    )
+
+
 class PolicyConfig(BaseModel):
     """The policy and its evaluation."""
 
@@ -85,6 +108,9 @@ class PolicyConfig(BaseModel):
     bundle: BundleConfig = Field(default=BundleConfig(), description="Signatures of a bundle.")
     remote: RemoteConfig | None = Field(
         default=None, description="OPA server to ask instead of `path`. Exactly one of the two is set."
+    )
+    shadow: ShadowConfig | None = Field(
+        default=None, description="A candidate policy to try on the same requests, without effect on them."
     )
     deadline_seconds: float = Field(
         default=0.25, gt=0, le=10, description="Longest time one evaluation may take; longer denies."
@@ -133,6 +159,10 @@ class PolicyConfig(BaseModel):
             raise ValueError(
                 "policy.bundle.keys is for a bundle in policy.path; policy.remote verifies its own"
             )
+        if self.shadow is not None and self.shadow.modules and self.path is None:
+            raise ValueError("policy.shadow.modules needs policy.path, which has the other modules")
+        if self.shadow is not None and self.shadow.path == self.path:
+            raise ValueError("policy.shadow.path is policy.path itself; name the candidate's folder")
         return self
 
 

@@ -11,8 +11,12 @@ from tabard_sidecar.records.conf import AuditConfig
 from tabard_sidecar.records.decision_log import Hooks, SinkDecisionLog
 from tabard_sidecar.records.file_sink import FileSink
 from tabard_sidecar.records.metrics import Metrics
+from tabard_sidecar.records.reading import SHADOW
 from tabard_sidecar.records.sinks import Sink, StreamSink
+from tabard_sidecar.records.verification import NOTE
 
+EVENTS = ("intent", "outcome", NOTE, SHADOW)
+"""``event`` of a record."""
 _log = logging.getLogger(__name__)
 
 
@@ -28,7 +32,7 @@ class AuditObserver:
     def __init__(self, metrics: Metrics, component: Component, *, required: bool = True) -> None:
         self._metrics = metrics
         self._required = required
-        self._records = {event: metrics.audit_records.labels(event) for event in ("intent", "outcome", "log")}
+        self._records = {event: metrics.audit_records.labels(event) for event in EVENTS}
         self._component = component
         self._broken = False
         self._mask_broken = False

@@ -191,6 +191,24 @@ class SinkDecisionLog:
             if done:
                 self._held.pop(record.decision_id, None)
 
+    async def aside(self, record: DecisionRecord, room: int) -> bool:
+        """Write a record that no decision waits for, if ``room`` bytes stay free after it; tell whether it was written.
+
+        Whatever keeps it from being written is no failure of the log: decisions find that out themselves.
+        """
+        if self._recovery is not None and not self._recovery.done():
+            return False
+        draft = self._composer.compose(record)
+        if self._mask is not None and self._masks():
+            draft = await self._masked(draft, self._mask)
+        try:
+            async with self._lock:
+                kept = room + self._held_for_others(record.decision_id)
+                await self._seal(record.event, draft.changed(self._redact), room=kept)
+        except SinkError:
+            return False
+        return True
+
     async def unverified(self, refusal: Unverified) -> None:
         """Note a refused request without a verified grant: a record in full, a short one, or only a count.
 

@@ -79,6 +79,7 @@ class Metrics:
         self._create_policy_instruments(registry)
         self._create_decision_log_instruments(registry)
         self._create_dependency_instruments(registry)
+        self._create_shadow_instruments(registry)
         self._create_process_instruments(registry)
         self._decisions: dict[tuple[str, bool, str], Counter] = {}
         self._decision_seconds: dict[str, Histogram] = {}
@@ -96,6 +97,12 @@ class Metrics:
             "Time from a request's arrival to its decision.",
             ("operation",),
             buckets=_FAST,
+            registry=registry,
+        )
+        self.would_deny = Counter(
+            "tabard_would_deny",
+            "Calls that policy denies and that were allowed without a credential (insecure.observe). They count as allowed in "
+            "tabard_decisions.",
             registry=registry,
         )
         self.errors = Counter(
@@ -201,6 +208,26 @@ class Metrics:
             registry=registry,
         )
 
+    def _create_shadow_instruments(self, registry: CollectorRegistry) -> None:
+        self.shadow_decisions = Counter(
+            "tabard_shadow_decisions",
+            "What the candidate policy says of decisions; result is same, a kind of change or not_decided.",
+            ("result",),
+            registry=registry,
+        )
+        self.shadow_drops = Counter(
+            "tabard_shadow_dropped",
+            "Records that the candidate policy didn't get; reason is behind or not_running.",
+            ("reason",),
+            registry=registry,
+        )
+        self.shadow_failures = Counter(
+            "tabard_shadow_failures", "Ends of the candidate policy's process.", registry=registry
+        )
+        self.shadow_up = Gauge(
+            "tabard_shadow_running", "1 while a candidate policy is tried.", registry=registry
+        )
+
     def _create_process_instruments(self, registry: CollectorRegistry) -> None:
         self.ready = Gauge("tabard_ready", "1 while the sidecar is ready for requests.", registry=registry)
         self.build = Gauge(
@@ -248,6 +275,23 @@ class Metrics:
         if counter is None:
             counter = self._issued[kind] = self.credentials_issued.labels(kind)
         counter.inc()
+
+    def shadow_decided(self, result: str, count: int) -> None:
+        """Count what the candidate policy says of decisions; ``result`` is one that this code base names."""
+        if count:
+            self.shadow_decisions.labels(result).inc(count)
+
+    def shadow_dropped(self, why: str) -> None:
+        """Count a record that the candidate policy didn't get."""
+        self.shadow_drops.labels(why).inc()
+
+    def shadow_failed(self) -> None:
+        """Count an end of the candidate policy's process."""
+        self.shadow_failures.inc()
+
+    def shadow_running(self, *, running: bool) -> None:
+        """Tell whether a candidate policy is tried."""
+        self.shadow_up.set(running)
 
     def failed(self, code: str) -> None:
         """Count a request that ended without a decision."""

@@ -12,6 +12,7 @@ from tabard_sidecar.model import Decision, Operation
 from tabard_sidecar.records.metrics import Metrics
 from tabard_sidecar.records.tracing import NoTracing, Tracing
 
+WOULD_DENY = "would_deny"
 _NOTHING: AbstractContextManager[None] = nullcontext()
 
 
@@ -83,12 +84,15 @@ class RecordsObserver:
         self._metrics.decided(operation.value, allowed=decision.allowed, code=code, seconds=seconds)
         if decision.allowed and decision.credential is not None:
             self._metrics.issued(decision.credential.kind)
+        observed = decision.allowed and code == WOULD_DENY
+        if observed:
+            self._metrics.would_deny.inc()
         if self._tracing is not None:
             self._tracing.describe(
                 {
                     "tabard.decision.id": decision.decision_id,
                     "tabard.operation": operation.value,
-                    "tabard.effect": "allow" if decision.allowed else "deny",
+                    "tabard.effect": WOULD_DENY if observed else "allow" if decision.allowed else "deny",
                     "tabard.code": code,
                     "tabard.policy.module": decision.reasons[0].module if decision.reasons else "",
                     "tabard.task.id": task_id,

@@ -11,6 +11,9 @@ from tabard_sidecar.records.completing import left_out
 from tabard_sidecar.util.jsontext import encode_to_keep
 from tabard_sidecar.util.lean import dataclass
 
+SHADOW = "shadow"
+"""``event`` of a record that says what a candidate policy would have decided otherwise."""
+
 _OPENED_BYTES = 64 * 1024 * 1024
 _ENTRY_BYTES = 1024
 _PARTS = ("first", "last", "input", "by", "result")
@@ -35,6 +38,11 @@ class Entry:
     def done(self) -> bool:
         """Whether the outcome is recorded."""
         return self.last.get("event") != "intent"
+
+    @property
+    def shadow(self) -> bool:
+        """Whether this isn't the decision, but what a candidate policy would have decided otherwise."""
+        return self.last.get("event") == SHADOW
 
     @property
     def incomplete(self) -> list[dict[str, Any]]:
@@ -88,6 +96,7 @@ class Entry:
             "unverified": result.get("unverified") if self.decision_id else None,
             "unrecorded": result.get("unrecorded"),
             "note": {} if self.decision_id else result,
+            "shadow": result if self.shadow else {},
             "incomplete": self.incomplete,
             "masked": sorted(
                 {
@@ -101,6 +110,8 @@ class Entry:
 
     def _effect(self) -> str:
         result = self.result
+        if self.shadow:
+            return SHADOW
         if not self.done:
             return "intended"
         for name in ("decision", "approval", "change"):
@@ -169,25 +180,41 @@ class _Opened:
                 yield entry
 
 
-def joined(records: Iterable[dict[str, Any]]) -> Iterator[Entry]:
-    """Yield decisions and changes when their outcome is read, then those of which only the intent was.
+class Joining:
+    """Joins records that come one by one.
 
     An outcome follows its intent within a request's time, so few intents are open at any moment. If there are more than memory
     is wanted for, the oldest are yielded as they are.
     """
-    opened = _Opened()
-    for record in records:
+
+    def __init__(self) -> None:
+        self._opened = _Opened()
+
+    def add(self, record: dict[str, Any]) -> Iterator[Entry]:
+        """Yield what is whole with this record: the decision or change whose outcome it is."""
         decision_id = _text(record, "decision_id")
-        # A stored answer that is given again doesn't end the decision: that one's own outcome may follow.
-        replayed = bool(_object(record, "result").get("replayed"))
-        entry = opened.take(decision_id) if decision_id and not replayed else None
+        # A stored answer that is given again doesn't end the decision: that one's own outcome may follow. Nor does what a
+        # candidate policy says of it.
+        apart = bool(_object(record, "result").get("replayed")) or record.get("event") == SHADOW
+        entry = self._opened.take(decision_id) if decision_id and not apart else None
         entry = _entry(decision_id, record) if entry is None else _with(entry, record)
         if record.get("event") == "intent":
-            opened.keep(entry)
-            yield from opened.taken(_OPENED_BYTES)
+            self._opened.keep(entry)
+            yield from self._opened.taken(_OPENED_BYTES)
         else:
             yield entry
-    yield from opened.taken(0)
+
+    def rest(self) -> Iterator[Entry]:
+        """Yield what only an intent was read of."""
+        yield from self._opened.taken(0)
+
+
+def joined(records: Iterable[dict[str, Any]]) -> Iterator[Entry]:
+    """Yield decisions and changes when their outcome is read, then those of which only the intent was."""
+    joining = Joining()
+    for record in records:
+        yield from joining.add(record)
+    yield from joining.rest()
 
 
 def _object(document: object, name: str) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from tabard_sidecar.facts import NO_FACTS, FactKind, Facts
 from tabard_sidecar.policy.authoring.facts import with_facts
 from tabard_sidecar.replay.recorded import About, Outcome, Recorded
-from tabard_sidecar.replay.verdict import NO_FACTS_LEFT, Scoped, Verdict
+from tabard_sidecar.replay.verdict import ALLOW, NO_FACTS_LEFT, Scoped, Verdict
 from tabard_sidecar.state.store import HISTORY_CALLS
 from tabard_sidecar.util.fifo import FifoDict
 
@@ -127,6 +127,10 @@ class Carried:
     def note(self, recorded: Recorded, before: Verdict, now: Verdict) -> None:
         """Note what a call leaves behind, as recorded and as decided now."""
         about = recorded.about
+        if before.observed:
+            if not now.allowed:
+                return  # it was made, whatever policy says of it
+            before = before._replace(effect=ALLOW)
         before, now = _emptied(before), _emptied(now)
         if not before.allowed and not now.allowed:
             return

@@ -52,6 +52,16 @@ class Plan(NamedTuple):
     most_examples: int = 3
 
 
+class Difference(NamedTuple):
+    """One decision that changes, and how; ``carried`` tells whether only the task's state makes the difference."""
+
+    recorded: Recorded
+    before: Verdict
+    now: Verdict
+    changes: tuple[Change, ...]
+    carried: bool
+
+
 class Judge:
     """Judges the decisions of whole tasks in their order; ``report`` has what it found.
 
@@ -59,10 +69,18 @@ class Judge:
         new: what would have happened under the policy.
         old: the same under the policy that it is compared with; ``None`` for what was recorded.
         most_examples: see :class:`Plan`.
+        tell: is told of each decision that changes.
     """
 
-    def __init__(self, new: World, old: World | None, most_examples: int) -> None:
+    def __init__(
+        self,
+        new: World,
+        old: World | None,
+        most_examples: int,
+        tell: Callable[[Difference], None] | None = None,
+    ) -> None:
         self.report = Report(most_examples)
+        self._tell = tell
         self._new = new
         self._old = old
         self._worlds = (new,) if old is None else (new, old)
@@ -90,6 +108,8 @@ class Judge:
         found = changes(before, now, item.about.at)
         carried = bool(found) and await self._by_state(item, found)
         self.report.count(item, before, now, found, carried=carried)
+        if found and self._tell is not None:
+            self._tell(Difference(item, before, now, found, carried))
 
     async def _by_state(self, item: Recorded, found: tuple[Change, ...]) -> bool:
         """Tell whether a decision changes only because earlier ones of its task do."""

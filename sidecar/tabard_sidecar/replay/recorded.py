@@ -19,6 +19,7 @@ from tabard_sidecar.replay.verdict import (
     APPROVAL_REQUIRED,
     ASK,
     DENY,
+    WOULD_DENY,
     Scoped,
     Verdict,
     of_policy,
@@ -125,6 +126,8 @@ def recorded(entry: Entry) -> Recorded | Skipped:
     """Return what an entry of a log holds for a replay."""
     if not entry.decision_id:
         return Skipped("notes")
+    if entry.shadow:
+        return Skipped("shadow_differences")
     if entry.by:
         reported = _outcome(entry)
         return reported if reported is not None else Skipped("changes")
@@ -224,6 +227,8 @@ def _verdict(entry: Entry, asked: Mapping[str, Any]) -> Verdict:
     ]
     if result.get("decision") == ALLOW or not entry.done:
         return _allowed(asked["operation"], result, reasons)
+    if result.get("decision") == WOULD_DENY:
+        return _allowed(asked["operation"], result, reasons)._replace(effect=DENY, observed=True)
     asks = bool(reasons) and all(code == APPROVAL_REQUIRED for _, code in reasons)
     codes = _asked_codes(result) if asks else tuple(written_code(*reason) for reason in reasons)
     own = not asks and all(not module and code not in BY_POLICY for module, code in reasons)

@@ -15,6 +15,8 @@ from tabard_sidecar.policy.authoring.reserving import lacking
 ALLOW = "allow"
 ASK = "ask"
 DENY = "deny"
+WOULD_DENY = "would_deny"
+"""The decision in the record of a call that policy denied and that was made, because policy wasn't enforced."""
 
 APPROVAL_REQUIRED = "approval_required"
 
@@ -45,6 +47,7 @@ class Verdict(NamedTuple):
         limits: those of a task that is started or handed on.
         issued: whether it is from a record.
         own: whether the sidecar refused what policy had allowed, or asked about.
+        observed: whether the call was made although policy denied it, because policy wasn't enforced.
     """
 
     effect: str
@@ -56,6 +59,7 @@ class Verdict(NamedTuple):
     limits: tuple[Limits, ...] = ()
     issued: bool = False
     own: bool = False
+    observed: bool = False
 
     @property
     def allowed(self) -> bool:

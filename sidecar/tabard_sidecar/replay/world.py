@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 from tabard.caveats import CallFacts, Caveat, CredentialFacts, Facts, Limits
@@ -22,7 +22,7 @@ from tabard_sidecar.policy.engines.embedded import EmbeddedEvaluator
 from tabard_sidecar.policy.engines.provider import Active
 from tabard_sidecar.policy.lease import PolicyLease, SharedPolicy
 from tabard_sidecar.policy.loading.compiling import CompileOptions, compile_policy, read_policy
-from tabard_sidecar.policy.loading.sources import load_source
+from tabard_sidecar.policy.loading.sources import PolicySource, load_source
 from tabard_sidecar.policy.values import Json
 from tabard_sidecar.replay.carried import Carried, Document
 from tabard_sidecar.replay.not_replayable import NotReplayableError, Why
@@ -66,6 +66,31 @@ def loaded(
     others = [load_source(one, options.bundle_keys) for one in data]
     documents = {one.revision: one.data for one in others} if len(others) > 1 else {}
     always = None if documents else (others[0] if others else source).data
+    with compiled_source(engine, source, options, catalogue, Documents(documents, always)) as policy:
+        yield policy
+
+
+class Documents(NamedTuple):
+    """The data that a policy decides with: by the revision that decided, and for all other decisions if it isn't ``None``."""
+
+    by_revision: Mapping[str, Mapping[str, Json]]
+    always: Mapping[str, Json] | None
+
+
+@contextmanager
+def compiled_source(  # noqa: PLR0913, PLR0917 - one argument per part
+    engine: Engine,
+    source: PolicySource,
+    options: CompileOptions,
+    catalogue: Catalogue,
+    documents: Documents,
+    deadline_seconds: float = DEADLINE_SECONDS,
+) -> Iterator[ReplayedPolicy]:
+    """Compile a policy that was read for replays while the context lasts; arguments as for :func:`loaded`.
+
+    Raises:
+        PolicyBrokenError: it can't be used; the error has every problem.
+    """
     breaker = Breaker(sys.maxsize, 1.0, time.monotonic, lambda: 0)  # a replay waits for each decision
     with ExitStack() as stack:
 
@@ -75,9 +100,10 @@ def loaded(
                 Active(EmbeddedEvaluator(compiled), source.revision, compiled.rules, compiled.warnings)
             )
             stack.callback(shared.retire)
-            return stack.enter_context(PolicyLease(shared, breaker, DEADLINE_SECONDS, broken=""))
+            return stack.enter_context(PolicyLease(shared, breaker, deadline_seconds, broken=""))
 
-        leases = {revision: lease(found) for revision, found in documents.items()}
+        leases = {revision: lease(found) for revision, found in documents.by_revision.items()}
+        always = documents.always
         yield ReplayedPolicy(leases, lease(always) if always is not None else None, catalogue)
 
 

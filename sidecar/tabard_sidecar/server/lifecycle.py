@@ -16,12 +16,8 @@ from pathlib import Path
 
 import grpc
 from tabard.authz.v1 import (
-    approval_service_pb2_grpc,
     authorization_service_pb2_grpc,
     credential_service_pb2_grpc,
-    lease_operator_service_pb2_grpc,
-    revocation_service_pb2_grpc,
-    task_operator_service_pb2_grpc,
     task_service_pb2_grpc,
 )
 from tabard.files import RefusedFileError
@@ -51,11 +47,8 @@ from tabard_sidecar.server.edge import Edge
 from tabard_sidecar.server.grpc_server import LARGE_IN_FLIGHT, bind, grpc_server
 from tabard_sidecar.server.housekeeping import housekeeping
 from tabard_sidecar.server.lease_sweeps import sweep_leases
-from tabard_sidecar.server.operator import RevocationServicer, TaskOperatorServicer
-from tabard_sidecar.server.operator_approvals import ApprovalServicer
-from tabard_sidecar.server.operator_changes import OperatorChanges
 from tabard_sidecar.server.operator_gate import OperatorGate
-from tabard_sidecar.server.operator_leases import LeaseOperatorServicer
+from tabard_sidecar.server.operator_services import add_operator_services
 from tabard_sidecar.server.parts import Parts
 from tabard_sidecar.server.readiness import Readiness
 from tabard_sidecar.server.registration import Intake, lenient
@@ -262,6 +255,9 @@ async def _build(parts: Parts, stack: AsyncExitStack) -> Parts:
     await parts.approving.start()
     stack.push_async_callback(parts.identity.close)
     stack.push_async_callback(parts.policy.close)
+    if parts.shadowing is not None:
+        stack.push_async_callback(parts.shadowing.shadow.stop)
+        parts.shadowing.shadow.start()
     if parts.exchanges is not None:
         stack.push_async_callback(parts.exchanges.close)
     if parts.vaults is not None:
@@ -296,7 +292,7 @@ async def _listen(
     intake = Intake(LARGE_IN_FLIGHT * parts.settings.limits.max_message_bytes)
     _add_agent_services(parts, credentials, edge, lenient(agent, intake))
     gate = OperatorGate(sockets[1])
-    _add_operator_services(parts, edge, gate, lenient(operator, intake))
+    add_operator_services(parts, edge, gate, lenient(operator, intake))
     http = await _start_http(parts, credentials, stack)
     await bind(agent, sockets[0], stack)
     gate.inner.acquire()
@@ -343,22 +339,6 @@ def _add_agent_services(parts: Parts, credentials: Credentials, edge: Edge, serv
     )
     credential_service_pb2_grpc.add_CredentialServiceServicer_to_server(
         CredentialServicer(credentials, edge, shown), server
-    )
-
-
-def _add_operator_services(parts: Parts, edge: Edge, gate: OperatorGate, server: grpc.aio.Server) -> None:
-    changes = OperatorChanges(parts.stages.changes, gate.by)
-    approval_service_pb2_grpc.add_ApprovalServiceServicer_to_server(
-        ApprovalServicer(parts.approving.decider, edge, changes), server
-    )
-    revocation_service_pb2_grpc.add_RevocationServiceServicer_to_server(
-        RevocationServicer(parts.revoking.admin, parts.identity.subjects.issuers, edge, changes), server
-    )
-    task_operator_service_pb2_grpc.add_TaskOperatorServiceServicer_to_server(
-        TaskOperatorServicer(parts.revoking.task_views, edge), server
-    )
-    lease_operator_service_pb2_grpc.add_LeaseOperatorServiceServicer_to_server(
-        LeaseOperatorServicer(parts.revoking.lease_views, edge), server
     )
 
 

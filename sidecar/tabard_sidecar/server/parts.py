@@ -25,6 +25,7 @@ from tabard_sidecar.keys.sealing import EXCHANGED_TOKENS, REPLIES, SUBJECT_TOKEN
 from tabard_sidecar.pipeline.changes import ChangeRecorder
 from tabard_sidecar.pipeline.idempotency import IdempotencyStore
 from tabard_sidecar.pipeline.issuing import CredentialIssuance
+from tabard_sidecar.pipeline.observing import Observing
 from tabard_sidecar.pipeline.policy_input import PolicyInput
 from tabard_sidecar.pipeline.reading import CallReader
 from tabard_sidecar.pipeline.reservations import Reservations
@@ -58,6 +59,7 @@ if TYPE_CHECKING:
     from tabard_sidecar.credentials.subject_tokens import KeptSubjectTokens
     from tabard_sidecar.credentials.vault import LeaseEnding, VaultIssuer
     from tabard_sidecar.server.control_keys import ControlFollower
+    from tabard_sidecar.server.shadowing import Shadowing
 
 # How long an evaluation may hold the loop before it moves to another thread. After an idle period an ordinary evaluation
 # takes up to twice its usual quarter of a millisecond, and moving it costs as much as finishing it.
@@ -138,9 +140,12 @@ class Parts:
             settings.catalogue, settings.policy.load_seconds, _reporter(self.health.component("catalogue"))
         )
         self.catalogue = self.catalogues.current
+        self.policy_options = compile_options(settings, self.catalogue)
+        self.engine = Engine(hold_seconds=_HOLD_SECONDS)
         self.policy = self._policy_runtime()
         self.arguments = ArgumentChecks()
         self.log = self._decision_log()
+        self.shadowing = self._shadowing()
         self.stages = self._stages()
 
     def _keys(self) -> tuple[ZoneKeys, ControlFollower | None]:
@@ -207,12 +212,12 @@ class Parts:
         )
 
     def _policy_runtime(self) -> Runtime:
-        engine = Engine(hold_seconds=_HOLD_SECONDS)
+        engine = self.engine
         self.metrics.pull_policy_evaluations(lambda: evaluations(engine))
         return create_runtime(
             self.settings.policy,
-            compile_options(self.settings, self.catalogue),
-            engine,
+            self.policy_options,
+            self.engine,
             self.clock,
             _policy_listener(self.health.component("policy"), self.metrics),
             self.catalogues,
@@ -239,8 +244,21 @@ class Parts:
             issuers=_issuers(self.settings),
         )
 
+    def _shadowing(self) -> Shadowing | None:
+        """Build what tries the candidate policy; ``None`` if none is configured."""
+        config = self.settings.policy.shadow
+        if config is None:
+            return None
+        from tabard_sidecar.server.shadowing import Shadowing  # noqa: PLC0415 - only for who uses it
+
+        report = _reporter(self.health.component("shadow"))
+        found = Shadowing(self.settings, config, self.log, self.metrics, report, self.clock)
+        found.beside(self.policy, self.engine, self.policy_options)
+        return found
+
     def _stages(self) -> Stages:
         settings, clock = self.settings, self.clock
+        log = self.log if self.shadowing is None else self.shadowing.tapped
         observer = RecordsObserver(self.metrics, self.tracing)
         issuers = build_issuers(
             settings.credentials,
@@ -250,8 +268,8 @@ class Parts:
             others=[issuer for issuer in (self.vaults, self.exchanges) if issuer is not None],
         )
         return Stages(
-            decisions=DecisionRunner(self.log, observer, clock),
-            changes=ChangeRecorder(self.log, clock),
+            decisions=DecisionRunner(log, observer, clock),
+            changes=ChangeRecorder(log, clock),
             agent=self.identity.agent,
             grants=self.grants,
             catalogue=self.catalogue,
@@ -268,6 +286,7 @@ class Parts:
             ),
             inputs=PolicyInput(),
             policy=self.policy,
+            observing=Observing(settings.insecure.observe),
             reservations=Reservations(self.state, self.task_cache, self.epoch, clock),
             issuers=issuers,
             issuance=CredentialIssuance(issuers, clock, self.task_states.check_call),

@@ -326,6 +326,8 @@ def test_every_insecure_switch_is_named(tmp_path):
             "insecure.allow_http=true",
             "insecure.audit_optional=true",
             "insecure.capabilities=[http.send]",
+            "insecure.observe=[support]",
+            "catalogue.path=catalogue.yaml",
         ],
         environment={},
         system_file=tmp_path / "absent",

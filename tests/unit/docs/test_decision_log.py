@@ -14,12 +14,15 @@ from tabard.authz.v1 import approval_service_pb2 as approval_pb
 from tabard.authz.v1 import approval_service_pb2_grpc as approval_grpc
 from tabard.authz.v1 import authorization_service_pb2 as pb
 from tabard.authz.v1 import authorization_service_pb2_grpc as pb_grpc
+from tabard.authz.v1 import shadow_service_pb2 as shadow_pb
+from tabard.authz.v1 import shadow_service_pb2_grpc as shadow_grpc
 from tabard_sidecar.model import Operation
 
 from testbed.world import spiffe_id
 from tests.support.asking import ROLES, poll
 from tests.support.operators import operators
 from tests.support.spending import SOURCE, pay, signed_by
+from tests.support.waiting import eventually
 
 ROOT = Path(__file__).resolve().parents[3]
 TABLES = runpy.run_path(str(ROOT / "docs/decision_log.py"))
@@ -44,6 +47,10 @@ mask contains "/result/decision" if input.input.tool.name == "web.read"
 """,
 }
 
+CANDIDATE = """
+deny contains {"code": "closed", "message": "The shop is closed."} if input.tool.name == "web.read"
+"""
+
 
 def paths(value: object, prefix: str = "") -> set[str]:
     """Return the paths of everything in a record; the places in a list are one."""
@@ -67,9 +74,17 @@ def unnamed(found: set[str], tables: set[str]) -> set[str]:
 
 
 @pytest.fixture
-async def records(start_zone):
+async def records(start_zone, folder):
     """What a zone records in which everything happens that can be recorded."""
-    zone = await start_zone(policy=POLICY, overrides={"approvals.roles": ROLES})
+    candidate = folder / "candidate"
+    for name, source in POLICY.items():
+        (candidate / name).parent.mkdir(parents=True)
+        (candidate / name).write_text(source + CANDIDATE if name == "desk/desk.rego" else source)
+    zone = await start_zone(
+        policy=POLICY, overrides={"approvals.roles": ROLES, "policy.shadow": {"path": str(candidate)}}
+    )
+    shadow = zone.parts().shadowing.shadow
+    await eventually(lambda: shadow.status.state == "running")
     task = await zone.start_task(request_id="r-1")
     await zone.start_task(request_id="r-1")
     paid = await pay(task, 5)
@@ -112,6 +127,10 @@ async def records(start_zone):
         await client.revoke(agent_id=spiffe_id("triage"), reason="r")
         await client.lift(agent_id=spiffe_id("triage"))
     logs = [log for sidecar in zone.sidecars.values() for log in sidecar.logs if log.exists()]
+    await eventually(lambda: '"event":"shadow"' in logs[0].read_text())
+    async with grpc.aio.insecure_channel(zone.operator()) as channel:
+        request = shadow_pb.PromoteShadowRequest(revision=shadow.status.revision)
+        await shadow_grpc.ShadowServiceStub(channel).PromoteShadow(request)
     await zone.stop()
     return [
         json.loads(line) for log in logs for line in log.read_bytes().splitlines() if b'"chain":{"id"' in line
@@ -122,10 +141,11 @@ async def test_every_field_that_is_written_is_on_the_page(records):
     events = {(record["event"], record.get("operation", "")) for record in records}
     assert {operation for _, operation in events} - {""} == set(TABLES["OPERATIONS"])
     assert ("log", "") in events
+    assert ("shadow", "authorize") in events
     for record in records:
         parts = {name: record.pop(name, {}) for name in ("input", "result", "by")}
         change = bool(parts["by"])
-        result = TABLES["NOTE"] if record["event"] == "log" else RESULT
+        result = {"log": TABLES["NOTE"], "shadow": TABLES["SHADOW"]}.get(record["event"], RESULT)
         about = set(TABLES["ABOUT"]) | REVOKED if change else set(INPUT)
         assert unnamed(paths(record), set(TABLES["RECORD"])) == set(), record
         assert unnamed(paths(parts["result"]), set(result)) == set(), record
@@ -135,7 +155,7 @@ async def test_every_field_that_is_written_is_on_the_page(records):
 
 def test_every_field_on_the_page_is_one_that_the_code_writes():
     source = "\n".join(path.read_text() for path in (ROOT / "sidecar/tabard_sidecar").rglob("*.py"))
-    for table in ("RECORD", "DECISION", "CHANGE", "NOTE", "BY", "ABOUT"):
+    for table in ("RECORD", "DECISION", "CHANGE", "NOTE", "SHADOW", "BY", "ABOUT"):
         for row in TABLES[table]:
             for step in re.split(r"\.|\[\]\.?", row):
                 assert re.search(rf"""["'](?:/|,\{{?)?{step}["']""", source), (table, row)

@@ -11,6 +11,7 @@ from tabard.authz.v1 import (
     approval_service_pb2,
     lease_operator_service_pb2,
     revocation_service_pb2,
+    shadow_service_pb2,
     task_operator_service_pb2,
 )
 from tabard.errors import from_rpc
@@ -23,6 +24,7 @@ SERVICES = [
         approval_service_pb2,
         lease_operator_service_pb2,
         revocation_service_pb2,
+        shadow_service_pb2,
         task_operator_service_pb2,
     )
     for service in module.DESCRIPTOR.services_by_name.values()
@@ -55,7 +57,7 @@ async def asked(zone, method, *metadata):
 async def test_every_method_of_operators_is_guarded(zone):
     """All that the socket serves, found in the API's descriptors: the answer names the sidecar, another zone is refused."""
     services = {name.split("/")[1] for name in METHODS}
-    assert len(services) == 4
+    assert len(services) == 5
     for method in METHODS:
         code, told = await asked(zone, method)
         assert code != "zone_mismatch", method
