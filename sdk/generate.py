@@ -21,6 +21,7 @@ PAIRS = {"aio.py": "client.py", "_asking_aio.py": "_asking.py", "_guard_aio.py":
 NAMES = {
     "AioAskingTask": "AskingTask",
     "AioConnection": "Connection",
+    "AioOnWait": "OnWait",
     "AioStreamingTask": "StreamingTask",
     "AsyncIterator": "Iterator",
     "_asking_aio": "_asking",
@@ -44,8 +45,7 @@ TEXTS = {
     },
     "_asking_aio.py": {
         "A task of an asyncio client": "A task of a blocking client",
-        "Callable[[errors.ApprovalRequired], Awaitable[object]]": "Callable[[errors.ApprovalRequired], object]",
-        "Awaitable, Callable": "Callable",
+        "asynchronous=True": "asynchronous=False",
     },
     "_guard_aio.py": {
         "Wraps asynchronous functions": "Wraps synchronous functions",

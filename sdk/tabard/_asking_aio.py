@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+import functools
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from tabard import _approvals, _convert, errors
+from tabard import _approvals, _context, _convert, _prepared, errors
 from tabard._stream import AioStreamingTask
 from tabard._task import approved_request, match_results
 from tabard.authz.v1 import authorization_service_pb2 as authorization_pb
 
 if TYPE_CHECKING:
     from tabard._decision import Decision
+    from tabard._hooks import AioOnWait
     from tabard._model import ToolCall
 
 
@@ -28,7 +30,7 @@ class AioAskingTask(AioStreamingTask):
         calls: Iterable[ToolCall],
         *,
         wait_for_approval: float = 0.0,
-        on_approval: Callable[[errors.ApprovalRequired], Awaitable[object]] | None = None,
+        on_approval: AioOnWait | None = None,
         timeout_seconds: float | None = None,
     ) -> list[Decision]:
         """Ask about up to 100 calls at once; the decisions come in their order.
@@ -63,6 +65,55 @@ class AioAskingTask(AioStreamingTask):
             for number, decision in (waiting | failed).items():
                 decisions[number] = decision
         return decisions
+
+    async def call_together(
+        self,
+        calls: Iterable[functools.partial[Any]],
+        *,
+        wait_for_approval: float = 0.0,
+        on_approval: AioOnWait | None = None,
+        timeout_seconds: float | None = None,
+    ) -> list[Any]:
+        """Ask about calls of guarded functions in one :meth:`batch`; then make those that are allowed, one after the other.
+
+        Args:
+            calls: partials of guarded functions: ``functools.partial(send_mail, "ann", text="…")``. None may need the
+                result of another one. Their guards' ``task``, ``wait_for_approval`` and ``on_approval`` don't count here.
+            wait_for_approval: how many seconds to wait if people have to approve some of them first.
+            on_approval: called once if people have to approve some of them first, with the approvals of all.
+            timeout_seconds: deadline of every single request to the sidecar.
+
+        Returns:
+            The results in the order of the calls. In place of one that isn't allowed stands what its ``on_denied`` returns;
+            without an ``on_denied``, the :class:`tabard.TabardError` itself.
+
+        Raises:
+            TabardError: the batch as a whole failed, or an ``on_denied`` raised it.
+            TypeError: a call isn't a partial of a guarded function of the task's kind. What a function raises is raised, and
+                the calls after it aren't made.
+        """
+        prepared = _prepared.prepare(self, calls, asynchronous=True)
+        asked = [call for call in (one.asked() for one in prepared) if call is not None]
+        decisions = iter(
+            await self.batch(
+                asked,
+                wait_for_approval=wait_for_approval,
+                on_approval=on_approval,
+                timeout_seconds=timeout_seconds,
+            )
+        )
+        return [await self._made(one, None if one.bound is None else next(decisions)) for one in prepared]
+
+    async def _made(self, call: _prepared.Prepared, decision: Decision | None) -> Any:  # noqa: ANN401  # what the function returns
+        try:
+            if decision is None or call.bound is None:
+                raise call.error or errors.InvalidRequest("arguments_invalid", "the call has no arguments")
+            decision.raise_if_denied()
+            bound = call.tool.binding.with_credential(call.bound, decision)
+        except errors.TabardError as error:
+            return error if call.hooks.on_denied is None else await call.hooks.denied_later(error)
+        with _context.ActiveCall(decision):
+            return await call.function(*bound.args, **bound.kwargs)
 
     async def _again(
         self,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, TypeVar, cast, overload
 
 from tabard import _context
+from tabard._task import entered_task
 from tabard.errors import InvalidRequest
 
 if TYPE_CHECKING:
@@ -29,14 +30,7 @@ def current_task(kind: type[TaskBase] | None = None) -> TaskBase:
     Raises:
         InvalidRequest: there is none.
     """
-    task = _context.task()
-    if task is None:
-        message = (
-            "no task is current; wrap the call in `with task:` or name the task. A thread has the task only if "
-            "asyncio.to_thread or contextvars.copy_context().run started it, and a forked process has none of its parent's"
-        )
-        raise InvalidRequest("no_current_task", message)
-    found = cast("client.Task | aio.Task", task)
+    found = cast("client.Task | aio.Task", entered_task())
     return found if kind is None else found.of_kind(kind)
 
 

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, NoReturn, TypeAlias
 
-from tabard.errors import TabardError
+from tabard.errors import ApprovalRequired, TabardError
 
 OnDenied: TypeAlias = Callable[[TabardError], Any]
 OnApproval: TypeAlias = Callable[..., Any]
+OnWait: TypeAlias = Callable[[ApprovalRequired], object]
+"""Called once before a wait for people, with the approvals of all calls that wait."""
+AioOnWait: TypeAlias = Callable[[ApprovalRequired], Awaitable[object]]
+"""The same for asyncio programs."""
 
 
 def raise_denied(error: TabardError) -> NoReturn:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar, cast
 
 from tabard import _context, _convert
 from tabard import _transport as transport
@@ -117,6 +117,22 @@ class TaskBase:
             message = f"a batch holds at most {MAX_BATCH} calls, not {len(items)}; split it or use a stream"
             raise InvalidRequest("batch_too_large", message)
         return _convert.message(authorization_pb.BatchAuthorizeRequest, grant=self._grant, items=items)
+
+
+def entered_task() -> TaskBase:
+    """Return the task of the innermost ``with task:`` around the running code.
+
+    Raises:
+        InvalidRequest: there is none.
+    """
+    task = _context.task()
+    if task is None:
+        message = (
+            "no task is current; wrap the call in `with task:` or name the task. A thread has the task only if "
+            "asyncio.to_thread or contextvars.copy_context().run started it, and a forked process has none of its parent's"
+        )
+        raise InvalidRequest("no_current_task", message)
+    return cast("TaskBase", task)
 
 
 def tool_call(  # noqa: PLR0913, PLR0917  # the parts of a request

@@ -9,9 +9,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from tabard import _context, _current
+from tabard import _context
 from tabard import _transport as transport
 from tabard._hooks import OnApproval, OnDenied, named_parameters
+from tabard._task import entered_task
 from tabard.errors import ApprovalRequired, Denied, TabardError
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ class Tool:
         Raises:
             InvalidRequest: the guard names none, and none is current.
         """
-        return self.task or _current.current_task()
+        return self.task or entered_task()
 
     def options(self) -> dict[str, Any]:
         """Return the options of ``authorize`` that are the same for every call, but for the request id."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from tabard_sidecar.facts import Facts
+from tabard_sidecar.state.approval import Verdict
 from tabard_sidecar.state.listing import TaskFilter
 from tabard_sidecar.state.model import Child, OutcomeState, Revocation, RevocationKind
 from tabard_sidecar.state.store import KEPT_SECONDS
@@ -167,7 +168,7 @@ class UpkeepContract:
             root = made.root_id
             of = chain(root, "l", budgets={"calls": 50})
             call = wanted(of, charges={"calls": 2})
-            asked = approval(root)
+            asked, listed = approval(root), approval(root, group=fresh("group"))
             writes = (
                 lambda s: s.reserve(call),
                 lambda s: s.report(outcome(call, refunded={"calls": 1})),
@@ -180,6 +181,13 @@ class UpkeepContract:
                 lambda s: s.ask(asked, limits=at_most(5)),
                 lambda s: s.decide_approval(
                     asked.approval_id, approved=True, approver="a", now=NOW, expires_at=LATER
+                ),
+                lambda s: s.ask(listed, limits=at_most(5)),
+                lambda s: s.decide_approvals(
+                    listed.group_id,
+                    [Verdict(listed.approval_id, approved=True, expires_at=LATER)],
+                    approver="a",
+                    now=NOW,
                 ),
                 lambda s: s.revoke(Revocation(RevocationKind.AGENT, f"{root} a", NOW, LATER)),
                 lambda s: s.lift(RevocationKind.AGENT, f"{root} a"),

@@ -3,6 +3,8 @@
 import asyncio
 import pickle
 import threading
+from functools import partial
+from typing import ClassVar
 
 import pytest
 import tabard
@@ -338,3 +340,67 @@ def test_a_group_that_is_decided_must_wait(task, tabard_fake):
     tabard_fake.refuse("fake-group-1")
     with pytest.raises(KeyError):
         tabard_fake.approve("fake-group-1")
+
+
+@tabard.guard("payments.send")
+def send(amount: int, credential: tabard.Credential = tabard.INJECTED) -> str:
+    return f"{amount} with {credential.credential_id}"
+
+
+@tabard.guard("payments.send")
+async def send_later(amount: int) -> int:
+    return amount + len(tabard.current_credential().value)
+
+
+class Desk:
+    made: ClassVar[list[int]] = []
+
+    @tabard.guard("payments.send", ignore=["self"])
+    def send(self, amount: int) -> None:
+        self.made.append(amount)
+
+
+def test_guarded_functions_are_asked_about_together_and_called_one_by_one(task, tabard_fake):
+    """Each with the credential of its own decision; what was refused stands as its error among the results."""
+    tabard_fake.ask("payments.send", when=lambda arguments: arguments["amount"] > 1)
+    tabard_fake.allow("payments.send", when=lambda arguments: arguments["amount"] == 1, kind="jwt")
+    desk = Desk()
+
+    def decide(needed):
+        two, three = [pending.approval_id for pending in needed.approvals]
+        tabard_fake.approve(two)
+        tabard_fake.refuse(three)
+
+    calls = [partial(send, 1), partial(desk.send, amount=2), partial(send, amount=3), partial(send, 10**400)]
+    first, second, third, unsendable = task.call_together(calls, wait_for_approval=60, on_approval=decide)
+    assert first.startswith("1 with fake-credential-id-")
+    assert (second, desk.made) == (None, [2])
+    assert isinstance(third, tabard.ApprovalRequired)
+    assert third.code == "approval_denied"
+    assert isinstance(unsendable, tabard.InvalidRequest)
+    assert [call.arguments for call in tabard_fake.calls] == [{"amount": n} for n in (1, 2, 3, 2)]
+    with pytest.raises(tabard.InvalidRequest):
+        tabard.current_decision()
+
+
+async def test_asynchronous_functions_are_called_together(tabard_fake):
+    tabard_fake.ask("payments.send", decided="approved")
+    async with tabard.aio.connect(on_denied=lambda error: error.code) as client:
+        started = await client.start_task("token", purpose="payments")
+        results = await started.call_together([partial(send_later, n) for n in (1, 2)], wait_for_approval=60)
+        assert all(result > 10 for result in results)
+        tabard_fake.deny("payments.send", code="closed")
+        assert await started.call_together([partial(send_later, 1)]) == ["closed"]
+        with pytest.raises(TypeError, match="asynchronous functions"):
+            await started.call_together([partial(send, 1)])
+
+
+@pytest.mark.parametrize("call", [lambda: send(1), send, partial(print, 1), partial(send_later, 1)])
+def test_only_partials_of_guarded_functions_of_one_kind_are_called_together(task, tabard_fake, call):
+    with pytest.raises(TypeError):
+        task.call_together([call])
+    assert tabard_fake.calls == []
+
+
+def test_no_calls_together_are_no_question(task, tabard_fake):
+    assert task.call_together([]) == []
