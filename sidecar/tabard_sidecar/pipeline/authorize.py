@@ -10,11 +10,10 @@ leads from a failure to an allow.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
-from typing import NamedTuple
 
-from tabard_sidecar.errors import Refused
 from tabard_sidecar.grants import IndexedGrant, check_expiry
 from tabard_sidecar.interfaces import Together
 from tabard_sidecar.model import (
@@ -23,40 +22,22 @@ from tabard_sidecar.model import (
     Decision,
     Operation,
     PendingApproval,
-    PolicyDecision,
     ToolCall,
 )
 from tabard_sidecar.pipeline.idempotency import request_key
-from tabard_sidecar.pipeline.issuing import PendingCredential
+from tabard_sidecar.pipeline.proposing import Proposal, propose
 from tabard_sidecar.pipeline.recorder import Answer, DecisionRecorder, asked_json, unread
 from tabard_sidecar.pipeline.requests import AuthorizeRequest, VerifiedCall
-from tabard_sidecar.pipeline.reservations import (
-    MOST_EVALUATIONS,
-    check_budgets_granted,
-    contended,
-    refusal,
-)
-from tabard_sidecar.pipeline.stages import Stages, evaluate, reserve
+from tabard_sidecar.pipeline.reservations import MOST_EVALUATIONS, contended, refusal
+from tabard_sidecar.pipeline.stages import Stages, reserve
 from tabard_sidecar.pipeline.task_states import TaskStateReader
 from tabard_sidecar.pipeline.turns import Turns
 from tabard_sidecar.state import ReserveState, TaskState
 from tabard_sidecar.util.whole import whole
 
 
-class _Proposal(NamedTuple):
-    """What policy wants on one reading of the task's state.
-
-    ``refusal`` is set if the grant doesn't allow what policy grants; ``credential`` if the call needs one.
-    """
-
-    policy: PolicyDecision
-    credential: PendingCredential | None = None
-    refusal: Refused | None = None
-
-    @property
-    def allowed(self) -> bool:
-        """True if nothing but the reservation can refuse the call."""
-        return self.policy.allowed and self.refusal is None
+class _StateChanged(Exception):
+    """The state that a call was decided on isn't the task's present one: it is decided on that one."""
 
 
 class Authorizer:
@@ -133,81 +114,35 @@ class Authorizer:
         """
         root_id = call.grant.root_id
         if not self._turns.taken(root_id):
-            answer = await self._decide_once(call, state, recorder)
-            if answer is not None:
-                return answer
+            with suppress(_StateChanged):
+                return await self._decide_on(call, state, recorder)
         async with self._turns.take(root_id):
             for _ in range(MOST_EVALUATIONS):
-                answer = await self._decide_once(call, await reader.read(), recorder)
-                if answer is not None:
-                    return answer
+                with suppress(_StateChanged):
+                    return await self._decide_on(call, await reader.read(), recorder)
         raise contended()
 
-    async def _decide_once(
-        self, call: VerifiedCall, state: TaskState, recorder: DecisionRecorder
-    ) -> Answer | None:
-        """Decide on a state of the task; ``None`` if it isn't the present one.
+    async def _decide_on(self, call: VerifiedCall, state: TaskState, recorder: DecisionRecorder) -> Answer:
+        """Decide on a state of the task.
 
         A cached state can only lead to an allow, which reserving confirms.
+
+        Raises:
+            _StateChanged: it isn't the present one, or only the present one can say.
         """
-        proposal = await self._propose(call, state, recorder)
+        proposal = await propose(self._stages, call, state, recorder)
         if not proposal.allowed:
             if state.cached:
-                return None
-            observed = None if proposal.refusal else self._observed(call, state, proposal, recorder)
-            if observed is None:
-                return Answer(await self._deny(call, proposal, recorder))
-            proposal = observed
+                raise _StateChanged
+            return Answer(await self._deny(call, proposal, recorder))
         reserved = await reserve(self._stages, call, state, proposal.policy, proposal.credential, recorder)
         if reserved.state is ReserveState.DONE:
             return Answer(await self._allow(proposal, recorder))
-        if reserved.state is not ReserveState.CHANGED and not state.cached:
-            raise refusal(call.grant, reserved)
-        return None
+        if reserved.state is ReserveState.CHANGED or state.cached:
+            raise _StateChanged
+        raise refusal(call.grant, reserved)
 
-    async def _propose(self, call: VerifiedCall, state: TaskState, recorder: DecisionRecorder) -> _Proposal:
-        """Evaluate policy and narrow what it grants to the grant."""
-        stages = self._stages
-        decision = await evaluate(
-            call.policy,
-            Operation.AUTHORIZE,
-            stages.inputs.authorize(call, state, now=stages.clock()),
-            recorder,
-            stages.observer,
-            approvals=frozenset([(met.module, met.code) for met in call.approvals]),
-        )
-        if not decision.allowed:
-            return _Proposal(decision)
-        try:
-            check_budgets_granted(call.grant, decision)
-            return _Proposal(decision, self._credential(call, state, decision, recorder))
-        except Refused as refused:
-            return _Proposal(decision, refusal=refused)
-
-    def _observed(
-        self, call: VerifiedCall, state: TaskState, proposal: _Proposal, recorder: DecisionRecorder
-    ) -> _Proposal | None:
-        """Return how a call is made that policy denies in a namespace that is observed; ``None`` if it isn't made."""
-        found = self._stages.observing.let_through(call, state, proposal.policy)
-        if found is None:
-            return None
-        recorder.observed(proposal.policy.denials)
-        return _Proposal(found)
-
-    def _credential(
-        self, call: VerifiedCall, state: TaskState, decision: PolicyDecision, recorder: DecisionRecorder
-    ) -> PendingCredential | None:
-        """Prepare the credential; ``None`` if policy grants the call without one."""
-        template, scopes = decision.credential, call.request.scopes
-        if template is None or template.kind == "none":
-            if scopes:
-                raise Refused("scope_not_granted", "scopes were asked for and policy grants no credential")
-            return None
-        return self._stages.issuance.prepare(
-            call, template, scopes, recorder.decision_id, labels=state.labels
-        )
-
-    async def _allow(self, proposal: _Proposal, recorder: DecisionRecorder) -> Decision:
+    async def _allow(self, proposal: Proposal, recorder: DecisionRecorder) -> Decision:
         """Issue the credential and allow. If issuing fails, what was taken is released with the record of that."""
         policy, credential = proposal.policy, None
         if proposal.credential is not None:
@@ -219,7 +154,7 @@ class Authorizer:
             reusable=policy.reuse and credential is not None and not credential.uses,
         )
 
-    async def _deny(self, call: VerifiedCall, proposal: _Proposal, recorder: DecisionRecorder) -> Decision:
+    async def _deny(self, call: VerifiedCall, proposal: Proposal, recorder: DecisionRecorder) -> Decision:
         """Deny, and request the approvals that policy requires."""
         if proposal.refusal is not None:
             raise proposal.refusal
