@@ -41,7 +41,8 @@ class AioAskingTask(AioStreamingTask):
         Args:
             calls: the calls; none may need the result of another one.
             wait_for_approval: how many seconds to wait if people have to approve some of them first. The decision about a
-                call that was refused has the code ``approval_denied``; ``approval_expired``, if its time was over.
+                call that was refused has the code ``approval_denied``; ``approval_expired``, if its time was over. The
+                credentials of the other calls age meanwhile; :meth:`call_together` makes those calls before it waits.
             on_approval: called once if people have to approve some of them first, before the wait, with the approvals of
                 all.
             timeout_seconds: deadline of every single request to the sidecar.
@@ -49,9 +50,22 @@ class AioAskingTask(AioStreamingTask):
         Raises:
             TabardError: the batch as a whole failed.
         """
-        until = _approvals.deadline(wait_for_approval)
+        _approvals.deadline(wait_for_approval)  # a negative wait is refused before anything is asked
         asked = list(calls)
         decisions = await self._ask_together(self._batch(asked), timeout_seconds)
+        return await self._approved(asked, decisions, wait_for_approval, on_approval, timeout_seconds)
+
+    async def _approved(
+        self,
+        asked: Sequence[ToolCall],
+        decisions: Sequence[Decision],
+        wait_for_approval: float,
+        on_approval: AioOnWait | None,
+        timeout_seconds: float | None,
+    ) -> list[Decision]:
+        """Return decisions about the calls after the wait for people, if there is to be one."""
+        until = _approvals.deadline(wait_for_approval)
+        decisions = list(decisions)
         waiting = dict(enumerate(decisions))
         for _ in range(_approvals.MAX_ROUNDS if wait_for_approval or on_approval else 0):
             waiting = {number: one for number, one in waiting.items() if _approvals.waits(one)}
@@ -74,7 +88,9 @@ class AioAskingTask(AioStreamingTask):
         on_approval: AioOnWait | None = None,
         timeout_seconds: float | None = None,
     ) -> list[Any]:
-        """Ask about calls of guarded functions in one :meth:`batch`; then make those that are allowed, one after the other.
+        """Ask about calls of guarded functions in one batch, and make those that are allowed, one after the other.
+
+        Calls that no person has to approve are made first, then those that were approved.
 
         Args:
             calls: partials of guarded functions: ``functools.partial(send_mail, "ann", text="…")``. None may need the
@@ -92,17 +108,31 @@ class AioAskingTask(AioStreamingTask):
             TypeError: a call isn't a partial of a guarded function of the task's kind. What a function raises is raised, and
                 the calls after it aren't made.
         """
+        _approvals.deadline(wait_for_approval)
         prepared = _prepared.prepare(self, calls, asynchronous=True)
-        asked = [call for call in (one.asked() for one in prepared) if call is not None]
-        decisions = iter(
-            await self.batch(
-                asked,
-                wait_for_approval=wait_for_approval,
-                on_approval=on_approval,
-                timeout_seconds=timeout_seconds,
-            )
+        asked = {
+            number: call for number, call in enumerate(one.asked() for one in prepared) if call is not None
+        }
+        first = await self._ask_together(self._batch(asked.values()), timeout_seconds)
+        results: dict[int, Any] = {}
+        waiting: dict[int, Decision] = {}
+        decided: dict[int, Decision] = dict(zip(asked, first, strict=True))
+        for number, one in enumerate(prepared):
+            decision = decided.get(number)
+            if decision is not None and _approvals.waits(decision):
+                waiting[number] = decision
+            else:
+                results[number] = await self._made(one, decision)
+        approved = await self._approved(
+            [asked[number] for number in waiting],
+            [*waiting.values()],
+            wait_for_approval,
+            on_approval,
+            timeout_seconds,
         )
-        return [await self._made(one, None if one.bound is None else next(decisions)) for one in prepared]
+        for number, decision in zip(waiting, approved, strict=True):
+            results[number] = await self._made(prepared[number], decision)
+        return [results[number] for number in sorted(results)]
 
     async def _made(self, call: _prepared.Prepared, decision: Decision | None) -> Any:  # noqa: ANN401  # what the function returns
         try:

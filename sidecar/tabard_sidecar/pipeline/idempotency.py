@@ -159,7 +159,9 @@ def encode_answer(answer: Answer) -> bytes:
             "obligations": [[o.id, dict(o.properties)] for o in decision.obligations],
             "reusable": decision.reusable,
             "approvals": [
-                [p.approval_id, p.module, p.code, p.call_grant, p.expires_at] for p in decision.approvals
+                # Without a group as sidecars of an earlier version read it.
+                [p.approval_id, p.module, p.code, p.call_grant, p.expires_at, *filter(None, [p.group_id])]
+                for p in decision.approvals
             ],
             "credential": None
             if credential is None

@@ -78,6 +78,18 @@ class ZoneApprovalsContract:
         assert all(decision.credential.audience == "bank" for decision in decisions)
         assert await waiting(command) == []
 
+    async def test_a_batch_that_is_repeated_by_its_request_ids_names_the_same_list(self, zone, command):
+        task = await zone.start_task()
+        calls = [
+            tabard.ToolCall("pay", LARGE | {"cents": 20_000 + number}, request_id=f"r-{number}")
+            for number in range(3)
+        ]
+        first, again = [[one.approvals for one in await task.batch(calls)] for _ in range(2)]
+        assert again == first
+        assert {pending.group_id for (pending,) in again} == {
+            row["group_id"] for row in await waiting(command)
+        }
+
     async def test_one_call_of_a_list_is_denied(self, zone, command):
         task = await zone.start_task()
         calls = [tabard.ToolCall("pay", LARGE | {"cents": 20_000 + number}) for number in range(3)]

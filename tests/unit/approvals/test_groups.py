@@ -5,8 +5,11 @@ from dataclasses import replace
 import pytest
 from tabard import delegation
 from tabard.caveats import Limits
+from tabard_sidecar.approvals.conf import MAX_GROUP
 from tabard_sidecar.approvals.listing import Selection
+from tabard_sidecar.approvals.requesting import MAX_REASONS_CHARS, MAX_SHOWN_BYTES
 from tabard_sidecar.errors import Refused
+from tabard_sidecar.server.operator_approvals import approval_message
 from tabard_sidecar.state import ApprovalStatus, ReserveState
 
 from tests.support.approvals import ASK, ROLES, ApprovalWorld
@@ -270,3 +273,36 @@ async def test_what_cannot_be_read_is_not_decided(world):
     assert await refused(world.decide_group(waiting[0].group_id, **verdicts(waiting))) == (
         "approval_unreadable"
     )
+
+
+async def test_the_longest_list_fits_into_one_message(tmp_path):
+    """With the longest arguments and reasons; gRPC's clients accept 4 MiB."""
+    limits = {"max_pending_per_group": MAX_GROUP, "max_pending_per_person": 100}
+    async with ApprovalWorld(tmp_path, **limits) as world:
+        long = replace(ASK, reason="\U0001f600" * MAX_REASONS_CHARS)
+        calls = [
+            tool_call("mail.send", number=number, body="x" * (MAX_SHOWN_BYTES - 40))
+            for number in range(MAX_GROUP)
+        ]
+        waiting = await world.ask_together(*calls, asks=(long,))
+        views = await world.parts.decider.get_group(waiting[0].group_id)
+        assert len(views) == MAX_GROUP
+        assert sum(approval_message(view, arguments=True).ByteSize() for view in views) < 3 * 1024 * 1024
+
+
+async def test_a_list_that_grows_can_be_decided_call_by_call(world):
+    """An agent that adds a call whenever the list was shown keeps no person from deciding."""
+    waiting = await world.ask_together(*CALLS[:2])
+    group = waiting[0].group_id
+    for number in range(2, 20):
+        shown = await world.parts.decider.get_group(group)
+        more = tool_call("payments.send", amount=100 + number)
+        waiting += await world.ask_together(CALLS[0], more)
+        stale = {view.approval.approval_id: True for view in shown}
+        assert await refused(world.decide_group(group, **stale)) == "approval_group_changed"
+    with pytest.raises(Refused, match="approvals_exceeded"):
+        await world.ask_together(CALLS[0], tool_call("payments.send", amount=999))
+    await world.parts.decider.decide(waiting[0].approval_id, world.token(), approve=False)
+    rest = await world.parts.decider.get_group(group)
+    assert len(rest) == 19
+    await world.decide_group(group, **{view.approval.approval_id: False for view in rest})

@@ -402,5 +402,27 @@ def test_only_partials_of_guarded_functions_of_one_kind_are_called_together(task
     assert tabard_fake.calls == []
 
 
+def test_calls_that_no_person_has_to_approve_are_made_before_the_wait(task, tabard_fake):
+    tabard_fake.ask("payments.send", when=lambda arguments: arguments["amount"] == 1)
+    tabard_fake.allow("payments.send", when=lambda arguments: arguments["amount"] > 1)
+    desk = Desk()
+    desk.made.clear()
+
+    def decide(_needed):
+        assert desk.made == [2, 3]
+        tabard_fake.approve()
+
+    calls = [partial(desk.send, number) for number in (1, 2, 3)]
+    assert task.call_together(calls, wait_for_approval=60, on_approval=decide) == [None] * 3
+    assert desk.made == [2, 3, 1]
+
+
+@pytest.mark.parametrize("ask", [tabard.Task.batch, tabard.Task.call_together])
+def test_a_negative_wait_is_refused_before_anything_is_asked(task, tabard_fake, ask):
+    with pytest.raises(tabard.InvalidRequest):
+        ask(task, [], wait_for_approval=-1)
+    assert tabard_fake.calls == []
+
+
 def test_no_calls_together_are_no_question(task, tabard_fake):
     assert task.call_together([]) == []
