@@ -89,7 +89,8 @@ class ManagedForPods(ManagedConfig):
     config_map: ObjectName = Field(
         default="tabard-control-ca",
         description="ConfigMap with the key `ca.crt`, in the Secret's namespace and in those with the label `tabard.dev/inject`, "
-        "whatever its value; the same as `control.ca_config_map` of the injector. No one else writes to it.",
+        "whatever its value, and where it is already; the same as `control.ca_config_map` of the injector. No one else writes "
+        "to it.",
     )
     owner: ObjectName | None = Field(
         default=None,

@@ -35,6 +35,7 @@ class _Found:
 class ConfigMapPlace:
     """A ConfigMap of the own namespace, and copies of it in those of the pods.
 
+    A copy is followed as long as it exists, also when its namespace has lost the label: sidecars that run there mount it.
     What the own one holds counts as published; copies are written before it. Who may write into another namespace can spoil
     the copy there, until the next look, and keep no certificate from being renewed. A copy that can't be written is a problem
     that health tells.
@@ -65,8 +66,9 @@ class ConfigMapPlace:
         # A role that names the ConfigMap allows this, and no other list.
         field = quote(f"metadata.name={self._name}", safe="")
         async for copy in self._listed(f"/api/v1/configmaps?fieldSelector={field}"):
-            if copy["metadata"]["namespace"] in copies:
-                copies[copy["metadata"]["namespace"]] = copy
+            namespace = copy["metadata"]["namespace"]
+            if namespace in copies or (namespace != self._namespace and _is_made(copy)):
+                copies[namespace] = copy
         published = frozenset(authorities_in(_bundle(own))) or None
         return Published(published, _Found(own, copies), self._problem)
 
@@ -160,6 +162,11 @@ class ConfigMapPlace:
             return ""
         more = f" and {len(failed) - _NAMED} more" if len(failed) > _NAMED else ""
         return f"ConfigMap {self._name} can't be written in {'; '.join(failed[:_NAMED])}{more}"
+
+
+def _is_made(found: Mapping[str, Any]) -> bool:
+    labels = found["metadata"].get("labels") or {}
+    return _MANAGED_BY.items() <= labels.items()
 
 
 def _path(namespace: str) -> str:
