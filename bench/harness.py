@@ -6,6 +6,7 @@ blocks, and the figure is the median of the blocks' ratios.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import platform
@@ -170,6 +171,26 @@ def cpu_seconds(pid: int) -> float:
     """Return the processor time of a process, in seconds."""
     fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def wakeups(pid: int) -> int:
+    """Return how often the threads of a process waited for something and were woken, since each began.
+
+    It is exact on a busy machine, too, where the processor time of an idle process says more about its neighbours.
+    """
+    return sum(waits_of_threads(pid).values())
+
+
+def waits_of_threads(pid: int) -> dict[tuple[str, str], int]:
+    """Return how often each thread, by id and name, gave up the processor to wait."""
+    found = {}
+    for task in Path(f"/proc/{pid}/task").iterdir():
+        with contextlib.suppress(OSError):  # it has ended
+            fields = dict(
+                line.split(":", 1) for line in (task / "status").read_text(encoding="utf-8").splitlines()
+            )
+            found[task.name, fields["Name"].strip()] = int(fields["voluntary_ctxt_switches"])
+    return found
 
 
 def resident_bytes(pid: int) -> int:

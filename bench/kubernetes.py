@@ -28,6 +28,7 @@ from bench.harness import (
     private_bytes,
     publish,
     resident_bytes,
+    wakeups,
 )
 from testbed.world import World
 from tests.support.injecting import pod
@@ -100,13 +101,15 @@ async def _idle(folder: Path, seconds: float) -> list[Figure]:
         process = world.sidecars["support"].process
         assert process is not None
         await asyncio.sleep(min(10.0, seconds))
-        before = cpu_seconds(process.pid)
+        before, woken = cpu_seconds(process.pid), wakeups(process.pid)
         await asyncio.sleep(seconds)
         share = 100 * (cpu_seconds(process.pid) - before) / seconds
+        rate = (wakeups(process.pid) - woken) / seconds
         return [
             Figure("idle sidecar, resident", resident_bytes(process.pid) / _MB, "MB", "<= 130"),
             Figure("idle sidecar, RssAnon", private_bytes(process.pid) / _MB, "MB"),
             Figure("idle sidecar, processor", share, "% of a core", "<= 0.5"),
+            Figure("idle sidecar, wake-ups", rate, "/s"),
         ]
 
 

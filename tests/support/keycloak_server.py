@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -120,8 +120,15 @@ class Keycloak:
 
 
 @contextmanager
-def keycloak() -> Iterator[Keycloak]:
-    """Run Keycloak for the block. It takes some 550 MB, and up to a minute to start."""
+def keycloak(
+    more: Mapping[str, list[dict[str, Any]]] | None = None, groups: Mapping[str, str] | None = None
+) -> Iterator[Keycloak]:
+    """Run Keycloak for the block. It takes some 550 MB, and up to a minute to start.
+
+    Args:
+        more: further items of the realm's lists, such as ``clients``.
+        groups: the group of each of :data:`PEOPLE` that has one.
+    """
     [(_, code)] = code_of(PAGE, "keycloak-realm")
     realm = json.loads(code)
     people = [
@@ -132,10 +139,13 @@ def keycloak() -> Iterator[Keycloak]:
             "emailVerified": True,
             "firstName": name,
             "lastName": name,
+            "groups": [group for person, group in (groups or {}).items() if person == name],
             "credentials": [{"type": "password", "value": name, "temporary": False}],
         }
         for name in PEOPLE
     ]
+    for name, items in (more or {}).items():
+        realm[name] = [*realm.get(name, []), *items]
     # A backend that introspects needs a secret.
     realm["clients"] = [
         one

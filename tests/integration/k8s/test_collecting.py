@@ -1,4 +1,4 @@
-"""What the control service makes in other namespaces goes with the service; Kubernetes' own garbage collector runs here."""
+"""ConfigMaps of the control service go with it from every namespace; Kubernetes' own garbage collector runs here."""
 
 from __future__ import annotations
 

@@ -78,7 +78,8 @@ def cluster(home: Path) -> Iterator[ChartCluster]:
 
 def test_every_command_of_the_page_is_run():
     names = {name for name, kind, _ in _BLOCK.findall((ROOT / PAGE).read_text()) if kind == "sh"}
-    assert names == {"cluster", "sidecar"}
+    # The drill by address is run in tests/integration/state/test_keycloak_operators.py.
+    assert names == {"cluster", "sidecar", "drill", "drill-end"}
 
 
 def test_the_commands_for_a_cluster(cluster: ChartCluster, home: Path):
