@@ -155,10 +155,14 @@ public class Server {
 				// It doesn't say who may act after it.
 				frontEnd("portal-of-all", "desk", "desk-of-all"),
 				exchanging("desk-of-all", settings(Set.of("tabard"), null), "agents"),
-				workload("orders-agent").build(), workload("bills-agent").build(),
+				exchanging("orders-agent", settings(Set.of("orders", "bills"), null), "orders:read", "orders:write",
+						"bills:read"),
+				workload("bills-agent").build(),
 				workload("agent-of-a-moment").tokenSettings(lasting(1)).build(),
 				exchanging("tabard", settings(Set.of("orders", "bills"), null), "orders:read", "orders:write",
 						"bills:read"),
+				// It may exchange tokens, and gets none about itself.
+				client("tabard-of-nobody").authorizationGrantType(AuthorizationGrantType.TOKEN_EXCHANGE).build(),
 				// A mistake of the set-up: its tokens name another actor than the one whose token was sent.
 				exchanging("tabard-of-bills",
 						ClientSettings.builder().setting(AUDIENCES, Set.of("orders")).setting(ACT, "bills-agent").build(),

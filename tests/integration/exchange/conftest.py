@@ -93,19 +93,25 @@ def spring() -> Iterator[SpringServer]:
 
 @pytest.fixture
 def delegating(start_zone, folder, spring: SpringServer):
-    """Start a zone whose sidecars exchange there, with the actor token of a workload in ``folder / "actor"``."""
+    """Start a zone whose sidecars exchange there, with the actor token of a workload in ``folder / "actor"``.
 
-    async def delegating(*, client: str = "tabard", actor: str | None = "orders-agent") -> Any:
+    With ``granted`` they obtain it themselves, as on the page; without a workload there is none.
+    """
+
+    async def delegating(
+        *, client: str = "tabard", actor: str | None = "orders-agent", granted: bool = False
+    ) -> Any:
         write_secret(folder / "client-secret", spring.secret(client))
         found = spring.configuration(folder)
         server = found["exchange"]["staff"] | {"client_id": client}
         # What the identity provider doesn't have: policy would be refused otherwise.
         server["audiences"]["orders"]["scopes"].append("orders:admin")
         server["audiences"]["bills"]["scopes"].append("orders:read")
-        if actor is None:
-            del server["actor_token_file"]
-        else:
+        if not granted:
+            del server["actor_token_grant"]
+        if not granted and actor is not None:
             write_secret(folder / "actor", spring.actor_token(actor))
+            server["actor_token_file"] = str(folder / "actor")
         sections = {"identity.issuers": found["identity"]["issuers"], "exchange.staff": server}
         return await start_zone(policy={"desk.rego": POLICY}, overrides=sections)
 

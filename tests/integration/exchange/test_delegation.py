@@ -68,8 +68,9 @@ async def test_the_token_names_the_workload_that_acts(delegating, spring):
         assert await asyncio.to_thread(spring.active, credential.value)
 
 
-async def test_the_token_names_who_acted_before(delegating, spring):
-    zone = await delegating()
+@pytest.mark.parametrize("way", [{}, {"client": "orders-agent", "granted": True}], ids=["file", "grant"])
+async def test_the_token_names_who_acted_before(delegating, spring, way):
+    zone = await delegating(**way)
     token = spring.acted(spring.sign_in("alice", "portal"), "desk")
     assert claims_of(token)["act"] == actor(spring, "desk")
     credential = (await (await started(zone, token)).authorize("orders.read")).credential
@@ -109,6 +110,31 @@ async def test_a_person_who_lets_another_workload_act_starts_no_task(delegating,
     assert answer.value.response.json() == {"error": "invalid_grant"}
     write_secret(zone.folder / "actor", spring.actor_token("bills-agent"))
     assert (await (await started(zone, token)).authorize("bills.read")).allowed
+
+
+async def test_a_sidecar_that_acts_as_its_client(delegating, spring):
+    """It obtains the actor token itself, and ``may_act`` names the client."""
+    zone = await delegating(client="orders-agent", granted=True)
+    task = await started(zone, spring.sign_in("alice"))
+    for tool in ("orders.read", "bills.read"):
+        claims = claims_of((await task.authorize(tool)).credential.value)
+        assert (claims["client_id"], claims["act"]) == ("orders-agent", actor(spring, "orders-agent"))
+    for front_end, code in (("front-end-of-bills", "subject_token_may_act"), ("front-end-of-all", None)):
+        token = spring.sign_in("bob", front_end)
+        if code is None:
+            assert (await (await started(zone, token)).authorize("orders.read")).allowed
+        else:
+            with pytest.raises(tabard.TabardError) as caught:
+                await started(zone, token)
+            assert caught.value.code == code
+
+
+async def test_a_client_that_gets_no_actor_token_is_told_to_operators(delegating, spring):
+    zone = await delegating(client="tabard-of-nobody", granted=True)
+    task = await started(zone, spring.sign_in("alice", "front-end-of-all"))
+    assert (await refusal(task)).code == "exchange_refused"
+    [found, _] = [one async for one in examine(zone.parts().exchanges.servers["staff"])]
+    assert (found.severity, "for the actor token" in found.message) == (Severity.PROBLEM, True), found
 
 
 async def test_a_workload_that_gets_the_task_does_not_act_if_the_person_let_only_the_first(

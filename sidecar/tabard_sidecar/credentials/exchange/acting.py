@@ -61,16 +61,30 @@ def read_actor(path: Path, *, now: float) -> Actor:
     Raises:
         ExchangeFault: it can't be read or has expired, of which an identity provider's ``invalid_grant`` wouldn't tell.
     """
-    token = token_in(path)
+    actor = actor_of(token_in(path), str(path))
+    expires_at = actor.claims.get("exp")
+    if isinstance(expires_at, int | float) and expires_at <= now:
+        raise misconfigured(f"{path}: the token has expired, and nothing has renewed it")
+    return actor
+
+
+def actor_of(token: str, where: str) -> Actor:
+    """Return an actor token with its claims.
+
+    Args:
+        token: the token.
+        where: names it in errors.
+
+    Raises:
+        ExchangeFault: it isn't a JWT with a ``sub``.
+    """
     try:
         claims = jose.parse(token).claims
     except jose.TokenError as error:
-        raise misconfigured(f"{path}: {error.message}") from None
-    subject, expires_at = claims.get("sub"), claims.get("exp")
+        raise misconfigured(f"{where}: {error.message}") from None
+    subject = claims.get("sub")
     if not isinstance(subject, str) or not subject:
-        raise misconfigured(f"{path}: the token has no sub")
-    if isinstance(expires_at, int | float) and expires_at <= now:
-        raise misconfigured(f"{path}: the token has expired, and nothing has renewed it")
+        raise misconfigured(f"{where}: the token has no sub")
     return Actor(token, subject, claims)
 
 
@@ -101,7 +115,7 @@ def explained(fault: ExchangeFault, may_act: object, actor: Actor | None) -> Exc
     if may_act is not None:
         return misconfigured(
             f"{fault.message}; the person's token says who may act (may_act), so it may want an actor token: set "
-            "actor_token_file"
+            "actor_token_file or actor_token_grant"
         )
     return fault
 
@@ -116,8 +130,19 @@ def actors_of(
     found: dict[str, list[Callable[[], Mapping[str, Any]]]] = {}
     for name, server in servers.items():
         if server.actor_token_file is not None:
-            found.setdefault(server.subject_issuer, []).append(_reader(name, server.actor_token_file, clock))
+            read = _reader(name, server.actor_token_file, clock)
+        elif server.actor_token_grant is not None:
+            read = _client(server)
+        else:
+            continue
+        found.setdefault(server.subject_issuer, []).append(read)
     return found
+
+
+def _client(server: ExchangeConfig) -> Callable[[], Mapping[str, Any]]:
+    # Its token isn't asked for when a task starts; it is compared when it is sent.
+    client = {"iss": server.subject_issuer, "sub": server.client_id, "client_id": server.client_id}
+    return lambda: client
 
 
 def _reader(name: str, path: Path, clock: Clock) -> Callable[[], Mapping[str, Any]]:

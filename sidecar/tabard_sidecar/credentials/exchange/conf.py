@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
@@ -129,6 +129,11 @@ class ExchangeConfig(BaseModel):
         "`sub` in `act`, and the person's token may name it in `may_act`. Only for identity providers that delegate; others "
         "ignore it, and what they issue is refused.",
     )
+    actor_token_grant: Literal["client_credentials"] | None = Field(
+        default=None,
+        description="In place of `actor_token_file`: the sidecar obtains the actor token at `token_endpoint`, by this grant "
+        "(RFC 6749, section 4.4), and renews it. It then acts as its client, so let each workload have a client of its own.",
+    )
     opaque: bool = Field(
         default=False,
         description="The new tokens aren't JWTs. Nothing in them can be checked then, only what the reply says beside them, "
@@ -159,8 +164,13 @@ class ExchangeConfig(BaseModel):
             raise ValueError("set one of client_secret_file, private_key_file and assertion_file")
         if (self.key_id or self.assertion_audience) and self.private_key_file is None:
             raise ValueError("key_id and assertion_audience belong to private_key_file, which isn't set")
-        if self.opaque and self.actor_token_file is not None:
-            raise ValueError("actor_token_file needs tokens whose act can be read; it can't be with opaque")
+        acting = [
+            name for name in ("actor_token_file", "actor_token_grant") if getattr(self, name) is not None
+        ]
+        if len(acting) > 1:
+            raise ValueError("set one of actor_token_file and actor_token_grant")
+        if self.opaque and acting:
+            raise ValueError(f"{acting[0]} needs tokens whose act can be read; it can't be with opaque")
         return self
 
 

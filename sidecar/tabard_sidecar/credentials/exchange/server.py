@@ -12,6 +12,7 @@ from tabard_sidecar.credentials.asked_server import AskedServer
 from tabard_sidecar.credentials.exchange import faults
 from tabard_sidecar.credentials.exchange.acting import check_may_act, explained
 from tabard_sidecar.credentials.exchange.authentication import JWT_TYPE, ClientAuthentication
+from tabard_sidecar.credentials.exchange.client_actor import ClientActor
 from tabard_sidecar.credentials.exchange.faults import ExchangeFault
 from tabard_sidecar.credentials.exchange.replies import (
     ACCESS_TOKEN,
@@ -75,6 +76,7 @@ class ExchangeServer(AskedServer):
         Another server that gets a token to revoke could use it, and answers that it has ended (RFC 7009, section 2.2).
         """
         self._authentication = ClientAuthentication(config)
+        self._client_actor = None if config.actor_token_grant is None else ClientActor(self._issued)
         self._issuing_session = self._session(config.token_endpoint, self.issuing_places)
         self._ending_session = self._session(
             config.revocation_endpoint or config.token_endpoint, self.ending_places
@@ -152,7 +154,8 @@ class ExchangeServer(AskedServer):
     def _exchanged(
         self, audience: str, scopes: Sequence[str], subject: PersonsToken
     ) -> tuple[Mapping[str, Any], Actor | None]:
-        actor = self._authentication.actor()
+        client_actor = self._client_actor
+        actor = self._authentication.actor() if client_actor is None else client_actor.get()
         check_may_act(subject.may_act, actor)
         form = {
             "grant_type": _GRANT_TYPE,
@@ -167,11 +170,15 @@ class ExchangeServer(AskedServer):
             form["resource"] = resource
         if actor is not None:
             form |= {"actor_token": actor.token, "actor_token_type": JWT_TYPE}
-        status, content = self._post(self._issuing_session, self.config.token_endpoint, form)
         try:
-            return read_reply(status, content), actor
+            return read_reply(*self._issued(form)), actor
         except ExchangeFault as fault:
+            if client_actor is not None and actor is not None:
+                client_actor.refused(actor)
             raise explained(fault, subject.may_act, actor) from None
+
+    def _issued(self, form: Mapping[str, str]) -> tuple[int, bytes]:
+        return self._post(self._issuing_session, self.config.token_endpoint, form)
 
     def _revoked(self, endpoint: str, token: str) -> None:
         read_revocation(*self._asked_to_revoke(endpoint, {"token": token}))

@@ -233,6 +233,7 @@ async def test_who_a_workload_is_at_an_issuer_is_read_from_its_actor_tokens(make
     path = token_file(tmp_path, idp, "actor")
     config = make_world(actor_token_file=path).config
     silent = config.model_copy(update={"actor_token_file": None})
+    granted = silent.model_copy(update={"actor_token_grant": "client_credentials"})
     clock = [time.time()]
     found = actors_of({"main": config, "second": config, "silent": silent}, lambda: clock[0])
     assert (set(found), len(found[ISSUER])) == ({ISSUER}, 2)
@@ -244,3 +245,5 @@ async def test_who_a_workload_is_at_an_issuer_is_read_from_its_actor_tokens(make
         found[ISSUER][1]()
     assert caught.value.code == "exchange_refused"
     assert not actors_of({"silent": silent}, time.time)
+    [client] = actors_of({"granted": granted}, time.time)[ISSUER]
+    assert client() == {"iss": ISSUER, "sub": "side car", "client_id": "side car"}

@@ -37,6 +37,12 @@ def problem(**changes) -> str:
         ({"key_id": "k"}, "belong to private_key_file"),
         ({"assertion_audience": "a"}, "belong to private_key_file"),
         ({"opaque": True, "actor_token_file": "/a"}, "can't be with opaque"),
+        ({"opaque": True, "actor_token_grant": "client_credentials"}, "can't be with opaque"),
+        (
+            {"actor_token_file": "/a", "actor_token_grant": "client_credentials"},
+            "set one of actor_token_file",
+        ),
+        ({"actor_token_grant": "password"}, "client_credentials"),
         ({"audiences": {}}, "at least 1"),
         ({"audiences": {"orders": {"scopes": ["a b"]}}}, "pattern"),
         ({"audiences": {"orders": {"scopes": ['a"']}}}, "pattern"),
