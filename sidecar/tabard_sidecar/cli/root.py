@@ -53,6 +53,11 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
         "shadow",
         "Show what the candidate policy would have decided, and put it into place.",
     ),
+    "suggest": (
+        "tabard_sidecar.cli.suggest",
+        "suggest",
+        "Propose narrower permissions from what a decision log shows.",
+    ),
     "log": ("tabard_sidecar.cli.log", "log", "Show who did what by which rule, from decision logs."),
     "audit": ("tabard_sidecar.cli.audit", "audit", "Check decision logs."),
     "explain": ("tabard_sidecar.cli.explain", "explain", "Explain a reason code or a setting."),

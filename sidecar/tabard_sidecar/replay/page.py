@@ -10,6 +10,7 @@ from itertools import groupby
 from typing import Any
 
 from tabard_sidecar.replay.comparing import Change
+from tabard_sidecar.util.visible import one_line
 
 _MOST_BARS = 60
 _WIDTH, _HEIGHT, _GAP = 720, 180, 2
@@ -70,7 +71,7 @@ def _summary(told: Mapping[str, Any]) -> Iterator[str]:
     ):
         if counts:
             rows = "".join(
-                f'<tr><td><code>{escape(why)}</code></td><td class="n">{count:,}</td></tr>'
+                f'<tr><td><code>{_shown(why)}</code></td><td class="n">{count:,}</td></tr>'
                 for why, count in counts.items()
             )
             yield f"<h2>{title}</h2><table>{rows}</table>"
@@ -82,7 +83,7 @@ def _effects(effects: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     yield '<h2>Before and now</h2><table><tr><th>before</th><th>now</th><th class="n">decisions</th></tr>'
     for one in effects:
         yield (
-            f"<tr><td>{escape(one['before'])}</td><td>{escape(one['now'])}</td>"
+            f"<tr><td>{_shown(one['before'])}</td><td>{_shown(one['now'])}</td>"
             f'<td class="n">{one["count"]:,}</td></tr>'
         )
     yield "</table>"
@@ -133,14 +134,14 @@ def _by_tool(groups: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     yield f'<svg viewBox="0 0 {_WIDTH} {len(shown) * 22}" role="img" aria-label="Changes by tool"><title>Changes by tool</title>'
     for place, (tool, bar) in enumerate(shown):
         y, x = place * 22, 220.0
-        yield f'<text x="0" y="{y + 15}">{escape(tool[:36])}</text>'
+        yield f'<text x="0" y="{y + 15}">{_shown(tool[:36])}</text>'
         for change in Change:
             count = bar.get(change.value, 0)
             if count:
                 width = count / most * (_WIDTH - 290)
                 yield (
                     f'<rect x="{x:.1f}" y="{y + 3}" width="{width:.1f}" height="16" fill="{_COLOURS.get(change, _OTHER)}">'
-                    f"<title>{escape(tool)}: {count:,} {change}</title></rect>"
+                    f"<title>{_shown(tool)}: {count:,} {change}</title></rect>"
                 )
                 x += width
         yield f'<text x="{x + 6:.1f}" y="{y + 15}">{sum(bar.values()):,}</text>'
@@ -158,13 +159,13 @@ def _legend(present: set[str]) -> str:
 
 def _groups(groups: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     for name, found in groupby(groups, key=lambda group: group["change"]):
-        yield f"<h2>{escape(name)}</h2><p>{Change(name).meaning}</p>"
+        yield f"<h2>{_shown(name)}</h2><p>{Change(name).meaning}</p>"
         yield '<table><tr><th class="n">decisions</th><th>tool</th><th>agent</th><th>rules now</th><th class="n">by state only</th></tr>'
         for group in found:
             rules = ", ".join(group["rules"])
             yield (
-                f'<tr><td class="n">{group["count"]:,}</td><td><code>{escape(group["tool"])}</code></td>'
-                f"<td><code>{escape(group['agent'])}</code></td><td><code>{escape(rules)}</code>{_examples(group)}</td>"
+                f'<tr><td class="n">{group["count"]:,}</td><td><code>{_shown(group["tool"])}</code></td>'
+                f"<td><code>{_shown(group['agent'])}</code></td><td><code>{_shown(rules)}</code>{_examples(group)}</td>"
                 f'<td class="n">{group["by_state"]:,}</td></tr>'
             )
         yield "</table>"
@@ -174,7 +175,7 @@ def _examples(group: Mapping[str, Any]) -> str:
     if not group["examples"]:
         return ""
     rows = "".join(
-        f"<tr><td><code>{escape(one['timestamp'][:19])}Z<br>{escape(one['decision_id'])}<br>{escape(one['person'])}</code></td>"
+        f"<tr><td><code>{_shown(one['timestamp'][:19])}Z<br>{_shown(one['decision_id'])}<br>{_shown(one['person'])}</code></td>"
         f"<td><code>{_json(one['before'])}</code></td><td><code>{_json(one['now'])}</code></td></tr>"
         for one in group["examples"]
     )
@@ -182,8 +183,13 @@ def _examples(group: Mapping[str, Any]) -> str:
 
 
 def _json(value: object) -> str:
-    return escape(json.dumps(value, ensure_ascii=False))
+    return _shown(json.dumps(value, ensure_ascii=False))
 
 
 def _day(number: int) -> str:
     return datetime.fromtimestamp(number * 86_400, UTC).strftime("%Y-%m-%d")
+
+
+def _shown(text: str) -> str:
+    """Return a text that others wrote as HTML shows it, invisible characters escaped."""
+    return escape(one_line(text))

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, NamedTuple
 
+import orjson
+
 from tabard_sidecar.facts import Facts, stated_facts
 from tabard_sidecar.model import Operation
 from tabard_sidecar.policy.authoring.input_faults import input_faults
@@ -47,6 +49,7 @@ BY_POLICY = frozenset(
 _UNEXPECTED = (TypeError, ValueError, AttributeError, KeyError, IndexError, OverflowError)
 """What reading members of an unexpected type raises."""
 
+_SURROGATE = b"\\ud"
 _NANOSECONDS = re.compile(r"(\.\d{6})\d+")
 
 
@@ -153,6 +156,9 @@ def _decision(entry: Entry, asked: dict[str, Any]) -> Recorded | Skipped:
         why = why or Why.MALFORMED
     if not why and input_faults(asked):
         why = Why.UNKNOWN_CONTRACT
+    input_json = b"" if why else encode(asked)
+    if _SURROGATE in input_json and not _is_text(input_json):
+        input_json, why = b"", Why.MALFORMED
     task = asked.get("task")
     task_id = str(task.get("id") or "") if isinstance(task, dict) else ""
     return Recorded(
@@ -162,11 +168,20 @@ def _decision(entry: Entry, asked: dict[str, Any]) -> Recorded | Skipped:
         str(operation),
         task_id or str(entry.result.get("task_id") or ""),
         about,
-        b"" if why else encode(asked),
+        input_json,
         verdict,
         _revision(entry.last),
         why,
     )
+
+
+def _is_text(document: bytes) -> bool:
+    """Tell whether no text of JSON holds half of a surrogate pair, which is no character."""
+    try:
+        orjson.loads(document)
+    except orjson.JSONDecodeError:
+        return False
+    return True
 
 
 def _about(asked: Mapping[str, Any]) -> About:

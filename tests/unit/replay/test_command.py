@@ -120,6 +120,10 @@ FAULTS = {
     "masked": (lambda record: record.update(masked=["/input/tool/arguments/n"]), "masked_input"),
     "another path": (lambda record: record.update(path="another/decision"), "unknown_contract"),
     "no calls": (lambda record: record["input"].update(history={"calls": 3}), "unknown_contract"),
+    "half of a surrogate pair": (
+        lambda record: record["input"]["task"].update(statement="\ud800"),
+        "malformed_record",
+    ),
     "no time": (lambda record: record["input"]["context"].update(time="now"), "malformed_record"),
     "more members": (lambda record: record["input"].update(version=2), "unknown_contract"),
     "odd charges": (

@@ -34,11 +34,11 @@ class Written:
     cases: Path
 
 
-def write_module(folder: Path, name: str, template: Template) -> Written:
-    """Write ``<folder>/<name>/<name>.rego``, its data, its test and its cases, overwriting nothing.
+def require_module_name(name: str) -> None:
+    """Refuse a name that no module can have.
 
     Raises:
-        ScaffoldError: the name isn't valid, or a file exists already.
+        ScaffoldError: it isn't valid.
     """
     if not _NAME.fullmatch(name) or name.endswith("_test"):
         raise ScaffoldError(
@@ -46,6 +46,15 @@ def write_module(folder: Path, name: str, template: Template) -> Written:
         )
     if name in _RESERVED:
         raise ScaffoldError(f"{name!r} can't be a module name: Rego or Tabard reserves it; take another word")
+
+
+def write_module(folder: Path, name: str, template: Template) -> Written:
+    """Write ``<folder>/<name>/<name>.rego``, its data, its test and its cases, overwriting nothing.
+
+    Raises:
+        ScaffoldError: the name isn't valid, or a file exists already.
+    """
+    require_module_name(name)
     home = folder / name
     written = Written(
         home / f"{name}.rego", home / "data.yaml", home / f"{name}_test.rego", home / f"{name}_cases.yaml"

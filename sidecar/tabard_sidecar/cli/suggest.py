@@ -1,0 +1,290 @@
+"""Implements ``tabard suggest``."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from tabard_sidecar import exit_codes
+from tabard_sidecar.cli.failure import Failure
+from tabard_sidecar.cli.log_source import LogSource, find_log, with_closed
+from tabard_sidecar.cli.odd_lines import OddLines
+from tabard_sidecar.cli.options import Existing, config_options, json_option, zone_option
+from tabard_sidecar.cli.policy_target import broken, catalogue_option, find_target
+from tabard_sidecar.cli.suggest_view import KINDS, NEXT_STEPS, print_suggestion
+from tabard_sidecar.cli.terminal import Instant, echo_json, progress
+from tabard_sidecar.records.reading import Entry, joined
+from tabard_sidecar.replay.merging import merged
+from tabard_sidecar.replay.recorded import Recorded, Skipped, recorded
+from tabard_sidecar.suggest.module import DEFAULT_NAME
+from tabard_sidecar.suggest.thresholds import MEANINGS, MOST_MEMBERS, Thresholds
+from tabard_sidecar.util.config_file import find_file
+
+if TYPE_CHECKING:
+    from tabard_sidecar.replay.judging import Sides
+    from tabard_sidecar.suggest.running import Suggestion, Wanted
+
+_SMALL_BYTES = 4 * 2**20
+_PASSES = 4
+_DEFAULTS = Thresholds()
+_OPTIONS: Mapping[str, tuple[str, Any]] = {
+    "decisions": ("--min-decisions", click.IntRange(1)),
+    "tasks": ("--min-tasks", click.IntRange(1, 200)),
+    "days": ("--min-days", click.IntRange(1)),
+    "settled": ("--settled-days", click.IntRange(0)),
+    "repeated": ("--repeated", click.FloatRange(0, 1)),
+    "most_members": ("--most-members", click.IntRange(1, MOST_MEMBERS)),
+    "slack": ("--slack", click.FloatRange(0, 100)),
+}
+
+
+def _threshold_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add an option for each threshold."""
+    for name, (option, kind) in reversed(list(_OPTIONS.items())):
+        text = f"{MEANINGS[name][0].upper()}{MEANINGS[name][1:]}."
+        default = getattr(_DEFAULTS, name)
+        command = click.option(option, name, type=kind, default=default, show_default=True, help=text)(
+            command
+        )
+    return command
+
+
+@click.command()
+@click.argument("files", nargs=-1, type=Existing())
+@click.option(
+    "--policy",
+    "policy_path",
+    type=Existing(),
+    help="The policy to narrow: a folder or a bundle. Default: the configured one.",
+)
+@catalogue_option
+@click.option(
+    "--out",
+    type=click.Path(file_okay=False, path_type=Path),
+    metavar="FOLDER",
+    help="Write the proposed module, its data and its cases into a folder below this one.",
+)
+@click.option(
+    "--patch",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Write the same as a diff for git apply, with paths in the policy's folder.",
+)
+@click.option(
+    "--name", default=DEFAULT_NAME, show_default=True, help="Name of the proposed module and of its data."
+)
+@click.option(
+    "--held-out",
+    type=click.FloatRange(0.05, 0.9),
+    default=0.25,
+    show_default=True,
+    help="Share of the log's time, its end, of which nothing is learned and on which the proposal is tried.",
+)
+@_threshold_options
+@click.option(
+    "--close-purposes",
+    is_flag=True,
+    help="Also deny an agent the signed purposes for which it has no tasks.",
+)
+@click.option(
+    "--without",
+    multiple=True,
+    type=click.Choice(KINDS),
+    help="Propose no restrictions of this kind. Repeatable.",
+)
+@click.option(
+    "--ignore-unreadable",
+    is_flag=True,
+    help="Propose although allowed decisions can't be read, as if they weren't there.",
+)
+@click.option(
+    "--since",
+    type=Instant(),
+    metavar="TIME",
+    help="Only what was decided from this time on, as in `tabard log`.",
+)
+@click.option("--until", type=Instant(), metavar="TIME", help="Only what was decided before this time.")
+@click.option(
+    "--jobs",
+    type=click.IntRange(1, 64),
+    help="Processes that replay. Default: one for each processor, and one in all for a small log.",
+)
+@click.option(
+    "--html",
+    "page",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Write what the held-out replay found to this file, as `tabard replay --html` does.",
+)
+@zone_option
+@config_options
+@json_option
+@click.pass_context
+def suggest(ctx: click.Context, /, **given: Any) -> None:  # noqa: ANN401 - click's own
+    """Propose narrower permissions from what allowed decisions used.
+
+    FILES are decision logs, as for `tabard replay`. Without FILES it is audit.path of the
+    configuration. From the earlier part of the log it learns, for each agent and purpose, which
+    tools, arguments, values, depth, children, budgets and time were used. It proposes one module
+    that denies the rest, with its data and its decision cases, beside the author's own rules. A
+    proposal needs the evidence that the options state.
+
+    The proposal is replayed, with state, on the later part of the log. Every call that it would
+    have denied there is listed. If it would have allowed anything else than before, nothing is
+    written.
+
+    Exit code 0 if nothing is denied in the later part, 1 if something is or the proposal is
+    refused. Examples:
+
+        tabard suggest decisions.jsonl --policy policy
+
+        tabard suggest *.jsonl.gz --policy policy --out proposal
+    """
+    from tabard_sidecar.policy.authoring.scaffold import ScaffoldError  # noqa: PLC0415 - not needed for --help
+    from tabard_sidecar.policy.problems import PolicyBrokenError  # noqa: PLC0415
+    from tabard_sidecar.replay.processes import ReplayError  # noqa: PLC0415
+    from tabard_sidecar.suggest.sketches import TooMuchError  # noqa: PLC0415
+
+    odd = OddLines()
+    try:
+        found, wanted, skipped = _suggested(given, odd)
+        written = _write(found, given)
+    except ScaffoldError as error:
+        raise Failure(str(error), exit_codes.USAGE, next_step="Choose another --name or --out.") from error
+    except PolicyBrokenError as error:
+        raise broken(error.problems, "the policy") from error
+    except ReplayError as error:
+        raise Failure(str(error), exit_codes.UNREACHABLE, next_step="Try again with --jobs 1.") from error
+    except TooMuchError as error:
+        step = "Take a shorter time with --since."
+        raise Failure(str(error), exit_codes.NEGATIVE, next_step=step) from error
+    except OSError as error:
+        raise Failure(str(error.strerror), exit_codes.UNREACHABLE, where=str(error.filename or "")) from error
+    odd.finish()
+    _tell(found, wanted, given, {"odd_lines": odd.count, "skipped": skipped, "written": written})
+    ctx.exit(exit_codes.NEGATIVE if found.refused or found.denied else exit_codes.OK)
+
+
+def _suggested(given: Mapping[str, Any], odd: OddLines) -> tuple[Suggestion, Wanted, dict[str, int]]:
+    from tabard_sidecar.suggest.proposing import Kind  # noqa: PLC0415 - not needed for --help
+    from tabard_sidecar.suggest.running import Wanted, suggest  # noqa: PLC0415
+    from tabard_sidecar.suggest.span import span_of  # noqa: PLC0415
+    from tabard_sidecar.suggest.trying import Policy  # noqa: PLC0415
+
+    source = _source(given)
+    config = find_file(given["config_file"], os.environ)
+    target = find_target(given["policy_path"], given["catalogue_file"], config, given["assignments"])
+    size = sum(file.stat().st_size for file in source.files)
+    wanted = Wanted(
+        Policy(target.path, target.options, target.catalogue),
+        Thresholds(**{name: given[name] for name in _OPTIONS}),
+        given["name"],
+        given["held_out"],
+        given["close_purposes"],
+        frozenset(map(Kind, given["without"])),
+        given["ignore_unreadable"],
+        given["jobs"] or (len(os.sched_getaffinity(0)) if size > _SMALL_BYTES else 1),
+    )
+    passes: list[Counter[str]] = []
+    with progress(_PASSES * size, "suggesting", steps=2**20) as advance:
+
+        def entries() -> Iterator[tuple[Entry, Recorded]]:
+            passes.append(Counter())
+            tell = odd if len(passes) == 1 else _quiet
+            records = joined(source.checked(merged(source.files, tell, advance)))
+            return _entries(records, passes[-1], given["since"], given["until"])
+
+        span = span_of(source.files, given["since"], given["until"], advance)
+        found = suggest(wanted, entries, span, partial(_sides, dict(given), config))
+    return found, wanted, dict(sorted(passes[0].items())) if passes else {}
+
+
+def _quiet(_: object) -> None:
+    """Tell nothing: what is odd about a line was told when it was read first."""
+
+
+def _source(given: Mapping[str, Any]) -> LogSource:
+    """Return the files that are named, else the configured log; without --zone, named files may be of any zones."""
+    files = given["files"]
+    if not files:
+        return find_log(files, zone=given["zone"], config_file=given["config_file"], quiet=given["as_json"])
+    return LogSource(tuple(with_closed(files)), given["zone"], "--zone")
+
+
+def _entries(
+    entries: Iterator[Entry], skipped: Counter[str], since: str | None, until: str | None
+) -> Iterator[tuple[Entry, Recorded]]:
+    for entry in entries:
+        item = recorded(entry)
+        if isinstance(item, Skipped):
+            skipped[item.why] += 1
+        elif (since or "") <= item.timestamp and (until is None or item.timestamp < until):
+            yield entry, item
+        else:
+            skipped["other_times"] += 1
+
+
+def _sides(given: Mapping[str, Any], config: Path | None, narrowed: Path) -> Callable[[], Sides]:
+    """Return what loads the policy of a folder, and the one that is narrowed, as the configuration would compile them."""
+    return partial(_loaded_sides, given, config, narrowed)
+
+
+def _loaded_sides(given: Mapping[str, Any], config: Path | None, narrowed: Path) -> Sides:
+    from dataclasses import replace  # noqa: PLC0415 - not needed for --help
+
+    from tabard_sidecar.replay.judging import Side, Sides  # noqa: PLC0415
+
+    target = find_target(given["policy_path"], given["catalogue_file"], config, given["assignments"])
+    plain = replace(target.options, bundle_keys=None)
+    return Sides(Side(narrowed, plain, target.catalogue), Side(target.path, target.options, target.catalogue))
+
+
+def _write(found: Suggestion, given: Mapping[str, Any]) -> list[str]:
+    """Write the proposal where it is wanted; return the files. Nothing is written of a refused one."""
+    from tabard_sidecar.policy.authoring.scaffold import ScaffoldError  # noqa: PLC0415 - not needed for --help
+    from tabard_sidecar.suggest.patch import patch_text  # noqa: PLC0415
+    from tabard_sidecar.util.fresh_files import FreshFiles  # noqa: PLC0415
+
+    if found.refused or not found.files:
+        return []
+    out, patch = given["out"], given["patch"]
+    written = [str(out / name) for name in found.files] if out is not None else []
+    try:
+        if out is not None:
+            with FreshFiles(out) as files:
+                for name, text in found.files.items():
+                    files.text(out / name, text)
+    except OSError as error:
+        raise ScaffoldError(f"{error.filename} can't be written: {error.strerror}") from error
+    if patch is not None:
+        patch.write_text(patch_text(found.files), encoding="utf-8")
+        written.append(str(patch))
+    return written
+
+
+def _tell(found: Suggestion, wanted: Wanted, given: Mapping[str, Any], more: Mapping[str, Any]) -> None:
+    from tabard_sidecar.replay.page import page  # noqa: PLC0415 - not needed for --help
+    from tabard_sidecar.suggest.running import as_json  # noqa: PLC0415
+
+    told = {**as_json(found, wanted), **more}
+    if given["page"] and told["held_out"] is not None:
+        text = page({**told["held_out"], "stateful": True, "odd_lines": 0})
+        try:
+            given["page"].write_text(text, encoding="utf-8")
+        except OSError as error:
+            raise Failure(str(error.strerror), exit_codes.UNREACHABLE, where=str(given["page"])) from error
+    if given["as_json"]:
+        echo_json(told)
+    else:
+        print_suggestion(told)
+        if found.refused:
+            raise Failure(
+                "the proposal is refused, and nothing was written",
+                exit_codes.NEGATIVE,
+                next_step=NEXT_STEPS[found.refused],
+                see="docs/suggest.md",
+            )
