@@ -26,6 +26,8 @@ from bench.setup import Bench, authorize_request, echo, running
 DEPTHS = (1, 5, 8)
 IN_FLIGHT = (1, 8, 32)
 BATCH = 20
+FILTERED = 50
+FILTERED_TOOLS = ("tickets.read", "tickets.search", "orders.read", "customers.read", "refunds.create")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +59,7 @@ def run(*, quick: bool) -> bool:
             *_rates(bench, grants, reply.ByteSize(), size),
             *_against_glue(bench, grants[5], stub, size),
             *_first_use(grants[5], stub, size),
+            _filtering(grants[5], stub, size),
             *_resources(bench, grants[5], size),
             Figure("ready after start", _ready_seconds(bench), "s", "<= 1.5"),
         ]
@@ -242,6 +245,22 @@ def _first_use(grant: str, stub: authorization_grpc.AuthorizationServiceStub, si
     again = [timed(lambda g=g: stub.Authorize(authorize_request(g)), 1)[0] for g in fresh]
     yield Figure("p50 of a grant's first use, depth 5", statistics.median(first) * 1e6, "us")
     yield Figure("first use over repeated use", statistics.median(first) / statistics.median(again), "x")
+
+
+def _filtering(grant: str, stub: authorization_grpc.AuthorizationServiceStub, size: Size) -> Figure:
+    """Ask under new grants, for which no answer is cached."""
+    tools = [
+        authorization_pb.ToolRef(name=name, server=f"server-{n}")
+        for n in range(FILTERED // len(FILTERED_TOOLS))
+        for name in FILTERED_TOOLS
+    ]
+    seconds = []
+    for n in range(size.calls // 3):
+        request = authorization_pb.FilterToolsRequest(
+            grant=narrow(grant, Limits(ttl_seconds=300 + n)), tools=tools
+        )
+        seconds += timed(lambda request=request: stub.FilterTools(request), 1)
+    return Figure("FilterTools, a tool of 50", statistics.median(seconds) / FILTERED * 1e3, "ms", "<= 0.5")
 
 
 def _resources(bench: Bench, grant: str, size: Size) -> Iterator[Figure]:

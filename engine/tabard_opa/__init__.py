@@ -3,7 +3,8 @@
 from tabard_opa.bundle import Bundle, BundleVerification, VerificationKey
 from tabard_opa.engine import Engine, EngineStats, default_capabilities, opa_version, parse_bundle
 from tabard_opa.errors import EngineError, EvaluationError, ForkedError, PolicyProblem, TabardOpaError
-from tabard_opa.policy import Clause, Explanation, Policy, Shown
+from tabard_opa.explaining import Clause, Explanation, Shown
+from tabard_opa.policy import Policy, Residual
 
 __all__ = [
     "Bundle",
@@ -17,6 +18,7 @@ __all__ = [
     "ForkedError",
     "Policy",
     "PolicyProblem",
+    "Residual",
     "Shown",
     "TabardOpaError",
     "VerificationKey",

@@ -53,7 +53,7 @@ _SIGNATURES: Final[dict[str, tuple[Any, tuple[Any, ...]]]] = {
     "tabard_read_bundle": (None, (c_char_p, c_int64, POINTER(Outcome))),
     "tabard_query": (
         None,
-        (c_uint64, c_char_p, c_int64, c_char_p, c_int64, c_int64, c_uint64, POINTER(Outcome)),
+        (c_uint64, c_char_p, c_int64, c_char_p, c_int64, c_int64, c_int64, c_uint64, POINTER(Outcome)),
     ),
     "tabard_wait": (None, (c_uint64, POINTER(Outcome))),
     "tabard_abandon": (None, (c_uint64,)),

@@ -7,11 +7,12 @@ import os
 import weakref
 from ctypes import byref
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, Literal, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 
 from tabard_opa._library import OK, PENDING, Library, Outcome
 from tabard_opa._mailbox import Answer, Mailboxes
 from tabard_opa.errors import EvaluationError, ForkedError
+from tabard_opa.explaining import Explanation, Mode, Shown, clauses_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -20,63 +21,17 @@ if TYPE_CHECKING:
 _MAX_SECONDS: Final = 3600.0
 
 
-#: Detail of an explanation.
-Mode = Literal["full", "fails", "notes", "conditions"]
-
-
 @dataclass(frozen=True, slots=True)
-class Clause:
-    """How far one clause of an explained rule came.
+class Residual:
+    """What remains of a query that was evaluated partially.
 
     Attributes:
-        rule: The rule's reference, such as ``data.policy.refunds.grant``.
-        file: The module.
-        row: Where the clause begins, from 1.
-        matched: Whether all its conditions held.
-        failed: The condition that stopped it, as it is written; of a clause that iterates, the last one that any
-            iteration reached. Empty if the clause matched, or if its parameters didn't fit.
-        at: The line of that condition, from 1; 0 if there is none.
-        negated: Whether that condition is a negation. Then the clauses of its helpers are those that matched.
-        values: Names and parts of that condition with their values as JSON; long ones are cut.
-        helpers: How far the clauses came that made the condition fail.
+        queries: How many residual queries there are: of none, the query is true for no value of the unknowns.
+        unconditional: Whether one of them is true for every value of the unknowns.
     """
 
-    rule: str
-    file: str
-    row: int
-    matched: bool
-    failed: str
-    at: int
-    negated: bool = False
-    values: tuple[tuple[str, str], ...] = ()
-    helpers: tuple[Clause, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Explanation:
-    """An explained evaluation: its result or error, OPA's trace, and in the mode ``conditions`` the rule's clauses."""
-
-    result: Any
-    error: EvaluationError | None
-    trace: str
-    clauses: tuple[Clause, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Shown:
-    """The values of one expression: none if it is undefined, several if it iterates.
-
-    Attributes:
-        values: The values that differ, in Rego's order.
-        more: Whether there are more.
-        error: What ended the evaluation.
-        clauses: How far the clauses came of the rules that the expression names.
-    """
-
-    values: tuple[Any, ...]
-    more: bool
-    error: EvaluationError | None
-    clauses: tuple[Clause, ...]
+    queries: int
+    unconditional: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,6 +174,32 @@ class Policy:
         partial: dict[str, Any] = json.loads(text)
         return partial
 
+    async def residual(
+        self, query: str, input_json: bytes, unknowns: Sequence[str], *, deadline_seconds: float
+    ) -> Residual:
+        """Evaluate a query partially, and only count what remains; faster than ``partial``, and remembered like answers.
+
+        A short evaluation finishes before this yields to the loop.
+
+        Args:
+            query: Rego, such as ``data.tabard.decision.grant[_]``.
+            input_json: The known part of the input.
+            unknowns: References such as ``input.tool.arguments``.
+            deadline_seconds: The deadline.
+
+        Raises:
+            EvaluationError: there is no result; ``code`` says why.
+            ForkedError: this process was forked after the engine was loaded.
+        """
+        request = {"kind": "residual", "query": query, "unknowns": list(unknowns)}
+        mailbox = self._mailboxes.current()
+        outcome = self._query(request, input_json, deadline_seconds, mailbox.handle)
+        if outcome.status == PENDING:
+            text = _result(await mailbox.wait(outcome.handle), None)
+        else:
+            text = self._finish(outcome, None)
+        return Residual(**json.loads(text))
+
     def explain(
         self, path: str, input_json: bytes, *, deadline_seconds: float, mode: Mode = "full"
     ) -> Explanation:
@@ -244,7 +225,7 @@ class Policy:
             result=answer["result"],
             error=None if failure is None else _error_from(failure),
             trace=answer["trace"],
-            clauses=_clauses(answer["clauses"]),
+            clauses=clauses_of(answer["clauses"]),
         )
 
     def show(
@@ -271,7 +252,7 @@ class Policy:
             values=tuple(answer["values"]),
             more=answer["more"],
             error=None if failure is None else _error_from(failure),
-            clauses=_clauses(answer["clauses"]),
+            clauses=clauses_of(answer["clauses"]),
         )
 
     def _query(
@@ -287,6 +268,7 @@ class Policy:
             input_json,
             len(input_json),
             _nanoseconds(deadline_seconds),
+            self._hold_ns,
             mailbox,
             byref(outcome),
         )
@@ -330,19 +312,6 @@ class Policy:
         if len(input_json) > self._max_input:
             message = f"the input has {len(input_json)} bytes; {self._max_input} are allowed"
             raise EvaluationError("input_too_large", message)
-
-
-def _clauses(told: list[dict[str, Any]] | None) -> tuple[Clause, ...]:
-    return tuple(
-        Clause(
-            **{
-                **one,
-                "values": tuple((value["name"], value["value"]) for value in one["values"] or ()),
-                "helpers": _clauses(one["helpers"]),
-            }
-        )
-        for one in told or ()
-    )
 
 
 def _nanoseconds(seconds: float) -> int:

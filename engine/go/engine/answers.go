@@ -4,18 +4,19 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"sync"
+
+	"github.com/open-policy-agent/opa/v1/ast"
 )
 
 // A decision is a function of what the policy reads of its input, and most of what differs between two calls isn't read. So
 // answers are remembered by what their evaluations have read: an answer is at the end of a way of readings, each of which says
 // what is read next. Two inputs that agree in all readings of a way lead to one evaluation, step by step.
 //
-// A way is a chain of digests: a secret of the entrypoint, then of the digest before with a place and the text that was found
+// A way is a chain of digests: of a secret with the query, then of the digest before with a place and the text that was found
 // there. No text of an input is kept, only these digests, names of members, and the answers.
 type answers struct {
-	root   *part
-	parts  int
-	begins []digest // where the ways of each entrypoint begin
+	layout *layout
+	secret digest
 
 	mu    sync.Mutex
 	steps map[digest]*step
@@ -43,14 +44,29 @@ const (
 	longestAsked  = 64 << 10 // bytes of an input; a longer one is evaluated
 )
 
-func newAnswers(root *part, parts, entrypoints, limit int) *answers {
-	made := &answers{root: root, parts: parts, steps: map[digest]*step{}, limit: limit, pace: newPace()}
-	for range entrypoints {
-		var secret digest
-		rand.Read(secret[:]) // never fails
-		made.begins = append(made.begins, secret)
-	}
+func newAnswers(layout *layout, limit int) *answers {
+	made := &answers{layout: layout, steps: map[digest]*step{}, limit: limit, pace: newPace()}
+	rand.Read(made.secret[:]) // never fails
 	return made
+}
+
+// begin returns where the ways of a query begin.
+func (a *answers) begin(query string) digest {
+	return sha256.Sum256(append(a.secret[:len(a.secret):len(a.secret)], query...))
+}
+
+// cover tells whether a query reads the input through rules that the layout was made of, and not itself.
+func (a *answers) cover(compiler *ast.Compiler, query ast.Body) bool {
+	covered := true
+	ast.WalkRefs(query, func(ref ast.Ref) bool {
+		covered = covered && ref.HasPrefix(ast.DefaultRootRef)
+		return !covered
+	})
+	for rule := range reachedBy(compiler, query) {
+		_, known := a.layout.rules[rule]
+		covered = covered && known
+	}
+	return covered
 }
 
 // wanted tells whether the next evaluation should ask.

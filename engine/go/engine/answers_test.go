@@ -348,6 +348,92 @@ func TestRememberedAnswersEqualEvaluating(t *testing.T) {
 	}
 }
 
+func residual(t *testing.T, policy *Policy, input string) (string, bool) {
+	t.Helper()
+	query, failure := policy.Prepare("data.a.g[_]", []string{"input.a.x"})
+	if failure != nil {
+		t.Fatal(failure)
+	}
+	asked, known := policy.AskPartial(query, []byte(input))
+	if known != nil {
+		return string(known), true
+	}
+	limits := Limits{Deadline: time.Now().Add(time.Minute)}
+	result, err := policy.Residual(query, []byte(input), limits, &Ticket{}, asked)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return shown(result), false
+}
+
+// Partial evaluation reads what is known of an input; what remains is remembered by that.
+func TestRememberedResidualsEqualEvaluating(t *testing.T) {
+	g := generator{rand.New(rand.NewPCG(5, uint64(time.Now().UnixNano())))}
+	compiled, hits, several := 0, 0, map[string]bool{}
+	for range 250 {
+		module := g.module()
+		source := Source{
+			Modules: map[string]string{"a.rego": module}, Data: json.RawMessage(`{"key":"x","table":{"x":1,"p":2}}`),
+			Entrypoints: []string{"data.a.decision"},
+		}
+		plain, err := Compile(&source)
+		if err != nil {
+			continue
+		}
+		source.RememberedBytes = roomy
+		remembers, err := Compile(&source)
+		if err != nil {
+			t.Fatal(err)
+		}
+		compiled++
+		input := g.input(3)
+		for range 40 {
+			if g.IntN(2) == 0 {
+				input = mutated(g, input)
+			} else if g.IntN(3) == 0 {
+				input = g.input(3)
+			}
+			wanted, _ := residual(t, plain, input)
+			got, known := residual(t, remembers, input)
+			if wanted != got {
+				t.Fatalf("remembered (%t) %s, not %s\n%s\n%s", known, got, wanted, input, module)
+			}
+			if several[got] = true; known {
+				hits++
+			}
+			// The entrypoint's own answers are others.
+			mustAgree(t, plain, remembers, input)
+		}
+	}
+	t.Logf("%d policies, %d residuals remembered, %d different", compiled, hits, len(several))
+	if compiled < 120 || hits < compiled || len(several) < 6 {
+		t.Errorf("only %d policies, %d remembered residuals, %d different", compiled, hits, len(several))
+	}
+}
+
+// A query that reads the input in other ways than the entrypoints' rules isn't remembered.
+func TestOtherQueriesAreNotRemembered(t *testing.T) {
+	module := guarded + "\nelsewhere contains x if some x in input.tool\n"
+	_, remembers := remembering(t, module, agents, roomy)
+	for query, known := range map[string]bool{
+		"data.a.grant[_]":                          true,
+		"data.a.deny[_]":                           true,
+		"data.a.elsewhere[_]":                      false,
+		"data.a[_]":                                false,
+		"input.tool.name == data.a.grant[_]":       false,
+		"data.a.grant[_] with input.tool as 1":     false,
+		"data.a.grant[_]; data.a.elsewhere[_] = _": false,
+	} {
+		made, failure := remembers.Prepare(query, []string{"input.tool.arguments"})
+		if failure != nil {
+			t.Fatal(failure)
+		}
+		if made.known != known {
+			t.Errorf("%s: remembered (%t)", query, made.known)
+		}
+	}
+}
+
 // mutated changes one value of an input.
 func mutated(g generator, input string) string {
 	var value any

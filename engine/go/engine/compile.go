@@ -41,6 +41,7 @@ type Policy struct {
 	responses   cache.InterQueryCache
 	inputs      *memory
 	answers     *answers // nil if answers aren't remembered
+	partials    partials
 	// swift: every step is known to be short, so polling the brake between steps bounds the whole.
 	swift bool
 }
@@ -133,11 +134,11 @@ func answersFor(compiler *ast.Compiler, source *Source, read *mention) *answers 
 	if source.RememberedBytes <= 0 {
 		return nil
 	}
-	root, parts := layoutOf(compiler, source.Entrypoints, read)
-	if root == nil {
+	found := layoutOf(compiler, source.Entrypoints, read)
+	if found == nil {
 		return nil
 	}
-	return newAnswers(root, parts, len(source.Entrypoints), source.RememberedBytes)
+	return newAnswers(found, source.RememberedBytes)
 }
 
 func parseCapabilities(text []byte) (*ast.Capabilities, error) {
@@ -286,7 +287,11 @@ func (p *Policy) prepare(name string) (*entrypoint, error) {
 	if len(p.compiler.GetRules(ref)) == 0 && !p.hasData(ref) {
 		return fail("isn't defined by any rule")
 	}
-	return p.compileQuery(ast.NewBody(ast.Equality.Expr(ast.NewTerm(ref), ast.VarTerm(string(resultVar)))))
+	prepared, err := p.compileQuery(ast.NewBody(ast.Equality.Expr(ast.NewTerm(ref), ast.VarTerm(string(resultVar)))))
+	if err == nil && p.answers != nil {
+		prepared.begin = p.answers.begin(name)
+	}
+	return prepared, err
 }
 
 func (p *Policy) hasData(ref ast.Ref) bool {

@@ -18,6 +18,7 @@ type entrypoint struct {
 	query    ast.Body
 	compiler ast.QueryCompiler
 	result   ast.Var
+	begin    digest // where its remembered answers begin
 }
 
 // Result is the outcome of one evaluation: JSON or a failure, and the durations of its parts.

@@ -74,24 +74,46 @@ type Question struct {
 	places   places
 	readings []reading
 	lost     bool // the evaluation read more than can be remembered
+	// partial: an unknown in a part is read only if there is that part. Otherwise what isn't in a part is undefined, with or
+	// without the part.
+	partial bool
 	scratch  []byte
 }
 
-// Ask returns the question that an input is, and the remembered answer, if there is one. The question is nil if its answer can't
-// be remembered, or if asking isn't worth it now. A text that isn't JSON, or no object, is no question.
-func (p *Policy) Ask(index int, input []byte) (asked *Question, answer []byte) {
+// Ask returns the question that an input of an entrypoint is, and the remembered answer, if there is one. The question is nil if
+// its answer can't be remembered, or if asking isn't worth it now. A text that isn't JSON, or no object, is no question.
+func (p *Policy) Ask(index int, input []byte) (*Question, []byte) {
+	if p.answers == nil || index < 0 || index >= len(p.entrypoints) {
+		return nil, nil
+	}
+	return p.ask(p.entrypoints[index].begin, input)
+}
+
+// AskPartial is Ask for a query that is evaluated partially.
+func (p *Policy) AskPartial(query *PartialQuery, input []byte) (*Question, []byte) {
+	if !query.known {
+		return nil, nil
+	}
+	asked, answer := p.ask(query.entry.begin, input)
+	if asked != nil {
+		asked.partial = true
+	}
+	return asked, answer
+}
+
+func (p *Policy) ask(begin digest, input []byte) (asked *Question, answer []byte) {
 	defer func() {
 		if recover() != nil {
 			asked, answer = nil, nil
 		}
 	}()
-	if p.answers == nil || index < 0 || index >= len(p.entrypoints) || len(input) > longestAsked || !p.answers.wanted() {
+	if len(input) > longestAsked || !p.answers.wanted() {
 		return nil, nil
 	}
-	asked = &Question{answers: p.answers, begin: p.answers.begins[index], text: input}
-	asked.places.parts = make([]place, p.answers.parts)
+	asked = &Question{answers: p.answers, begin: begin, text: input}
+	asked.places.parts = make([]place, p.answers.layout.parts)
 	asked.places.members = make([]memberPlace, 0, usualMembers)
-	parser := jsonParser{text: input, known: p.inputs, places: &asked.places, inside: p.answers.root}
+	parser := jsonParser{text: input, known: p.inputs, places: &asked.places, inside: p.answers.layout.root}
 	if _, err := parser.whole(); err != nil || asked.places.parts[0].kind != object {
 		return nil, nil
 	}
@@ -149,7 +171,7 @@ func (q *Question) watching(input ast.Value, text []byte) ast.Value {
 		q.lost = true
 		return input
 	}
-	return watch(q, outermost, q.answers.root)
+	return watch(q, outermost, q.answers.layout.root)
 }
 
 // remember keeps the answer of the evaluation that read what was watched.

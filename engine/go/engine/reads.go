@@ -21,21 +21,29 @@ type mention struct {
 	members map[string]*mention
 }
 
-// layoutOf returns the outermost part of inputs, and the number of all parts. It is nil if answers can't be remembered by what
-// was read: a rule uses the input as a whole or replaces a part of it, or calls a builtin that isn't known to be pure.
-func layoutOf(compiler *ast.Compiler, entrypoints []string, more *mention) (*part, int) {
-	root := more
-	for rule := range reachable(compiler, entrypoints) {
+// layout is what is known of the inputs of a policy.
+type layout struct {
+	root  *part
+	parts int
+	rules map[*ast.Rule]struct{} // those that read the inputs so
+}
+
+// layoutOf returns the layout of the rules that the entrypoints reach. It is nil if answers can't be remembered by what was
+// read: a rule uses the input as a whole or replaces a part of it, or calls a builtin that isn't known to be pure. What the
+// rules mentioned before they were changed counts, too.
+func layoutOf(compiler *ast.Compiler, entrypoints []string, before *mention) *layout {
+	made := &layout{rules: reachable(compiler, entrypoints)}
+	for rule := range made.rules {
 		if !everyCall(rule, isPureCall) || replacesInput(rule) {
-			return nil, 0
+			return nil
 		}
-		root.noteAll(rule)
+		before.noteAll(rule)
 	}
-	if root.whole || root.anyKey {
-		return nil, 0
+	if before.whole || before.anyKey {
+		return nil
 	}
-	count := 0
-	return root.part(&count), count
+	made.root = before.part(&made.parts)
+	return made
 }
 
 // mentions notes every reference to the input in the rules that the entrypoints reach.

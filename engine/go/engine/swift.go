@@ -60,15 +60,33 @@ func everyCall(rule *ast.Rule, passes func(operator ast.Value, operands []*ast.T
 // reachable returns the rules that the entrypoints refer to, directly or through others. For a reference with a variable
 // OPA's graph has an edge to every rule that it may select.
 func reachable(compiler *ast.Compiler, entrypoints []string) map[*ast.Rule]struct{} {
-	found := map[*ast.Rule]struct{}{}
 	var open []*ast.Rule
 	for _, entrypoint := range entrypoints {
 		ref, err := ast.ParseRef(entrypoint)
 		if err != nil {
 			continue // compiling the query reports the problem
 		}
-		open = append(open, compiler.GetRulesDynamicWithOpts(ref, ast.RulesOptions{IncludeHiddenModules: true})...)
+		open = append(open, rulesAt(compiler, ref)...)
 	}
+	return closure(compiler, open)
+}
+
+// reachedBy returns the rules that a query refers to, directly or through others.
+func reachedBy(compiler *ast.Compiler, query ast.Body) map[*ast.Rule]struct{} {
+	var open []*ast.Rule
+	ast.WalkRefs(query, func(ref ast.Ref) bool {
+		open = append(open, rulesAt(compiler, ref)...)
+		return false
+	})
+	return closure(compiler, open)
+}
+
+func rulesAt(compiler *ast.Compiler, ref ast.Ref) []*ast.Rule {
+	return compiler.GetRulesDynamicWithOpts(ref, ast.RulesOptions{IncludeHiddenModules: true})
+}
+
+func closure(compiler *ast.Compiler, open []*ast.Rule) map[*ast.Rule]struct{} {
+	found := map[*ast.Rule]struct{}{}
 	for len(open) > 0 {
 		rule := open[len(open)-1]
 		open = open[:len(open)-1]

@@ -48,6 +48,9 @@ func (w *watched) Get(key *ast.Term) *ast.Term {
 		return w.all().Get(key)
 	}
 	if inner := w.inner[string(name)]; inner != nil {
+		if w.asked.partial {
+			w.asked.note(reading{aspect: ofKind, part: w.part.members[string(name)].index})
+		}
 		return inner
 	}
 	if inner := w.part.members[string(name)]; inner != nil {

@@ -218,44 +218,23 @@ func tabard_evaluate(
 		return
 	}
 	text, index := borrowed(input, length), int(entrypoint)
-	active.pool.asked.Add(1)
-	asked, known := active.policy.Ask(index, text)
-	if known != nil {
-		active.pool.leave()
-		active.pool.remembered.Add(1)
-		giveResult(out, &engine.Result{JSON: known})
-		return
-	}
 	limits := engine.Limits{Deadline: now.Add(time.Duration(deadlineNS)), HeapLimit: active.pool.heapLimit}
-	hold := time.Duration(holdNS)
-	if hold > 0 && len(text) <= engine.MaxHeldInput && active.mayHold(now) {
-		held, used := limits, threadTime()
-		held.Hold = now.Add(hold)
-		result, err := active.policy.Evaluate(index, text, held, &engine.Ticket{}, asked)
-		active.held(now, used)
-		if err == nil {
-			active.pool.leave()
-			giveResult(out, &result)
-			return
-		}
-		hold = 0
-	}
-	kept := bytes.Clone(text)
-	job := start(active, limits, uint64(mailbox), hold > 0, func(ticket *engine.Ticket) engine.Result {
-		result, _ := active.policy.Evaluate(index, kept, limits, ticket, asked)
-		return result
-	})
-	answer(job, hold, out)
+	asked, known := active.policy.Ask(index, text)
+	active.work(now, limits, text, time.Duration(holdNS), uint64(mailbox), known, out,
+		func(text []byte, limits engine.Limits, ticket *engine.Ticket) (engine.Result, error) {
+			return active.policy.Evaluate(index, text, limits, ticket, asked)
+		})
 }
 
 // tabard_query reads a JSON object {kind, query, unknowns, mode, names}: kind "partial" evaluates query partially, leaving the
-// unknowns open; kind "explain" evaluates and traces the rule that query names; kind "show" evaluates the expression query,
-// in which names are short names of references. It always returns a ticket.
+// unknowns open; kind "residual" does so and only counts what remains; kind "explain" evaluates and traces the rule that query
+// names; kind "show" evaluates the expression query, in which names are short names of references. It returns a ticket; kind
+// "residual" returns within holdNS, with the result or with a ticket.
 //
 //export tabard_query
 func tabard_query(
 	handle C.uint64_t, request *C.char, length C.int64_t, input *C.char, inputLength C.int64_t,
-	deadlineNS C.int64_t, mailbox C.uint64_t, out *C.tabard_outcome,
+	deadlineNS C.int64_t, holdNS C.int64_t, mailbox C.uint64_t, out *C.tabard_outcome,
 ) {
 	defer guard(out)
 	now := time.Now()
@@ -266,7 +245,7 @@ func tabard_query(
 		Mode     string            `json:"mode"`
 		Names    map[string]string `json:"names"`
 	}
-	if err := json.Unmarshal(bytesOf(request, length), &wanted); err != nil {
+	if err := json.Unmarshal(borrowed(request, length), &wanted); err != nil {
 		giveResult(out, &engine.Result{Failure: &engine.Failure{Code: engine.CodeInvalidQuery, Message: err.Error()}})
 		return
 	}
@@ -275,8 +254,23 @@ func tabard_query(
 		giveResult(out, &engine.Result{Failure: failure})
 		return
 	}
-	text := bytesOf(input, inputLength)
 	limits := engine.Limits{Deadline: now.Add(time.Duration(deadlineNS)), HeapLimit: active.pool.heapLimit}
+	if wanted.Kind == "residual" {
+		query, failure := active.policy.Prepare(wanted.Query, wanted.Unknowns)
+		if failure != nil {
+			active.pool.leave()
+			giveResult(out, &engine.Result{Failure: failure})
+			return
+		}
+		text := borrowed(input, inputLength)
+		asked, known := active.policy.AskPartial(query, text)
+		active.work(now, limits, text, time.Duration(holdNS), uint64(mailbox), known, out,
+			func(text []byte, limits engine.Limits, ticket *engine.Ticket) (engine.Result, error) {
+				return active.policy.Residual(query, text, limits, ticket, asked)
+			})
+		return
+	}
+	text := bytesOf(input, inputLength)
 	job := start(active, limits, uint64(mailbox), false, func(ticket *engine.Ticket) engine.Result {
 		switch wanted.Kind {
 		case "explain":
@@ -284,9 +278,46 @@ func tabard_query(
 		case "show":
 			return active.policy.Show(wanted.Query, wanted.Names, text, limits, ticket)
 		}
-		return active.policy.Partial(wanted.Query, text, wanted.Unknowns, limits, ticket)
+		query, failure := active.policy.Prepare(wanted.Query, wanted.Unknowns)
+		if failure != nil {
+			return engine.Result{Failure: failure}
+		}
+		return active.policy.Partial(query, text, limits, ticket)
 	})
 	answer(job, 0, out)
+}
+
+// work gives a remembered answer, or evaluates: on the caller's thread if the result comes within hold, else on a goroutine.
+// The caller has a place in flight.
+func (a *activePolicy) work(
+	now time.Time, limits engine.Limits, text []byte, hold time.Duration, mailbox uint64, known []byte, out *C.tabard_outcome,
+	evaluate func([]byte, engine.Limits, *engine.Ticket) (engine.Result, error),
+) {
+	a.pool.asked.Add(1)
+	if known != nil {
+		a.pool.leave()
+		a.pool.remembered.Add(1)
+		giveResult(out, &engine.Result{JSON: known})
+		return
+	}
+	if hold > 0 && len(text) <= engine.MaxHeldInput && a.mayHold(now) {
+		held, used := limits, threadTime()
+		held.Hold = now.Add(hold)
+		result, err := evaluate(text, held, &engine.Ticket{})
+		a.held(now, used)
+		if err == nil {
+			a.pool.leave()
+			giveResult(out, &result)
+			return
+		}
+		hold = 0
+	}
+	kept := bytes.Clone(text)
+	job := start(a, limits, mailbox, hold > 0, func(ticket *engine.Ticket) engine.Result {
+		result, _ := evaluate(kept, limits, ticket)
+		return result
+	})
+	answer(job, hold, out)
 }
 
 // answer fills the outcome with the job's result, if it is done within hold, and with its ticket otherwise.

@@ -11,7 +11,7 @@ from tabard_sidecar.facts import FactKind
 from tabard_sidecar.model import Operation, PolicyDecision, Reason
 from tabard_sidecar.policy.breaker import Breaker
 from tabard_sidecar.policy.engines.provider import Active, EvaluationFailedError, Evaluator
-from tabard_sidecar.policy.offers import DENY_QUERY, GRANT_QUERY, possible, unconditional
+from tabard_sidecar.policy.offers import DENY_QUERY, GRANT_QUERY
 from tabard_sidecar.reasons import ReasonCode
 from tabard_sidecar.util.malformed import MALFORMED
 
@@ -147,9 +147,9 @@ class PolicyLease:
         if not deadline:
             return False
         try:
-            if not possible(await evaluator.partial(GRANT_QUERY, input_json, deadline)):
+            if not (await evaluator.residual(GRANT_QUERY, input_json, deadline)).possible:
                 return False
-            return not unconditional(await evaluator.partial(DENY_QUERY, input_json, deadline))
+            return not (await evaluator.residual(DENY_QUERY, input_json, deadline)).unconditional
         except EvaluationFailedError as error:
             self._count(error)
             return False

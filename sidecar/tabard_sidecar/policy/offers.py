@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from tabard_sidecar.policy.loading.ast import constant
 from tabard_sidecar.policy.values import Json
 
@@ -9,18 +11,20 @@ GRANT_QUERY = "data.policy[_].grant[_]"
 DENY_QUERY = "data.policy[_].deny[_]"
 
 
-def possible(result: Json) -> bool:
-    """Tell whether the query of a partial result can be true for some value of the unknowns."""
-    return bool(_queries(result))
+class Residual(NamedTuple):
+    """What remains of a query: whether it can be true for some value of the unknowns, and whether it is for every one."""
+
+    possible: bool
+    unconditional: bool
 
 
-def unconditional(result: Json) -> bool:
-    """Tell whether the query is true for every value of the unknowns."""
-    return any(all(_binds(expression) for expression in query) for query in _queries(result))
-
-
-def _queries(result: Json) -> list[list[Json]]:
-    return (result.get("queries") if isinstance(result, dict) else None) or []
+def residual_of(result: Json) -> Residual:
+    """Return what OPA's partial result says; engine/go/engine/partial.go does the same."""
+    queries = (result.get("queries") if isinstance(result, dict) else None) or []
+    return Residual(
+        possible=bool(queries),
+        unconditional=any(all(_binds(expression) for expression in query) for query in queries),
+    )
 
 
 def _binds(expression: Json) -> bool:

@@ -1,7 +1,8 @@
-"""The example policies, with and without remembering: both always give the same answer."""
+"""The example policies, with and without remembering: both always give the same answer, and offer the same tools."""
 
 from __future__ import annotations
 
+import asyncio
 import copy
 import json
 from functools import cache
@@ -15,6 +16,7 @@ from tabard_sidecar.policy.catalogue import load_catalogue
 from tabard_sidecar.policy.loading.compiling import CompileOptions, compile_policy
 from tabard_sidecar.policy.loading.offered import Offers
 from tabard_sidecar.policy.loading.sources import load_source
+from tabard_sidecar.policy.offers import DENY_QUERY, GRANT_QUERY, residual_of
 from tabard_sidecar.policy.resources import ENTRYPOINT
 
 from tests.support.policy import REPOSITORY
@@ -112,6 +114,40 @@ def test_remembered_answers_equal_evaluating(name, data):
         documents.append(data.draw(changes(data.draw(st.sampled_from(documents)))))
     for one in documents:
         assert answer(remembers, one) == answer(plain, one), one
+
+
+async def what_remains(policy, document, query):
+    """Return what remains of a query as the engine tells it, and as OPA's partial result says."""
+    text, unknowns = json.dumps(document).encode(), ["input.tool.arguments"]
+    try:
+        found = await policy.decision.residual(query, text, unknowns, deadline_seconds=20)
+        result = await policy.decision.partial(query, text, unknowns, deadline_seconds=20)
+    except EvaluationError as error:
+        return (error.code, error.file, error.row), None
+    return (found.queries > 0, found.unconditional), tuple(residual_of(result))
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+@given(data=st.data())
+@settings(max_examples=15, deadline=None)
+def test_what_remains_for_a_tool(name, data):
+    """Both policies say the same of a tool whose arguments aren't known, and the same as OPA's partial result."""
+    _, plain, remembers, tools = example_of(name)
+    tool, spec = data.draw(st.sampled_from(tools))
+    asked = sample_call(tool, spec)
+    del asked["arguments"]
+    documents = [sample_input("filter_tools", 1700000000.0, task={"purpose": "refunds"}, tool=asked)]
+    for _ in range(4):
+        documents.append(data.draw(changes(data.draw(st.sampled_from(documents)))))
+
+    async def ask():
+        for document in documents:
+            for query in (GRANT_QUERY, DENY_QUERY):
+                wanted, said = await what_remains(plain, document, query)
+                assert said in {wanted, None}, document
+                assert await what_remains(remembers, document, query) == (wanted, said), document
+
+    asyncio.run(ask())
 
 
 @pytest.mark.parametrize("name", EXAMPLES)

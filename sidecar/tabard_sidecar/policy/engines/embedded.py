@@ -12,6 +12,7 @@ from tabard_opa import Engine, EngineError, EvaluationError, Policy
 from tabard_sidecar.policy.engines.provider import Active, EvaluationFailedError, load_took_too_long
 from tabard_sidecar.policy.loading.compiling import Compiled, CompileOptions, compile_policy, read_policy
 from tabard_sidecar.policy.loading.sources import fingerprint
+from tabard_sidecar.policy.offers import Residual
 from tabard_sidecar.policy.resources import ENTRYPOINT, MASK
 from tabard_sidecar.policy.values import Json
 from tabard_sidecar.util.detached import Detached, StuckError
@@ -29,14 +30,15 @@ class EmbeddedEvaluator:
         """Return ``data.tabard.decision``."""
         return await _evaluate(self.compiled.decision, ENTRYPOINT, input_json, deadline_seconds)
 
-    async def partial(self, query: str, input_json: bytes, deadline_seconds: float) -> Json:
-        """Return the partial result."""
+    async def residual(self, query: str, input_json: bytes, deadline_seconds: float) -> Residual:
+        """Return what remains of a query."""
         try:
-            return await self.compiled.decision.partial(
+            found = await self.compiled.decision.residual(
                 query, input_json, UNKNOWNS, deadline_seconds=deadline_seconds
             )
         except EvaluationError as error:
             raise _failed(error) from error
+        return Residual(possible=found.queries > 0, unconditional=found.unconditional)
 
     @property
     def masks_records(self) -> bool:

@@ -9,6 +9,7 @@ from typing import Protocol
 
 from tabard_sidecar.policy.composer import Composer
 from tabard_sidecar.policy.loading.rules import RuleIndex
+from tabard_sidecar.policy.offers import Residual
 from tabard_sidecar.policy.problems import PolicyBrokenError, PolicyProblem
 from tabard_sidecar.policy.values import Json
 from tabard_sidecar.util.detached import StuckError
@@ -63,8 +64,8 @@ class Evaluator(Protocol):
         """
         ...
 
-    async def partial(self, query: str, input_json: bytes, deadline_seconds: float) -> Json:
-        """Return OPA's partial result for ``query`` with ``input.tool.arguments`` unknown.
+    async def residual(self, query: str, input_json: bytes, deadline_seconds: float) -> Residual:
+        """Return what remains of ``query`` if it is evaluated with ``input.tool.arguments`` unknown.
 
         Raises:
             EvaluationFailedError: there is no result.

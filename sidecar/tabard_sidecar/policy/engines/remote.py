@@ -23,6 +23,7 @@ from tabard_sidecar.policy.engines.provider import Active, EvaluationFailedError
 from tabard_sidecar.policy.loading.ast import Node, package_path, rules
 from tabard_sidecar.policy.loading.compiling import CompileOptions, compile_policy, parse_modules
 from tabard_sidecar.policy.loading.reading import MAX_FILES
+from tabard_sidecar.policy.offers import Residual, residual_of
 from tabard_sidecar.policy.problems import PolicyBrokenError, PolicyProblem
 from tabard_sidecar.policy.resources import library
 from tabard_sidecar.policy.values import Json
@@ -57,12 +58,12 @@ class RemoteEvaluator:
         """Return ``data.tabard.decision``; a missing result is ``null``, which denies."""
         return json.dumps(await self._data("/v1/data/tabard/decision", input_json, deadline_seconds)).encode()
 
-    async def partial(self, query: str, input_json: bytes, deadline_seconds: float) -> Json:
-        """Return the partial result."""
+    async def residual(self, query: str, input_json: bytes, deadline_seconds: float) -> Residual:
+        """Return what remains of a query."""
         head = json.dumps({"query": query, "unknowns": ["input.tool.arguments"], "input": None}).encode()
         body = head.removesuffix(b"null}") + input_json + b"}"
         answer = await self._client.post("/v1/compile", body, deadline_seconds)
-        return answer.get("result") or {}
+        return residual_of(answer.get("result") or {})
 
     async def mask(self, record_json: bytes, deadline_seconds: float) -> Json:
         """Return ``data.system.log.mask``."""
