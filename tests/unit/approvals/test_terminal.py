@@ -10,11 +10,12 @@ import sys
 from contextlib import suppress
 
 import jwt
+import tabard
 from tabard_sidecar.cli import main
 from tabard_sidecar.identity import create_local_key
 
 from testbed.world import PERSON
-from tests.support.asking import HUGE, LARGE, asked, waiting
+from tests.support.asking import HUGE, LARGE, asked, poll, waiting
 
 
 async def test_at_a_terminal(zone):
@@ -30,6 +31,25 @@ async def test_at_a_terminal(zone):
         assert '"cents": 20000' in seen
         assert "Approve exactly this call? [y/N]" in seen
         assert status in seen
+
+
+async def test_a_list_at_a_terminal(zone):
+    """Every call of it is shown, and only a yes approves all but those that the person denies."""
+    task = await zone.start_task()
+    decisions = await task.batch([tabard.ToolCall("pay", LARGE | {"cents": 20_000 + n}) for n in range(3)])
+    (first, odd, _) = [decision.approvals[0] for decision in decisions]
+    arguments = ["approvals", "approve", first.group_id, "--operator", zone.operator()]
+    arguments += ["--deny", odd.approval_id]
+    for answer, code, status in (("n", 1, "nothing was decided"), ("y", 0, "approved")):
+        seen, exit_code = await asyncio.to_thread(
+            at_terminal, arguments, answer, {"TABARD_APPROVER_TOKEN": zone.approver()}
+        )
+        assert exit_code == code
+        assert [f'"cents": {20_000 + number}' in seen for number in range(3)] == [True] * 3
+        assert "Approve 2 of these calls and deny 1? [y/N]" in seen
+        assert status in seen
+    assert len(await poll(zone, first)) > 0
+    assert await poll(zone, odd) == ""
 
 
 def at_terminal(arguments, answer, environment):
