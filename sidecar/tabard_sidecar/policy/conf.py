@@ -116,7 +116,7 @@ class PolicyConfig(BaseModel):
         default=0.25, gt=0, le=10, description="Longest time one evaluation may take; longer denies."
     )
     poll_seconds: float = Field(
-        default=0.5, ge=0.05, le=3600, description="Interval between two checks of the source for changes."
+        default=1.0, ge=0.05, le=3600, description="Interval between two checks of the source for changes."
     )
     quiet_seconds: float = Field(
         default=0.2, ge=0, le=60, description="How long the source must be unchanged before it is loaded."

@@ -15,6 +15,7 @@ from tabard_sidecar.policy.lease import PolicyLease, SharedPolicy, mask
 from tabard_sidecar.policy.loading.rules import RuleIndex
 from tabard_sidecar.policy.problems import PolicyBrokenError, PolicyProblem
 from tabard_sidecar.policy.status import PolicyState, PolicyStatus
+from tabard_sidecar.util.ticks import tick
 
 StatusListener = Callable[[PolicyStatus], None]
 
@@ -172,8 +173,10 @@ class Runtime:
 
     async def _fingerprint(self) -> object:
         """Return a value that changes whenever the policy's source or the companion's does."""
-        companion = None if self._companion is None else await self._companion.fingerprint()
-        return await self._provider.fingerprint(), companion
+        if self._companion is None:
+            return await self._provider.fingerprint()
+        # Both at once: each answer of a thread wakes the loop.
+        return tuple(await asyncio.gather(self._provider.fingerprint(), self._companion.fingerprint()))
 
     def _require_active(self) -> SharedPolicy:
         if self._active is None:
@@ -216,7 +219,7 @@ class Runtime:
         """Tell the listener when evaluation was shortened, paused or got stuck, or went on."""
         told = self._pressure()
         while True:
-            await asyncio.sleep(_WATCH_SECONDS)
+            await tick(_WATCH_SECONDS)
             pressure = self._pressure()
             if pressure != told:
                 told = pressure
@@ -229,7 +232,7 @@ class Runtime:
 
     async def _follow(self) -> None:
         while True:
-            await asyncio.sleep(self._config.poll_seconds)
+            await tick(self._config.poll_seconds)
             seen = await self._fingerprint()
             if seen == self._seen:
                 continue

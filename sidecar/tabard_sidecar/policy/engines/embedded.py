@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 from tabard_opa import Engine, EngineError, EvaluationError, Policy
 
 from tabard_sidecar.policy.engines.provider import Active, EvaluationFailedError, load_took_too_long
+from tabard_sidecar.policy.engines.stuck import StuckCount
 from tabard_sidecar.policy.loading.compiling import Compiled, CompileOptions, compile_policy, read_policy
 from tabard_sidecar.policy.loading.sources import fingerprint
 from tabard_sidecar.policy.offers import Residual
@@ -21,17 +23,25 @@ UNKNOWNS = ("input.tool.arguments",)
 
 
 class EmbeddedEvaluator:
-    """Evaluates a policy that is compiled into this process: ``compiled``."""
+    """Evaluates a policy that is compiled into this process.
 
-    def __init__(self, compiled: Compiled) -> None:
+    Args:
+        compiled: the policy.
+        began: is told the deadline in seconds of each evaluation that begins.
+    """
+
+    def __init__(self, compiled: Compiled, began: Callable[[float], None] = lambda _: None) -> None:
         self.compiled = compiled
+        self._began = began
 
     async def decision(self, input_json: bytes, deadline_seconds: float) -> bytes:
         """Return ``data.tabard.decision``."""
+        self._began(deadline_seconds)
         return await _evaluate(self.compiled.decision, ENTRYPOINT, input_json, deadline_seconds)
 
     async def residual(self, query: str, input_json: bytes, deadline_seconds: float) -> Residual:
         """Return what remains of a query."""
+        self._began(deadline_seconds)
         try:
             found = await self.compiled.decision.residual(
                 query, input_json, UNKNOWNS, deadline_seconds=deadline_seconds
@@ -49,6 +59,7 @@ class EmbeddedEvaluator:
         """Return ``data.system.log.mask``."""
         if self.compiled.mask is None:
             return None
+        self._began(deadline_seconds)
         return json.loads(await _evaluate(self.compiled.mask, MASK, record_json, deadline_seconds))
 
     def close(self) -> None:
@@ -97,6 +108,7 @@ class FileProvider:
         self._options = options
         self._load_seconds = load_seconds
         self._trusted = trusted
+        self._stuck = StuckCount(engine)
         self._looking = Detached("looking for changes of the policy", places=1, often=True)
         self._loading = Detached("loading the policy")
 
@@ -114,6 +126,9 @@ class FileProvider:
             return await self._loading.run(self.load_blocking, self._load_seconds, lambda late: late.close())
         except StuckError as error:
             raise load_took_too_long(str(self._path), error, time.process_time() - busy) from error
+        finally:
+            # Checking a policy evaluates parts of it.
+            self._stuck.began(0)
 
     def load_blocking(self) -> Active:
         """Read, check and compile.
@@ -125,15 +140,12 @@ class FileProvider:
         compiled = compile_policy(self._engine, source.modules, source.data, self._options, source.tests)
         # From now on a process serves that a later policy must not take down; before, it only wouldn't start.
         self._options = replace(self._options, apart=True)
-        return Active(EmbeddedEvaluator(compiled), source.revision, compiled.rules, compiled.warnings)
+        evaluator = EmbeddedEvaluator(compiled, self._stuck.began)
+        return Active(evaluator, source.revision, compiled.rules, compiled.warnings)
 
     def stuck(self) -> tuple[int, int]:
         """Return what the engine counts; a closed one evaluates nothing."""
-        try:
-            stats = self._engine.stats()
-        except EngineError:
-            return 0, 0
-        return stats.stuck, stats.ever_stuck
+        return self._stuck.read()
 
     async def close(self) -> None:
         """Do nothing: the provider holds no resources."""
