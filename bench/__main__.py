@@ -6,7 +6,17 @@ import argparse
 import importlib
 import sys
 
-BENCHMARKS = ("engine", "authorize", "state", "health", "credentials", "kubernetes", "sizing", "policy")
+BENCHMARKS = (
+    "engine",
+    "authorize",
+    "state",
+    "health",
+    "credentials",
+    "kubernetes",
+    "sizing",
+    "policy",
+    "remembered",
+)
 
 
 def main() -> int:

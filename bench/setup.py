@@ -8,10 +8,11 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import tabard
 from tabard.authz.v1 import authorization_service_pb2 as authorization_pb
@@ -80,16 +81,16 @@ def authorize_request(grant: str, number: int = 0) -> authorization_pb.Authorize
 
 
 @contextmanager
-def running(*, shadow: bool = False) -> Iterator[Bench]:
+def running(*, shadow: bool = False, overrides: Mapping[str, Any] | None = None) -> Iterator[Bench]:
     """Start the world with the first workload, which starts the task, and the measured one.
 
-    With ``shadow`` the sidecars try a candidate, which is the same policy.
+    With ``shadow`` the sidecars try a candidate, which is the same policy. ``overrides`` are values of their configuration.
     """
     folder = Path(tempfile.mkdtemp(prefix="tbb", dir="/tmp"))
     loop = asyncio.new_event_loop()
     candidate = folder / "candidate"
-    overrides = {"policy.shadow": {"path": str(candidate)}} if shadow else {}
-    world = World(folder, workloads=(WORKLOADS[0], MEASURED), overrides=overrides)
+    values = dict(overrides or {}) | ({"policy.shadow": {"path": str(candidate)}} if shadow else {})
+    world = World(folder, workloads=(WORKLOADS[0], MEASURED), overrides=values)
     try:
         world.prepare()
         _allow_depth(world, 12)

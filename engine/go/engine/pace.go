@@ -4,7 +4,7 @@ const (
 	paceWindow  = 64   // questions after which it is judged whether asking pays
 	paceWorth   = 8    // it does if one of so many was answered
 	shortestOff = 128  // evaluations without asking, the first time
-	longestOff  = 8192 // and at most
+	longestOff  = 1024 // and at most
 )
 
 // pace decides which evaluations ask for a remembered answer. Some policies read what differs in every call, such as the time;

@@ -77,7 +77,7 @@ type Question struct {
 	// partial: an unknown in a part is read only if there is that part. Otherwise what isn't in a part is undefined, with or
 	// without the part.
 	partial bool
-	scratch  []byte
+	scratch []byte
 }
 
 // Ask returns the question that an input of an entrypoint is, and the remembered answer, if there is one. The question is nil if
