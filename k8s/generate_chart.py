@@ -81,7 +81,7 @@ def _files() -> dict[Path, str]:
         / "policies.yaml": f"{_HEAD}{{{{- if .Values.admissionPolicies.enabled }}}}\n{_CONFIG}{policies}{{{{- end }}}}\n",
         CHART
         / "templates"
-        / "doctor-rules.yaml": f"{_HEAD}{{{{- if .Values.doctor.enabled }}}}\n{doctor}{{{{- end }}}}\n",
+        / "doctor-rules.yaml": f"{_HEAD}{{{{- if (.Values.doctor).enabled }}}}\n{doctor}{{{{- end }}}}\n",
         CHART / "values.schema.json": json.dumps(_schema(), indent=2) + "\n",
     }
 
