@@ -1,4 +1,4 @@
-"""What an agent finds in the network that it shares with its sidecar: one port, and nothing of anyone's work behind it."""
+"""An agent finds one port in the network that it shares with its sidecar, and nothing of anyone's work behind it."""
 
 from __future__ import annotations
 
