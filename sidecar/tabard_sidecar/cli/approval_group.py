@@ -24,7 +24,7 @@ from tabard_sidecar.cli.approval_prompt import (
     summary,
     verified_lines,
 )
-from tabard_sidecar.cli.argument_totals import Total, same_in_all, totals
+from tabard_sidecar.cli.argument_totals import Total, Totals, same_in_all, totals
 from tabard_sidecar.cli.framing import Screen, quoted, screen
 from tabard_sidecar.cli.terminal import echo, moment, style
 from tabard_sidecar.util.visible import visible_json
@@ -60,7 +60,7 @@ def describe_group(group_id: str, rows: Sequence[_Row]) -> _Row:
         "waiting": len(waiting(rows)),
         "approvals": list(rows),
         "totals": [
-            {"tool": tool, "server": server, "arguments": [asdict(one) for one in _totals(calls)]}
+            {"tool": tool, "server": server, **asdict(_totals(calls))}
             for (tool, server), calls in _by_tool(rows).items()
         ],
     }
@@ -144,7 +144,7 @@ def _call_lines(rows: Sequence[_Row], where: Screen) -> Iterator[str]:
     numbers = {row["approval_id"]: number for number, row in enumerate(rows, 1)}
     for (tool, server), calls in _by_tool(rows).items():
         same = same_in_all([row["arguments"] for row in calls]) if len(calls) > 1 else []
-        lines = [f"tool      {quoted(tool)}", *([f"server    {quoted(server)}"] if server else [])]
+        lines = _tool(tool, server)
         if same:
             lines.append(f"the same in each of these {len(calls)} calls")
             lines += json_lines({name: calls[0]["arguments"][name] for name in same})
@@ -162,25 +162,39 @@ def _call_lines(rows: Sequence[_Row], where: Screen) -> Iterator[str]:
 def _total_lines(rows: Sequence[_Row], where: Screen) -> Iterator[str]:
     """Yield what Tabard has counted. Names of arguments are the agent's words."""
     numbers = {row["approval_id"]: number for number, row in enumerate(rows, 1)}
-    for (tool, _), calls in _by_tool(rows).items():
+    for (tool, server), calls in _by_tool(rows).items():
         if len(calls) == 1:
             continue
         yield style("Counted by Tabard", bold=True) + f": {len(calls)} calls, names are the agent's"
         of_tool = [numbers[row["approval_id"]] for row in calls]
-        lines = [f"tool      {quoted(tool)}", *(_total(one, of_tool) for one in _totals(calls))]
+        counted = _totals(calls)
+        lines = [*_tool(tool, server), *(_total(one, of_tool) for one in counted.arguments)]
+        if counted.left_out:
+            lines.append(f"  {counted.left_out} more argument(s) aren't counted: read every call")
         yield from where.foreign("agent", lines, AGENT_COLOUR)
+
+
+def _tool(tool: str, server: str) -> list[str]:
+    return [f"tool      {quoted(tool)}", *([f"server    {quoted(server)}"] if server else [])]
 
 
 def _total(one: Total, numbers: Sequence[int]) -> str:
     values = f"{one.different} different value(s) in {one.calls} call(s)"
-    if one.total is not None:
-        values = f"sum {one.total}, from {one.least} to {one.most}; {values}"
+    if one.least is not None:
+        total = "too large" if one.total is None else one.total
+        values = f"sum {total}, from {one.least} to {one.most}; {values}"
+    return f"  {visible_json(json.dumps(one.argument, ensure_ascii=False))}: {values}{_odd(one, numbers)}"
+
+
+def _odd(one: Total, numbers: Sequence[int]) -> str:
+    """Return which calls are alone with their value. If that are most, there is no rule that they break."""
     alone = [numbers[place - 1] for place in one.alone]
-    odd = f"; alone with its value: call {_numbers(alone)}" if alone else ""
-    return f"  {visible_json(json.dumps(one.argument, ensure_ascii=False))}: {values}{odd}"
+    if len(alone) > max(1, len(numbers) // 2):
+        return f"; alone with its value: {len(alone)} calls"
+    return f"; alone with its value: call {_numbers(alone)}" if alone else ""
 
 
-def _totals(rows: Sequence[_Row]) -> list[Total]:
+def _totals(rows: Sequence[_Row]) -> Totals:
     return totals([row["arguments"] for row in rows])
 
 

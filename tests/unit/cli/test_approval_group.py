@@ -1,6 +1,7 @@
 """The calls of a group are shown as one list: in full, what differs apart, counted, and without deceiving."""
 
 import json
+import math
 import re
 
 import pytest
@@ -9,7 +10,13 @@ from hypothesis import strategies as st
 from tabard.arguments import canonical
 from tabard_sidecar.cli.approval_events import _print_events
 from tabard_sidecar.cli.approval_group import by_group, describe_group, digest, group_lines, group_summary
-from tabard_sidecar.cli.argument_totals import same_in_all, totals
+from tabard_sidecar.cli.argument_totals import (
+    MOST_ARGUMENTS,
+    MOST_NAME_CHARACTERS,
+    MOST_NAMES,
+    same_in_all,
+    totals,
+)
 from tabard_sidecar.cli.framing import Screen
 from tabard_sidecar.cli.terminal import unstyled
 
@@ -159,7 +166,7 @@ def test_as_json():
 
 @given(calls=st.lists(_ARGUMENTS, min_size=1, max_size=6))
 def test_totals_are_true_of_any_arguments(calls):
-    for one in totals(calls):
+    for one in totals(calls).arguments:
         values = [call[one.argument] for call in calls if one.argument in call]
         assert one.calls == len(values)
         numbers = [value for value in values if type(value) is int]
@@ -181,5 +188,103 @@ def test_totals_are_true_of_any_arguments(calls):
 
 
 def test_members_of_objects_are_counted_by_their_path():
-    found = {one.argument: one for one in totals([{"o": {"n": 1.5, "k": {}}}, {"o": {"n": 2}}])}
+    found = {one.argument: one for one in totals([{"o": {"n": 1.5, "k": {}}}, {"o": {"n": 2}}]).arguments}
     assert (found["o.n"].total, found["o.k"].calls) == (3.5, 1)
+
+
+def test_a_sum_beyond_all_numbers_is_told():
+    """Two such numbers in arguments don't keep a person from seeing, and so deciding about, a group."""
+    rows = [row(number, arguments={"cents": 1e308, "n": 2.5}) for number in (1, 2)]
+    text = "\n".join(shown(rows, Screen(160)))
+    assert '"cents": sum too large, from 1e+308 to 1e+308; 1 different value(s)' in text
+    assert '"n": sum 5.0' in text
+    (told,) = json.loads(json.dumps(describe_group("group-1", rows), allow_nan=False))["totals"]
+    assert [(one["total"], one["least"]) for one in told["arguments"]] == [(None, 1e308), (5.0, 2.5)]
+
+
+@given(st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=1, max_size=5))
+def test_any_numbers_are_counted(numbers):
+    (one,) = totals([{"n": number} for number in numbers]).arguments
+    assert (one.least, one.most) == (min(numbers), max(numbers))
+    assert one.total is None or one.total == math.fsum(numbers)
+
+
+def test_a_name_with_a_dot_is_not_taken_for_a_path():
+    """No call can give another one company by an argument of such a name."""
+    rows = [row(number, arguments={"to": {"x": "ACME"}}) for number in range(1, 5)]
+    rows += [
+        row(5, arguments={"to": {"x": "EVIL"}}),
+        row(6, arguments={"to": {"x": "ACME"}, "to.x": "EVIL", '"to.x"': "EVIL"}),
+    ]
+    text = "\n".join(shown(rows, Screen(160)))
+    assert '"to.x": 2 different value(s) in 6 call(s); alone with its value: call 5' in text
+    assert r'"\"to.x\"": 1 different value(s) in 1 call(s); alone with its value: call 6' in text
+    assert r'"\"\\\"to.x\\\"\""' in text
+
+
+_NAMES = st.text(st.sampled_from('a."\\…'), max_size=3)
+
+
+@given(st.lists(st.lists(_NAMES, min_size=1, max_size=3), min_size=2, max_size=6))
+def test_different_paths_have_different_names(paths):
+    calls = []
+    for path in paths:
+        value = 1
+        for name in reversed(path):
+            value = {name: value}
+        calls.append(value)
+    names = [one.argument for one in totals(calls).arguments]
+    assert len(set(names)) == len(names) == len({tuple(path) for path in paths})
+
+
+def test_an_argument_that_one_call_alone_has_names_the_call():
+    rows = [row(number, arguments={"to": "A"}) for number in range(1, 5)]
+    rows[2] = row(3, arguments={"to": "A", "bcc": "b@evil.example"})
+    text = "\n".join(shown(rows, Screen(160)))
+    assert '"bcc": 1 different value(s) in 1 call(s); alone with its value: call 3' in text
+    assert '"to": 1 different value(s) in 4 call(s)\n' in text + "\n"
+
+
+def test_several_odd_calls_do_not_hide_each_other():
+    """Up to half of the calls are named; if most are alone, how many are."""
+    rows = [row(number, arguments={"to": "A", "i": min(number, 9)}) for number in range(1, 11)]
+    for number in range(6, 11):
+        rows[number - 1] = row(number, arguments={"to": f"e{number}", "i": min(number, 9)})
+    text = "\n".join(shown(rows, Screen(160)))
+    assert '"to": 6 different value(s) in 10 call(s); alone with its value: call 6, 7, 8, 9, 10' in text
+    assert "9 different value(s) in 10 call(s); alone with its value: 8 calls" in text
+
+
+def test_the_server_of_a_tool_stands_beside_its_counts():
+    rows = [row(number, server=f"s{number % 2}") for number in (1, 2, 3, 4)]
+    lines = shown(rows)
+    counted = [place for place, line in enumerate(lines) if "Counted by Tabard" in line]
+    assert [lines[place + 2].split("▏")[1].strip() for place in counted] == [
+        'server    "s1"',
+        'server    "s0"',
+    ]
+
+
+def test_counts_are_bounded():
+    """Neither many, nor deep, nor long names of arguments let what is counted grow beyond what a person can read."""
+
+    def nested(number):
+        value = {f"{number}-{name}": name for name in range(2000)}
+        for _ in range(40):
+            value = {"n" * 900: value}
+        return value
+
+    calls = [{"to": "A", **nested(number)} for number in (1, 2)]
+    (to, deep) = sorted(totals(calls).arguments, key=lambda one: len(one.argument))
+    assert (to.argument, deep.calls, deep.different) == ("to", 2, 2)
+    assert len(deep.argument) == MOST_NAME_CHARACTERS + 1
+    text = shown([row(number, arguments=call) for number, call in enumerate(calls, 1)])
+    assert sum(map(len, text)) < 3 * len(json.dumps(calls, indent=2))
+    many = [{f"a{name}": name for name in range(2000)} | {"n": number} for number in range(3)]
+    found = totals(many)
+    assert (len(found.arguments), found.left_out) == (MOST_ARGUMENTS, 2001 - MOST_ARGUMENTS)
+    text = "\n".join(shown([row(number, arguments=call) for number, call in enumerate(many, 1)], Screen(160)))
+    assert f"{found.left_out} more argument(s) aren't counted: read every call" in text
+    assert totals([{"a": {"b": {"c": {"d": {"e": {"f": {"g": {"h": {"i": 1}}}}}}}}}] * 2).arguments[
+        0
+    ].argument == (".".join("abcdefgh"[:MOST_NAMES]))
