@@ -18,7 +18,7 @@ from tabard_sidecar.policy.conf import PolicyConfig, ShadowConfig
 from tabard_sidecar.policy.loading.compiling import CompileOptions, compile_policy, read_policy
 from tabard_sidecar.policy.loading.folder import read_folder
 from tabard_sidecar.policy.loading.reading import UnreadableError
-from tabard_sidecar.policy.loading.sources import PolicySource
+from tabard_sidecar.policy.loading.sources import PolicySource, fingerprint
 from tabard_sidecar.policy.problems import PolicyBrokenError
 from tabard_sidecar.shadow.candidate import module_files, read_candidate
 from tabard_sidecar.util.lean import dataclass
@@ -53,6 +53,7 @@ def promote(engine: Engine, config: PolicyConfig, options: CompileOptions, revis
         PromotionError: it can't be done; nothing was changed.
     """
     path, shadow = _folders(config)
+    before = fingerprint(path)
     try:
         candidate = read_candidate(engine, config)
         if candidate.revision != revision:
@@ -64,6 +65,8 @@ def promote(engine: Engine, config: PolicyConfig, options: CompileOptions, revis
         raise PromotionError(f"the candidate can't be used: {error}") from error
     try:
         _check(engine, staged, candidate, options)
+        if fingerprint(path) != before:
+            raise PromotionError(f"{path} changed meanwhile; look at `tabard shadow status` again")
         _exchange(staged, path)
     except BaseException:
         shutil.rmtree(staged, ignore_errors=True)
@@ -101,14 +104,14 @@ def _files(engine: Engine, path: Path, shadow: ShadowConfig) -> dict[str, bytes]
     """Return the files of the policy as it is to be, by their path below its folder.
 
     Raises:
-        PromotionError: two files would have one name.
+        PromotionError: two files would have one name, or a file isn't in its folder.
         PolicyBrokenError: a policy can't be read.
         UnreadableError: a file can't be read.
     """
-    found = read_folder(shadow.path, _any)
+    found = _contents(shadow.path)
     if not shadow.modules:
         return found
-    files = read_folder(path, _any)
+    files = _contents(path)
     for folder, content in ((path, files), (shadow.path, found)):
         modules = read_policy(engine, folder, None).modules
         mine = {_below(folder, file) for file in module_files(engine, modules, shadow.modules)}
@@ -123,6 +126,22 @@ def _files(engine: Engine, path: Path, shadow: ShadowConfig) -> dict[str, bytes]
                 )
             files[name] = found[name]
     return files
+
+
+def _contents(folder: Path) -> dict[str, bytes]:
+    """Return all files of a folder by their path below it.
+
+    Raises:
+        PromotionError: a link leads out of the folder. A copy would no longer follow it, and may be readable by more users.
+        UnreadableError: a file can't be read.
+    """
+    found, top = read_folder(folder, _any), folder.resolve()
+    for name in found:
+        if not (folder / name).resolve().is_relative_to(top):
+            raise PromotionError(
+                f"{folder / name} is a link that leads out of the folder; put the file itself there"
+            )
+    return found
 
 
 def _any(name: str) -> bool:

@@ -233,7 +233,7 @@ async def _main(output: BinaryIO) -> None:
     await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
     try:
         _, order = await read_given(reader)
-        with Engine() as engine:
+        with Engine(memory_limit_bytes=MAX_MEMORY_BYTES) as engine:
             await Worker(Settings.model_validate_json(order), engine, output).run(reader)
     except asyncio.IncompleteReadError:
         return

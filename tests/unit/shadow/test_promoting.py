@@ -14,6 +14,7 @@ from tabard_opa import Engine
 from tabard_sidecar.policy.conf import PolicyConfig, ShadowConfig
 from tabard_sidecar.policy.loading.compiling import CompileOptions
 from tabard_sidecar.policy.loading.sources import load_source
+from tabard_sidecar.shadow import promoting
 from tabard_sidecar.shadow.promoting import PromotionError, promote
 
 from tests.support.waiting import eventually
@@ -95,6 +96,48 @@ def test_the_last_check_refuses_what_cannot_be_served(folder):
         promote(engine, config, CompileOptions(), revision)
     assert sorted(one.name for one in folder.iterdir()) == ["candidate", "policy"]
     assert (folder / "policy" / "desk.rego").read_text() == LIVE
+
+
+def _folders(folder):
+    """Make a policy and a candidate; return the configuration and the candidate's revision."""
+    for name, text in (("policy", LIVE), ("candidate", STRICT)):
+        (folder / name).mkdir()
+        (folder / name / "desk.rego").write_text(text)
+    config = PolicyConfig(path=folder / "policy", shadow=ShadowConfig(path=folder / "candidate"))
+    return config, load_source(folder / "candidate").revision
+
+
+def test_a_change_of_the_policy_meanwhile_is_not_lost(folder, monkeypatch):
+    """Someone denies something urgently while the candidate is checked: the candidate doesn't undo that."""
+    config, revision = _folders(folder)
+    checking, urgent = promoting._check, LIVE + "\n# urgent\n"
+
+    def check(*arguments):
+        checking(*arguments)
+        (folder / "policy" / "desk.rego").write_text(urgent)
+
+    monkeypatch.setattr(promoting, "_check", check)
+    with Engine() as engine, pytest.raises(PromotionError, match="changed meanwhile"):
+        promote(engine, config, CompileOptions(), revision)
+    assert sorted(one.name for one in folder.iterdir()) == ["candidate", "policy"]
+    assert (folder / "policy" / "desk.rego").read_text() == urgent
+
+
+@pytest.mark.parametrize("name", ["NOTES.md", "data.json"])
+def test_no_copy_is_made_of_what_lies_elsewhere(folder, name):
+    """A link to a key, for example, whose copy others could read. Links within the folder are followed."""
+    config, _ = _folders(folder)
+    secret, candidate = folder / "secret", folder / "candidate"
+    secret.write_text("{}")
+    secret.chmod(0o600)
+    (candidate / name).symlink_to(secret)
+    (candidate / "same.md").symlink_to("desk.rego")
+    with Engine() as engine:
+        with pytest.raises(PromotionError, match=f"{name} is a link that leads out"):
+            promote(engine, config, CompileOptions(), load_source(candidate).revision)
+        (candidate / name).unlink()
+        promote(engine, config, CompileOptions(), load_source(candidate).revision)
+    assert (folder / "policy" / "same.md").read_text() == STRICT
 
 
 async def test_what_something_else_keeps_is_left_alone(trying, folder):
