@@ -65,8 +65,13 @@ def _files() -> dict[Path, str]:
                 "keys_secret": _mark("keys_secret"),
                 "files_secret": _mark("files_secret"),
                 "former_images": _FORMER,
+                "former_secrets": [_mark("former_secrets")],
             },
-            "cluster": {"audience": _mark("audience"), "tokens": {"one": _mark("tokens")}},
+            "cluster": {
+                "audience": _mark("audience"),
+                "tokens": {"one": _mark("tokens")},
+                "former_audiences": [_mark("former_audiences")],
+            },
             "control": {"audience": _mark("control_audience")},
         }
     )
@@ -110,6 +115,9 @@ def _template(document: dict[str, Any]) -> str:
     # Each audience of a mapping in place of its one value.
     audiences = 'values (dig "cluster" "tokens" dict $config) | uniq | sortAlpha'
     text = text.replace(f', "{_mark("tokens")}"', f'{{{{ range {audiences} }}}}, "{{{{ . }}}}"{{{{ end }}}}')
+    for section, key in (("sidecar", "former_secrets"), ("cluster", "former_audiences")):
+        items = f'{{{{ range dig "{section}" "{key}" list $config }}}}, "{{{{ . }}}}"{{{{ end }}}}'
+        text = text.replace(f', "{_mark(key)}"', items)
     files = '{{ with dig "sidecar" "files_secret" "" $config }}, "{{ . }}"{{ end }}'
     text = text.replace(f', "{_mark("files_secret")}"', files)
     for name, (section, default) in sorted(_DEFAULTS.items(), key=lambda item: -len(item[0])):
@@ -145,6 +153,7 @@ def _schema() -> dict[str, Any]:
         ("ControlConfig", "ca_config_map"),
     ):
         definitions[section]["properties"][key]["pattern"] = _SAFE
+    definitions["InjectorClusterConfig"]["properties"]["former_audiences"]["items"]["pattern"] = _SAFE
     former = definitions["SidecarConfig"]["properties"]["former_images"]
     (until,) = former["patternProperties"].values()
     former["patternProperties"] = {_SAFE: until}

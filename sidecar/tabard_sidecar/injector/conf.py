@@ -114,6 +114,12 @@ class SidecarConfig(BaseModel):
         description="Secret of the pod's namespace with files that `tabard.yaml` names below `/var/run/secrets/tabard-files`, "
         "such as `state.redis.password_file`. Then each labelled namespace needs one. Changes are followed without a restart.",
     )
+    former_secrets: tuple[Name, ...] = Field(
+        default=(),
+        max_length=8,
+        description="Former names of `keys_secret` and `files_secret`, which pods from before still mount. No other container "
+        "may have them, as long as they are listed.",
+    )
     http_host: Literal["0.0.0.0", "[::]"] = Field(  # noqa: S104 - the kubelet asks on the pod's address
         default="0.0.0.0",  # noqa: S104 - as above
         description="Where health and metrics are served; `[::]` in clusters with IPv6 addresses.",
@@ -164,6 +170,12 @@ class ClusterConfig(BaseModel):
         max_length=256,
         pattern=_PRINTABLE,
         description="Audience of the token that proves the workload's identity. No other container may have such a token.",
+    )
+    former_audiences: tuple[Audience, ...] = Field(
+        default=(),
+        max_length=8,
+        description="Former audiences of the sidecar's tokens, which pods from before still have. No other container may have "
+        "a token for them, as long as they are listed.",
     )
     token_seconds: int = Field(
         default=MIN_TOKEN_SECONDS,
@@ -285,9 +297,10 @@ class InjectorSettings(BaseModel):
     def private_secrets(self) -> tuple[str, ...]:
         """Secrets that only the sidecar may mount."""
         files = self.sidecar.files_secret
-        return (self.sidecar.keys_secret, *([files] if files else []))
+        return (self.sidecar.keys_secret, *([files] if files else []), *self.sidecar.former_secrets)
 
     @property
     def private_audiences(self) -> tuple[str, ...]:
         """Audiences that only the sidecar's tokens may have."""
-        return (self.cluster.audience, self.control.audience, *sorted(set(self.cluster.tokens.values())))
+        tokens = sorted(set(self.cluster.tokens.values()))
+        return (self.cluster.audience, self.control.audience, *tokens, *self.cluster.former_audiences)

@@ -27,6 +27,48 @@ from tests.support.kube_server import Kubectl
 from tests.support.waiting import eventually_blocking
 
 NEWER = "registry.example.org/newer:1"
+FORMER = {
+    "keys": (
+        {"volumes": [{"name": "k", "secret": {"secretName": "former-keys"}}]},
+        "holds the zone's keys or other secrets",
+    ),
+    "token": (
+        {
+            "volumes": [
+                {
+                    "name": "k",
+                    "projected": {
+                        "sources": [{"serviceAccountToken": {"path": "t", "audience": "former-audience"}}]
+                    },
+                }
+            ]
+        },
+        "a token with the sidecar's audience",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", FORMER)
+def test_what_pods_from_before_have_stays_theirs(kubectl: Kubectl, case: str):
+    """A Secret or an audience that has got another name is protected as long as it is listed."""
+    spec, reason = FORMER[case]
+    document = named(pod(**spec))
+    assert refused(kubectl, document, "plain") == ""
+    listed = (
+        *("--set", 'sidecar.former_secrets=["former-keys"]'),
+        *("--set", 'cluster.former_audiences=["former-audience"]'),
+    )
+    apply(kubectl, policies(*listed))
+    try:
+        eventually_blocking(lambda: reason in refused(kubectl, document, "plain"), 60)
+        if case == "token":
+            asked = ("create", "token", "default", "--namespace", "plain", "--audience", "former-audience")
+            assert "only a kubelet may ask for it" in kubectl(*asked, check=False)
+    finally:
+        apply(kubectl, policies())
+        eventually_blocking(lambda: refused(kubectl, document, "plain") == "", 60)
+
+
 STATUS = ("--subresource", "status")
 
 
@@ -74,7 +116,7 @@ def test_during_an_upgrade_the_former_image_is_accepted_and_no_other(kubectl: Ku
 
 def test_after_an_upgrade_the_former_image_is_refused_whatever_time_a_pod_claims(kubectl: Kubectl):
     """The API server's own clock counts. What was created in time can still be changed."""
-    until = upgraded(kubectl, 12)
+    until = upgraded(kubectl, 25)
     try:
         early = with_image(SETTINGS.sidecar.image)
         early["metadata"]["name"] = "early"

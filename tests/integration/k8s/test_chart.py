@@ -33,6 +33,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
                     "keys_secret": "ring",
                     "files_secret": "files",
                     "memory_limit": "512Mi",
+                    "former_secrets": ["tabard-keys", "old-files"],
                     "former_images": {
                         "registry.example.org/b:1": "2026-03-01T12:15:00Z",
                         "registry.example.org/a:1": "2026-03-02T12:15:00Z",
@@ -40,6 +41,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
                 },
                 "cluster": {
                     "audience": "tabard-x",
+                    "former_audiences": ["tabard"],
                     "tokens": {"b": "vault-b", "a": "vault-z", "c": "vault-b"},
                 },
                 "control": {"audience": "control-x"},
