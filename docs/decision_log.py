@@ -205,6 +205,25 @@ The same as JSON, one object for each decision:
 tabard log search --tool mail.send --since 24h --json | jq '{time, person: .subject.id, rules, credential_id}'
 ```
 
+Why a decision was made: by which rule, at which line, and what an allow lacked:
+
+```sh
+tabard explain ID
+```
+
+How many calls each person's agents made with each tool, and what is denied most:
+
+```sh
+tabard log stats --by person --by tool --since 7d
+tabard log stats --by rule --effect deny
+```
+
+Decisions as they are recorded:
+
+```sh
+tabard log tail --agent spiffe://shop.example/ns/support/sa/refunds
+```
+
 Denials by code, from the records themselves:
 
 ```sh

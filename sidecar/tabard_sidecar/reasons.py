@@ -101,6 +101,8 @@ ReasonCode = Literal[
     "approval_invalid",
     "approval_denied",
     "approval_used",
+    # Explaining decisions, on the operator's socket
+    "decision_not_explainable",
     # A candidate policy, on the operator's socket
     "shadow_off",
     "shadow_unavailable",

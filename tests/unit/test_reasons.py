@@ -268,6 +268,7 @@ OTHER_WORDS = {
     "audience_keys",
     "call_digest",
     "call_grant",
+    "call_together",
     "credential_id",
     "decision_id",
     "intent_source",
@@ -281,7 +282,7 @@ OTHER_WORDS = {
     "task_id",
     "task_not_started",
 }
-"""Words of the documentation that begin like a reason code and are names of fields or settings, or words of a replay."""
+"""Words of the documentation that begin like a reason code and are names of fields, settings or functions, or words of a replay."""
 
 
 def test_codes_that_the_documentation_names_exist():

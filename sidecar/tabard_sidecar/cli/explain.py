@@ -3,19 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from tabard_sidecar import exit_codes
+from tabard_sidecar.cli.completing import complete_decision
+from tabard_sidecar.cli.explain_decision import Where, explain_decision, is_decision_id
 from tabard_sidecar.cli.failure import Failure
-from tabard_sidecar.cli.options import json_option
+from tabard_sidecar.cli.options import Existing, config_options, json_option, zone_option
+from tabard_sidecar.cli.policy_target import catalogue_option
 from tabard_sidecar.cli.terminal import echo, echo_json, style
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
 Page = Mapping[str, object]
+_OF_DECISIONS = {
+    "logs": "--log",
+    "policy": "--policy",
+    "catalogue_file": "--catalogue",
+    "address": "--operator",
+    "zone": "--zone",
+}
 _WIDTH = 100
 _LABELS = {
     "type": "type",
@@ -31,23 +41,73 @@ _LABELS = {
 _INDENT = " " * (2 + max(map(len, _LABELS.values())) + 2)
 
 
-def _complete(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:  # noqa: ARG001
+def _complete(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
     from click.shell_completion import CompletionItem  # noqa: PLC0415 - only the shell's completion needs it
 
     titles = {str(page["name"]): str(page["title"]) for page in _codes()}
-    return [CompletionItem(name, help=title) for name, title in titles.items() if name.startswith(incomplete)]
+    found = [
+        CompletionItem(name, help=title) for name, title in titles.items() if name.startswith(incomplete)
+    ]
+    return [*found, *(complete_decision(ctx, param, incomplete) if incomplete else ())]
 
 
 @click.command()
-@click.argument("name", default="", metavar="[CODE|SETTING]", shell_complete=_complete)
+@click.argument("name", default="", metavar="[CODE|SETTING|DECISION]", shell_complete=_complete)
+@click.option(
+    "--log",
+    "logs",
+    multiple=True,
+    type=Existing(),
+    help="Decision log that holds DECISION, plain or compressed with gzip. Repeatable, oldest first. Default: audit.path of "
+    "the configuration.",
+)
+@click.option(
+    "--policy",
+    "policy",
+    type=Existing(),
+    help="The policy that explains DECISION: a folder or a bundle. Default: the configured one.",
+)
+@catalogue_option
+@click.option(
+    "--operator",
+    "address",
+    default="",
+    metavar="ADDRESS",
+    help="Have the sidecar with this operator socket explain DECISION, from its own log and policy.",
+)
+@zone_option
+@config_options
 @json_option
-def explain(name: str, as_json: bool) -> None:
-    """Explain a reason code or a setting: what it means, and what to do.
+def explain(name: str, *, as_json: bool, **given: Any) -> None:  # noqa: ANN401 - click's own
+    """Explain a decision, a reason code or a setting.
+
+    DECISION is the id that an answer, an error and a record hold. The command says which rule
+    granted or denied it, at which line, which conditions an allow lacked, and for an allow what the
+    grant would have stopped. It asks the policy at hand, and says so if another one decided.
 
     CODE is a code of a deny or an error, from the sidecar, the Python client or a backend that
     `tabard.verify` protects. SETTING is a setting of tabard.yaml, or a section of it. Without a name
     all codes are listed. The texts are part of the installed package: they fit its version.
+
+    Exit code 1 if there is no such decision, code or setting. Examples:
+
+        tabard explain no_grant
+
+        tabard explain 7f3c1a52-0f0e-4c1b-8a8e-1d2f3a4b5c6d --log decisions.jsonl --policy policy
     """
+    if is_decision_id(name):
+        where = Where(
+            given["logs"],
+            given["policy"],
+            given["catalogue_file"],
+            given["config_file"],
+            given["assignments"],
+            given["address"],
+            given["zone"],
+        )
+        explain_decision(name, where, as_json=as_json)
+        return
+    _require_no_decision(given)
     pages = [page for page in _codes() if not name or page["name"] == name] or list(_settings(name))
     if not pages:
         raise _unknown(name)
@@ -59,6 +119,13 @@ def explain(name: str, as_json: bool) -> None:
             echo(f"{page['name']:<29} {page['given_by']:<12} {page['title']}")
     else:
         _print(pages)
+
+
+def _require_no_decision(given: Mapping[str, Any]) -> None:
+    """Refuse options that only count for decisions."""
+    for key, option in _OF_DECISIONS.items():
+        if given[key]:
+            raise click.UsageError(f"{option} is for the id of a decision")
 
 
 def _codes() -> Iterator[Page]:

@@ -207,7 +207,7 @@ def _input(given: Mapping[str, Any], target: Target) -> Mapping[str, Any]:
     if given["input_file"]:
         return read_input(given["input_file"])
     if given["decision_id"]:
-        from tabard_sidecar.cli.log import logged_input  # noqa: PLC0415 - reads logs
+        from tabard_sidecar.cli.log_entries import logged_input  # noqa: PLC0415 - reads logs
 
         return logged_input(given["decision_id"], given["logs"], given["config_file"])
     return flags_input(given, target.catalogue)

@@ -60,7 +60,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     ),
     "log": ("tabard_sidecar.cli.log", "log", "Show who did what by which rule, from decision logs."),
     "audit": ("tabard_sidecar.cli.audit", "audit", "Check decision logs."),
-    "explain": ("tabard_sidecar.cli.explain", "explain", "Explain a reason code or a setting."),
+    "explain": ("tabard_sidecar.cli.explain", "explain", "Explain a decision, a reason code or a setting."),
     "doctor": (
         "tabard_sidecar.cli.doctor",
         "doctor",

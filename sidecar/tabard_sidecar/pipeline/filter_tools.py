@@ -46,9 +46,6 @@ class ToolFilter:
                 CandidateTool(spec.name, spec.server, spec.annotations) for spec in stages.catalogue
             ]
             possible = [tool for tool in wanted if self._caveats_allow(verified, tool)]
-            if stages.observing.covers(agent):
-                # What policy would deny is to be tried; what it says is recorded at the call.
-                return possible, policy.revision
             # A fact may open a tool, which must not be hidden for as long as an answer counts.
             version = state.label_version if policy.facts else 0
             keys = {
@@ -66,6 +63,9 @@ class ToolFilter:
                 found = await policy.filter_tools(inputs)
                 for tool, answer in zip(map(_identity, unknown), found, strict=True):
                     answers[tool] = self._answers[keys[tool]] = answer
+            if stages.observing.covers(agent):
+                # What policy would deny is to be tried; what it says is recorded at the call.
+                answers |= {tool: True for tool in keys if stages.catalogue.lookup(*tool) is not None}
             return [tool for tool in possible if answers[_identity(tool)]], policy.revision
 
     def _annotated(self, tool: CandidateTool) -> CandidateTool:

@@ -42,10 +42,17 @@ class Edge:
         tracing: creates the span of each RPC.
         max_in_flight: most requests at once; one more is refused and doesn't wait.
         request_seconds: longest time for one request.
+        shown: whether the metric of requests in flight is of these requests; one edge of a process shows them.
     """
 
     def __init__(
-        self, metrics: EdgeMetrics, tracing: Tracing, *, max_in_flight: int, request_seconds: float
+        self,
+        metrics: EdgeMetrics,
+        tracing: Tracing,
+        *,
+        max_in_flight: int,
+        request_seconds: float,
+        shown: bool = True,
     ) -> None:
         self._metrics = metrics
         # Only tracing uses the metadata, which gRPC builds on access.
@@ -53,7 +60,8 @@ class Edge:
         self._max_in_flight = max_in_flight
         self._deadlines = Deadlines(request_seconds)
         self._in_flight = 0
-        metrics.in_flight.set_function(lambda: self._in_flight)
+        if shown:
+            metrics.in_flight.set_function(lambda: self._in_flight)
 
     async def rpc(
         self, name: str, context: Context, work: Callable[[], Awaitable[_Reply]], *, details: bool = False

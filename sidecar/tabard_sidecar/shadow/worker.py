@@ -75,7 +75,9 @@ class Worker:
             reading = asyncio.ensure_future(read_given(reader))
             while True:
                 self._look()
-                done, _ = await asyncio.wait({reading}, timeout=_COUNTS_SECONDS)
+                # An idle process wakes only to look at the candidate's files.
+                idle = max(_COUNTS_SECONDS, self._settings.policy.poll_seconds)
+                done, _ = await asyncio.wait({reading}, timeout=idle if self._counted else _COUNTS_SECONDS)
                 self._tell_counts()
                 if not done:
                     continue

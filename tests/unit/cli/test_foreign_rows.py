@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tabard.authz.v1 import task_operator_service_pb2 as pb
 from tabard_sidecar.cli.framing import Screen, text_columns
-from tabard_sidecar.cli.log import _rows as log_rows
+from tabard_sidecar.cli.log_view import _rows as log_rows
 from tabard_sidecar.cli.revoke import describe as describe_revocation
 from tabard_sidecar.cli.revoke import listed
 from tabard_sidecar.cli.task_view import describe, summary, tree_lines

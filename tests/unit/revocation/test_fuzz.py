@@ -7,6 +7,8 @@ import grpc.aio
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tabard.authz.v1 import decision_operator_service_pb2 as decision_pb
+from tabard.authz.v1 import decision_operator_service_pb2_grpc as decision_grpc
 from tabard.authz.v1 import lease_operator_service_pb2 as lease_pb
 from tabard.authz.v1 import lease_operator_service_pb2_grpc as lease_grpc
 from tabard.authz.v1 import revocation_service_pb2 as pb
@@ -23,6 +25,7 @@ from tests.unit.fuzz.test_requests import PROPER, Target
 REVOCATIONS, TASKS = pb_grpc.RevocationServiceStub, operator_grpc.TaskOperatorServiceStub
 LEASES = lease_grpc.LeaseOperatorServiceStub
 SHADOW = shadow_grpc.ShadowServiceStub
+DECISIONS = decision_grpc.DecisionOperatorServiceStub
 METHODS = [
     (REVOCATIONS, "Revoke", pb.RevokeRequest),
     (REVOCATIONS, "LiftRevocation", pb.LiftRevocationRequest),
@@ -30,6 +33,7 @@ METHODS = [
     (TASKS, "ListTasks", operator_pb.ListTasksRequest),
     (TASKS, "GetTaskTree", operator_pb.GetTaskTreeRequest),
     (LEASES, "ListLeases", lease_pb.ListLeasesRequest),
+    (DECISIONS, "ExplainDecision", decision_pb.ExplainDecisionRequest),
     (SHADOW, "GetShadow", shadow_pb.GetShadowRequest),
     (SHADOW, "ListShadowChanges", shadow_pb.ListShadowChangesRequest),
     (SHADOW, "PromoteShadow", shadow_pb.PromoteShadowRequest),

@@ -9,6 +9,7 @@ import pytest
 import tabard as sdk
 from tabard.authz.v1 import (
     approval_service_pb2,
+    decision_operator_service_pb2,
     lease_operator_service_pb2,
     revocation_service_pb2,
     shadow_service_pb2,
@@ -22,6 +23,7 @@ SERVICES = [
     service
     for module in (
         approval_service_pb2,
+        decision_operator_service_pb2,
         lease_operator_service_pb2,
         revocation_service_pb2,
         shadow_service_pb2,
@@ -57,7 +59,7 @@ async def asked(zone, method, *metadata):
 async def test_every_method_of_operators_is_guarded(zone):
     """All that the socket serves, found in the API's descriptors: the answer names the sidecar, another zone is refused."""
     services = {name.split("/")[1] for name in METHODS}
-    assert len(services) == 5
+    assert len(services) == 6
     for method in METHODS:
         code, told = await asked(zone, method)
         assert code != "zone_mismatch", method

@@ -11,6 +11,7 @@ import signal
 import pytest
 import tabard as sdk
 from tabard.authz.v1 import shadow_service_pb2 as pb
+from tabard_sidecar.interfaces import DecisionRecord
 
 from tests.support.waiting import eventually
 from tests.unit.replay.scripts import play, policy, script
@@ -179,6 +180,30 @@ async def test_a_stopped_process_drops_what_it_cannot_take(trying):
     await pay(task, 30)
     await zone.decided(decided + 1)
     await eventually(lambda: zone.shadow.status.changed == 1)
+
+
+async def test_what_cannot_be_read_is_counted_and_ends_nothing(trying):
+    """Whatever an agent gets into a record: no JSON, half of it, lone surrogates, numbers without end, deep nesting."""
+    zone = await trying()
+    task = await zone.zone.start_task()
+    await zone.decided(1)
+    odd = [
+        b"{",
+        b'{"a":"\\ud800"}',
+        b"[1e999]",
+        b"[" * 3000 + b"]" * 3000,
+        b"null",
+        b'{"history":1,"context":[]}',
+        b"\xff",
+    ]
+    for number, text in enumerate(odd):
+        zone.shadow.offer(
+            DecisionRecord("outcome", f"d{number}", "authorize", 1.0, text, {"decision": 1}, "r")
+        )
+    await pay(task, 30)
+    status = await zone.decided(2)
+    assert (status.failures, status.changed) == (0, 1)
+    assert set(status.not_decided) == {"malformed_record", "unknown_contract"}
 
 
 async def test_only_named_modules_are_tried(trying, folder):

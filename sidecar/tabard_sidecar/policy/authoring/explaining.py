@@ -141,6 +141,10 @@ class Trial:
     names: Mapping[str, str]
     document: bytes
 
+    def with_names(self, names: Mapping[str, str]) -> Trial:
+        """Return the same with other short names."""
+        return replace(self, names=names)
+
     def explain(self) -> Explained:
         """Try every rule that could grant."""
         rule = GRANTING[Operation(json.loads(self.document)["operation"])]
