@@ -28,7 +28,9 @@ from tabard_sidecar.util.config_file import find_file
 
 if TYPE_CHECKING:
     from tabard_sidecar.replay.judging import Sides
+    from tabard_sidecar.suggest.proposing import Kind
     from tabard_sidecar.suggest.running import Suggestion, Wanted
+    from tabard_sidecar.suggest.wishing import Widening
 
 _SMALL_BYTES = 4 * 2**20
 _PASSES = 4
@@ -76,6 +78,12 @@ def _threshold_options(command: Callable[..., Any]) -> Callable[..., Any]:
     help="Write the same as a diff for git apply, with paths in the policy's folder.",
 )
 @click.option(
+    "--widen",
+    type=click.Path(file_okay=False, path_type=Path),
+    metavar="FOLDER",
+    help="WIDENING: also write into this folder what would allow calls that were denied. Read it with care.",
+)
+@click.option(
     "--name", default=DEFAULT_NAME, show_default=True, help="Name of the proposed module and of its data."
 )
 @click.option(
@@ -90,6 +98,16 @@ def _threshold_options(command: Callable[..., Any]) -> Callable[..., Any]:
     "--close-purposes",
     is_flag=True,
     help="Also deny an agent the signed purposes for which it has no tasks.",
+)
+@click.option(
+    "--close-tools",
+    is_flag=True,
+    help="Also deny an agent, for every purpose, the tools that it uses for none.",
+)
+@click.option(
+    "--accept-later",
+    is_flag=True,
+    help="Let what the later part of the log used stay allowed, too: for use when its denied calls were reviewed.",
 )
 @click.option(
     "--without",
@@ -134,8 +152,8 @@ def suggest(ctx: click.Context, /, **given: Any) -> None:  # noqa: ANN401 - clic
     proposal needs the evidence that the options state.
 
     The proposal is replayed, with state, on the later part of the log. Every call that it would
-    have denied there is listed. If it would have allowed anything else than before, nothing is
-    written.
+    have denied there is listed. If these are legitimate, --accept-later widens the proposal so far
+    that they stay allowed. If it would have allowed anything else than before, nothing is written.
 
     Exit code 0 if nothing is denied in the later part, 1 if something is or the proposal is
     refused. Examples:
@@ -147,12 +165,14 @@ def suggest(ctx: click.Context, /, **given: Any) -> None:  # noqa: ANN401 - clic
     from tabard_sidecar.policy.authoring.scaffold import ScaffoldError  # noqa: PLC0415 - not needed for --help
     from tabard_sidecar.policy.problems import PolicyBrokenError  # noqa: PLC0415
     from tabard_sidecar.replay.processes import ReplayError  # noqa: PLC0415
+    from tabard_sidecar.suggest.running import as_json  # noqa: PLC0415
     from tabard_sidecar.suggest.sketches import TooMuchError  # noqa: PLC0415
 
     odd = OddLines()
     try:
-        found, wanted, skipped = _suggested(given, odd)
+        found, wanted, widening, skipped = _suggested(given, odd)
         written = _write(found, given)
+        wider = _write_files(given["widen"], widening.files) if widening is not None else []
     except ScaffoldError as error:
         raise Failure(str(error), exit_codes.USAGE, next_step="Choose another --name or --out.") from error
     except PolicyBrokenError as error:
@@ -165,15 +185,19 @@ def suggest(ctx: click.Context, /, **given: Any) -> None:  # noqa: ANN401 - clic
     except OSError as error:
         raise Failure(str(error.strerror), exit_codes.UNREACHABLE, where=str(error.filename or "")) from error
     odd.finish()
-    _tell(found, wanted, given, {"odd_lines": odd.count, "skipped": skipped, "written": written})
+    told = as_json(found, wanted) | {"odd_lines": odd.count, "skipped": skipped, "written": written}
+    told["widening"] = widening.as_json(wider) if widening is not None else None
+    _tell(told, given)
     ctx.exit(exit_codes.NEGATIVE if found.refused or found.denied else exit_codes.OK)
 
 
-def _suggested(given: Mapping[str, Any], odd: OddLines) -> tuple[Suggestion, Wanted, dict[str, int]]:
-    from tabard_sidecar.suggest.proposing import Kind  # noqa: PLC0415 - not needed for --help
-    from tabard_sidecar.suggest.running import Wanted, suggest  # noqa: PLC0415
+def _suggested(
+    given: Mapping[str, Any], odd: OddLines
+) -> tuple[Suggestion, Wanted, Widening | None, dict[str, int]]:
+    from tabard_sidecar.suggest.running import Wanted, suggest  # noqa: PLC0415 - not needed for --help
     from tabard_sidecar.suggest.span import span_of  # noqa: PLC0415
     from tabard_sidecar.suggest.trying import Policy  # noqa: PLC0415
+    from tabard_sidecar.suggest.wishing import widen  # noqa: PLC0415
 
     source = _source(given)
     config = find_file(given["config_file"], os.environ)
@@ -184,8 +208,8 @@ def _suggested(given: Mapping[str, Any], odd: OddLines) -> tuple[Suggestion, Wan
         Thresholds(**{name: given[name] for name in _OPTIONS}),
         given["name"],
         given["held_out"],
-        given["close_purposes"],
-        frozenset(map(Kind, given["without"])),
+        _kinds(given),
+        given["accept_later"],
         given["ignore_unreadable"],
         given["jobs"] or (len(os.sched_getaffinity(0)) if size > _SMALL_BYTES else 1),
     )
@@ -199,8 +223,18 @@ def _suggested(given: Mapping[str, Any], odd: OddLines) -> tuple[Suggestion, Wan
             return _entries(records, passes[-1], given["since"], given["until"])
 
         span = span_of(source.files, given["since"], given["until"], advance)
-        found = suggest(wanted, entries, span, partial(_sides, dict(given), config))
-    return found, wanted, dict(sorted(passes[0].items())) if passes else {}
+        sides = partial(_sides, dict(given), config)
+        found = suggest(wanted, entries, span, sides)
+        widening = widen(wanted, entries, span[0], sides) if given["widen"] is not None else None
+    return found, wanted, widening, dict(sorted(passes[0].items())) if passes else {}
+
+
+def _kinds(given: Mapping[str, Any]) -> frozenset[Kind]:
+    """Return the kinds of restrictions that are wanted."""
+    from tabard_sidecar.suggest.proposing import REGULAR, Kind  # noqa: PLC0415 - not needed for --help
+
+    more = {Kind.PURPOSES: given["close_purposes"], Kind.KNOWN: given["close_tools"]}
+    return (REGULAR | {kind for kind, wanted in more.items() if wanted}) - set(map(Kind, given["without"]))
 
 
 def _quiet(_: object) -> None:
@@ -245,32 +279,39 @@ def _loaded_sides(given: Mapping[str, Any], config: Path | None, narrowed: Path)
 
 def _write(found: Suggestion, given: Mapping[str, Any]) -> list[str]:
     """Write the proposal where it is wanted; return the files. Nothing is written of a refused one."""
-    from tabard_sidecar.policy.authoring.scaffold import ScaffoldError  # noqa: PLC0415 - not needed for --help
-    from tabard_sidecar.suggest.patch import patch_text  # noqa: PLC0415
-    from tabard_sidecar.util.fresh_files import FreshFiles  # noqa: PLC0415
+    from tabard_sidecar.suggest.patch import patch_text  # noqa: PLC0415 - not needed for --help
 
     if found.refused or not found.files:
         return []
-    out, patch = given["out"], given["patch"]
-    written = [str(out / name) for name in found.files] if out is not None else []
-    try:
-        if out is not None:
-            with FreshFiles(out) as files:
-                for name, text in found.files.items():
-                    files.text(out / name, text)
-    except OSError as error:
-        raise ScaffoldError(f"{error.filename} can't be written: {error.strerror}") from error
+    patch = given["patch"]
+    written = _write_files(given["out"], found.files) if given["out"] is not None else []
     if patch is not None:
         patch.write_text(patch_text(found.files), encoding="utf-8")
         written.append(str(patch))
     return written
 
 
-def _tell(found: Suggestion, wanted: Wanted, given: Mapping[str, Any], more: Mapping[str, Any]) -> None:
-    from tabard_sidecar.replay.page import page  # noqa: PLC0415 - not needed for --help
-    from tabard_sidecar.suggest.running import as_json  # noqa: PLC0415
+def _write_files(folder: Path, files: Mapping[str, str]) -> list[str]:
+    """Write files below a folder, all or none; return their paths.
 
-    told = {**as_json(found, wanted), **more}
+    Raises:
+        ScaffoldError: one exists already or can't be written.
+    """
+    from tabard_sidecar.policy.authoring.scaffold import ScaffoldError  # noqa: PLC0415 - not needed for --help
+    from tabard_sidecar.util.fresh_files import FreshFiles  # noqa: PLC0415
+
+    try:
+        with FreshFiles(folder) as fresh:
+            for name, text in files.items():
+                fresh.text(folder / name, text)
+    except OSError as error:
+        raise ScaffoldError(f"{error.filename} can't be written: {error.strerror}") from error
+    return [str(folder / name) for name in files]
+
+
+def _tell(told: dict[str, Any], given: Mapping[str, Any]) -> None:
+    from tabard_sidecar.replay.page import page  # noqa: PLC0415 - not needed for --help
+
     if given["page"] and told["held_out"] is not None:
         text = page({**told["held_out"], "stateful": True, "odd_lines": 0})
         try:
@@ -279,12 +320,12 @@ def _tell(found: Suggestion, wanted: Wanted, given: Mapping[str, Any], more: Map
             raise Failure(str(error.strerror), exit_codes.UNREACHABLE, where=str(given["page"])) from error
     if given["as_json"]:
         echo_json(told)
-    else:
-        print_suggestion(told)
-        if found.refused:
-            raise Failure(
-                "the proposal is refused, and nothing was written",
-                exit_codes.NEGATIVE,
-                next_step=NEXT_STEPS[found.refused],
-                see="docs/suggest.md",
-            )
+        return
+    print_suggestion(told)
+    if told["refused"]:
+        raise Failure(
+            "the proposal is refused, and nothing of it was written",
+            exit_codes.NEGATIVE,
+            next_step=NEXT_STEPS[told["refused"]],
+            see="docs/suggest.md",
+        )

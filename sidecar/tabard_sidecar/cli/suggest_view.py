@@ -14,6 +14,7 @@ from tabard_sidecar.suggest.thresholds import MEANINGS
 KINDS: Final = (
     "only_signed",
     "only_listed_purposes",
+    "only_known_tools",
     "only_listed_tools",
     "only_listed_arguments",
     "types",
@@ -38,7 +39,7 @@ _NOT_LEARNED: Final = {
     "partly_masked": "learned in part, since a mask hid the rest",
     "unreadable": "allowed, and can't be read",
 }
-_OF_AGENTS: Final = {"only_signed", "only_listed_purposes"}
+_OF_AGENTS: Final = {"only_signed", "only_listed_purposes", "only_known_tools"}
 _MOST_LINES: Final = 40
 _MOST_CALLS: Final = 200
 _MOST_TEXT: Final = 100
@@ -57,19 +58,25 @@ def print_suggestion(told: Mapping[str, Any]) -> None:
     for name, value in told["thresholds"].items():
         echo(f"  {name} {value:g}: {MEANINGS[name]}")
     _print_restrictions(told["restrictions"])
-    lacks = told["too_little_evidence"]
-    if lacks:
-        echo(f"{len(lacks):,} purposes with too little evidence, which stay as they are")
-        for one in lacks[:_MOST_LINES]:
-            where = _where(one["agent"], one["purpose"])
-            echo(f"  {where}: {one['calls']:,} calls in {one['tasks']:,} tasks on {one['days']:,} days")
-        _print_more(len(lacks))
+    _print_lacks(told["too_little_evidence"])
     if told["held_out"] is not None:
         _print_held_out(told)
     for file in told["written"]:
         echo(f"wrote {file}")
+    if told["widening"] is not None:
+        _print_widening(told["widening"])
     if told["restrictions"] and not told["written"] and not told["refused"]:
         echo("nothing was written; add --out FOLDER or --patch FILE")
+
+
+def _print_lacks(lacks: list[Mapping[str, Any]]) -> None:
+    if not lacks:
+        return
+    echo(f"{len(lacks):,} purposes with too little evidence, which stay as they are")
+    for one in lacks[:_MOST_LINES]:
+        where = _where(one["agent"], one["purpose"])
+        echo(f"  {where}: {one['calls']:,} calls in {one['tasks']:,} tasks on {one['days']:,} days")
+    _print_more(len(lacks))
 
 
 def _time(told: Mapping[str, Any]) -> str:
@@ -119,6 +126,10 @@ def _print_held_out(told: Mapping[str, Any]) -> None:
     share = f"{told['held_out_share']:.0%} of the time"
     echo(f"replayed with state on {report['decided']:,} later decisions, {part} ({share})")
     echo(f"and on the {training['decided']:,} decisions that it was learned from")
+    if told["accepted"] is not None:
+        echo(style("calls of the later ones that stay allowed because they were accepted", bold=True))
+        for line in _calls(told["accepted"]):
+            echo(f"    {line}")
     for one, name in ((report, "later"), (training, "earlier")):
         for why, count in one["not_replayable"].items():
             echo(f"  {count:,} {name} ones not_replayable:{why}")
@@ -132,6 +143,27 @@ def _print_held_out(told: Mapping[str, Any]) -> None:
             echo(f"    {line}")
         if len(calls) > _MOST_CALLS:
             echo(f"    and {len(calls) - _MOST_CALLS:,} more; --json has them")
+
+
+def _print_widening(told: Mapping[str, Any]) -> None:
+    wishes = told["wishes"]
+    echo(style(f"WIDENING: {len(wishes):,} kinds of calls were denied again and again", fg="red", bold=True))
+    for one in wishes[:_MOST_LINES]:
+        where = f"{one['tool']} of {_where(one['agent'], one['purpose'])}"
+        evidence = (
+            f"{one['calls']:,} in {one['tasks']:,} tasks of {one['people']:,} people on {one['days']:,} days"
+        )
+        echo(f"  {where}: {', '.join(one['codes'])} ({evidence})")
+        echo(f"    {'by hand: ' + one['by_hand'] if one['by_hand'] else 'a grant is proposed'}")
+    _print_more(len(wishes))
+    if told["replayed"] is not None:
+        for change, count in told["replayed"]["changes"].items():
+            if count:
+                echo(style(f"  {count:,} recorded decisions {change}", fg="red"))
+        for line in list(_calls(told["replayed"]))[:_MOST_CALLS]:
+            echo(f"    {line}")
+    for file in told["written"]:
+        echo(f"wrote {file}")
 
 
 def _calls(report: Mapping[str, Any]) -> Iterator[str]:

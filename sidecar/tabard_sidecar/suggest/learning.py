@@ -79,7 +79,10 @@ class Learner:
             raise ValueError("no identifier")
         when = When(days_since(item.time, self._start), task_number(item.task_id))
         signed = task["intent_source"] == "signed"
-        use = self.usage.agent(agent).purpose(str(task["purpose"]) if signed else ASSERTED, when)
+        whole = self.usage.agent(agent)
+        if item.operation in {Operation.AUTHORIZE, Operation.RENEW}:
+            whole.call(tool_name(asked["tool"]), when)
+        use = whole.purpose(str(task["purpose"]) if signed else ASSERTED, when)
         if use is None:
             return
         if item.operation in {Operation.AUTHORIZE, Operation.RENEW}:

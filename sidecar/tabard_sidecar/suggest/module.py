@@ -10,6 +10,7 @@ DEFAULT_NAME: Final = "least_privilege"
 CODES: Final[Mapping[str, str]] = {
     "intent_not_signed": "the agent works on signed requests only",
     "purpose_unused": "the agent has no tasks of this purpose",
+    "tool_unknown_here": "the agent doesn't use the tool for any purpose",
     "tool_unused": "the agent doesn't use the tool for this purpose",
     "argument_unused": "the tool isn't given such an argument",
     "type_unlike_used": "an argument has another type",
@@ -35,6 +36,7 @@ _MODULE: Final = r"""# METADATA
 #   tabard:
 #     optional_data:
 #       - data.<name>.agents.*.asserted
+#       - data.<name>.agents.*.only_known_tools
 #       - data.<name>.agents.*.only_listed_purposes
 #       - data.<name>.agents.*.only_signed
 #       - data.<name>.agents.*.purposes
@@ -89,6 +91,8 @@ _domain(value) := parts[1] if {
 	count(parts) == 2
 }
 
+_known if _name in _agent.only_known_tools
+
 _renewable if _name in _used.renewed
 
 deny contains {"code": "intent_not_signed", "message": "This agent works on signed requests only."} if {
@@ -100,6 +104,12 @@ deny contains {"code": "purpose_unused", "message": "This agent has no tasks of 
 	_agent.only_listed_purposes
 	input.task.intent_source == "signed"
 	not _agent.purposes[input.task.purpose]
+}
+
+deny contains {"code": "tool_unknown_here", "message": "This agent doesn't use this tool."} if {
+	_agent.only_known_tools
+	input.tool.name
+	not _known
 }
 
 deny contains {"code": "tool_unused", "message": "This agent doesn't use this tool for this purpose."} if {

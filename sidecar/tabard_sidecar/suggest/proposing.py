@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from enum import StrEnum
 from fractions import Fraction
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from tabard_sidecar.policy.values import Json
 from tabard_sidecar.suggest.sketches import Evidence, Peak, Range
-from tabard_sidecar.suggest.thresholds import Thresholds
+from tabard_sidecar.suggest.thresholds import MOST_MEMBERS, Thresholds
 from tabard_sidecar.suggest.usage import ASSERTED, AgentUse, ArgumentUse, PurposeUse, ToolUse, Usage
 
 _SEPARATORS = "/:"
@@ -23,6 +23,7 @@ class Kind(StrEnum):
 
     SIGNED = "only_signed"
     PURPOSES = "only_listed_purposes"
+    KNOWN = "only_known_tools"
     TOOLS = "only_listed_tools"
     ARGUMENTS = "only_listed_arguments"
     TYPES = "types"
@@ -44,7 +45,7 @@ class Restriction(NamedTuple):
 
     Attributes:
         agent: SPIFFE ID of the workload.
-        purpose: of the task; ``None`` for all asserted ones. ``SIGNED`` and ``PURPOSES`` are about all purposes.
+        purpose: of the task; ``None`` for all asserted ones. ``SIGNED``, ``PURPOSES`` and ``KNOWN`` are about all of them.
         kind: what it is about.
         value: what stays allowed.
         tool: the tool; empty if it is about none.
@@ -101,11 +102,16 @@ class Proposal(NamedTuple):
 
 
 class _At(NamedTuple):
-    """Where a restriction belongs, and how much evidence there has to be for it."""
+    """Where a restriction belongs, and how much evidence there has to be for it.
+
+    Attributes:
+        every: whether an argument gets all its limits, also those that another one makes superfluous.
+    """
 
     agent: str
     purpose: str | None
     thresholds: Thresholds
+    every: bool = False
 
     def restriction(self, kind: Kind, value: Json, evidence: Evidence) -> Restriction:
         """Return a restriction that is about no tool; ``_replace`` says about which one it is."""
@@ -113,42 +119,69 @@ class _At(NamedTuple):
         return Restriction(self.agent, self.purpose, kind, value, "", "", *seen)
 
 
-def propose(usage: Usage, thresholds: Thresholds, *, close_purposes: bool = False) -> Proposal:
+REGULAR: Final = frozenset(Kind) - {Kind.PURPOSES, Kind.KNOWN}
+"""Kinds that are proposed unless others are wanted. The two left out deny an agent what a new purpose may need."""
+
+
+def propose(
+    usage: Usage, thresholds: Thresholds, wanted: Collection[Kind] = REGULAR, *, every: bool = False
+) -> Proposal:
     """Return what can be denied.
 
     Args:
         usage: what was used.
         thresholds: how much evidence is enough.
-        close_purposes: also deny an agent the purposes for which it has no tasks.
+        wanted: kinds of restrictions that are proposed.
+        every: whether an argument gets all its limits, also those that another one makes superfluous.
     """
     restrictions: list[Restriction] = []
     lacks: list[Lack] = []
     purposes: dict[str, tuple[str, ...]] = {}
     for agent, use in sorted(usage.agents.items()):
-        found = list(_of_agent(agent, use, thresholds, lacks, close_purposes=close_purposes))
+        at = _At(agent, "", thresholds, every)
+        found = [one for one in _of_agent(at, use, lacks) if one.kind in wanted]
         if found:
             restrictions += found
             purposes[agent] = tuple(sorted(use.names.values()))
     return Proposal(tuple(restrictions), purposes, tuple(lacks))
 
 
-def _of_agent(
-    agent: str, use: AgentUse, thresholds: Thresholds, lacks: list[Lack], *, close_purposes: bool
-) -> Iterator[Restriction]:
-    at = _At(agent, "", thresholds)
+def accepting(proposal: Proposal, usage: Usage, thresholds: Thresholds) -> Proposal:
+    """Return a proposal with the same restrictions, wide enough for all that was used.
+
+    Args:
+        proposal: made from a part of what was used.
+        usage: all of it.
+        thresholds: with which the proposal was made; its slack counts.
+    """
+    lax = Thresholds(0, 0, 0, 0, 0.0, MOST_MEMBERS, thresholds.slack)
+    found = {_key(one): one for one in propose(usage, lax, tuple(Kind), every=True).restrictions}
+    kept = [(one, found.get(_key(one))) for one in proposal.restrictions]
+    wider = (one._replace(value=all_of.value, seen=all_of.seen) for one, all_of in kept if all_of is not None)
+    return proposal._replace(restrictions=tuple(wider))
+
+
+def _key(one: Restriction) -> tuple[str, str | None, Kind, str, str]:
+    return one.agent, one.purpose, one.kind, one.tool, one.name
+
+
+def _of_agent(at: _At, use: AgentUse, lacks: list[Lack]) -> Iterator[Restriction]:
+    thresholds = at.thresholds
     if use.signed.suffices(thresholds):
         if use.asserted is None:
             yield at.restriction(Kind.SIGNED, True, use.signed)  # noqa: FBT003 - a value of the data
-        if close_purposes and use.names.settled(use.signed.days, thresholds):
+        if use.names.settled(use.signed.days, thresholds):
             yield at.restriction(Kind.PURPOSES, sorted(use.names.values()), use.signed)
-    every: list[tuple[str | None, PurposeUse]] = [*sorted(use.purposes.items())]
-    every += [(ASSERTED, use.asserted)] if use.asserted is not None else []
-    for purpose, one in every:
+    if use.calls.suffices(thresholds) and use.tools.settled(use.calls.days, thresholds):
+        yield at.restriction(Kind.KNOWN, sorted(use.tools.values()), use.calls)
+    purposes: list[tuple[str | None, PurposeUse]] = [*sorted(use.purposes.items())]
+    purposes += [(ASSERTED, use.asserted)] if use.asserted is not None else []
+    for purpose, one in purposes:
         if one.evidence.suffices(thresholds):
-            yield from _of_purpose(_At(agent, purpose, thresholds), one)
+            yield from _of_purpose(at._replace(purpose=purpose), one)
         else:
             evidence = one.evidence
-            lacks.append(Lack(agent, purpose, evidence.calls, evidence.tasks, len(evidence.days)))
+            lacks.append(Lack(at.agent, purpose, evidence.calls, evidence.tasks, len(evidence.days)))
 
 
 def _of_purpose(at: _At, use: PurposeUse) -> Iterator[Restriction]:
@@ -186,19 +219,22 @@ def _of_tool(at: _At, name: str, use: ToolUse) -> Iterator[Restriction]:
         yield at.restriction(Kind.ARGUMENTS, sorted(use.paths.values()), use.evidence)._replace(tool=name)
     for path, argument in sorted(use.arguments.items()):
         if use.known(path) and argument.evidence.suffices(at.thresholds):
-            for kind, (value, seen) in _limits(argument, at.thresholds).items():
+            limits = _limits(argument, at.thresholds)
+            if Kind.VALUES in limits and not at.every:
+                limits = {Kind.VALUES: limits[Kind.VALUES]}  # it says all that the others would
+            for kind, (value, seen) in limits.items():
                 one = at.restriction(kind, value, argument.evidence)
                 yield one._replace(tool=name, name=path, seen=seen)
 
 
 def _limits(use: ArgumentUse, thresholds: Thresholds) -> dict[Kind, tuple[Json, Json]]:
-    """Return what an argument is limited to, and what was seen; a set of values says all that other limits would."""
+    """Return what an argument is limited to, and what was seen."""
     days, types = use.evidence.days, set(use.types.values())
+    found: dict[Kind, tuple[Json, Json]] = {}
     if types <= _SCALARS and len(use.members.values()) <= thresholds.most_members:
         members = use.members.values()
         if use.members.settled(days, thresholds) and not {True, False} <= set(members):
-            return {Kind.VALUES: (_sorted(members), None)}
-    found: dict[Kind, tuple[Json, Json]] = {}
+            found[Kind.VALUES] = (_sorted(members), None)
     if types <= {"number", "null"} and "number" in types and use.numbers_bounded:
         found |= _bounds(use.numbers, use.evidence, thresholds)
     if types <= {"string", "null"} and "string" in types:

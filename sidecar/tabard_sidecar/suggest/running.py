@@ -11,7 +11,7 @@ from tabard_opa import Engine
 
 from tabard_sidecar.policy.authoring.scaffold import require_module_name
 from tabard_sidecar.records.reading import Entry
-from tabard_sidecar.replay.judging import Plan, Side, Sides
+from tabard_sidecar.replay.judging import Plan, Sides
 from tabard_sidecar.replay.processes import replay
 from tabard_sidecar.replay.recorded import Recorded
 from tabard_sidecar.replay.report import Report
@@ -19,7 +19,7 @@ from tabard_sidecar.replay.verdict import ALLOW, ASK, DENY
 from tabard_sidecar.suggest.cases import drafts
 from tabard_sidecar.suggest.learning import Learner, date_of, days_of, learned
 from tabard_sidecar.suggest.module import module_text
-from tabard_sidecar.suggest.proposing import Kind, Proposal, propose
+from tabard_sidecar.suggest.proposing import REGULAR, Kind, Proposal, accepting, propose
 from tabard_sidecar.suggest.thresholds import MEANINGS, Thresholds
 from tabard_sidecar.suggest.trying import Policy, holding, put_beside, require_sound
 from tabard_sidecar.suggest.written import data_text, data_tree
@@ -40,8 +40,8 @@ class Wanted(NamedTuple):
         thresholds: how much evidence is enough.
         name: of the module.
         held_out: share of the log's time, its later part, of which nothing is learned.
-        close_purposes: whether purposes without tasks are denied.
-        without: kinds of restrictions that aren't wanted.
+        kinds: restrictions that are proposed.
+        accept_later: whether what the held-out part used stays allowed as well.
         ignore_unreadable: whether allowed decisions that can't be read count as if they weren't there.
         jobs: processes that replay.
         most_examples: examples of each group of changes.
@@ -51,8 +51,8 @@ class Wanted(NamedTuple):
     thresholds: Thresholds
     name: str
     held_out: float = 0.25
-    close_purposes: bool = False
-    without: frozenset[Kind] = frozenset()
+    kinds: frozenset[Kind] = REGULAR
+    accept_later: bool = False
     ignore_unreadable: bool = False
     jobs: int = 1
     most_examples: int = 1000
@@ -62,13 +62,14 @@ class Suggestion(NamedTuple):
     """A proposal, and what became of it.
 
     Attributes:
-        proposal: what is proposed.
+        proposal: what is proposed; with ``accept_later`` wide enough for the held-out part, too.
         learner: what was learned from, and what wasn't.
         cut: end of the part that was learned from, seconds since the epoch.
         until: end of the log.
         files: what an author reviews and adds to the policy, by path; empty if nothing is proposed.
         training: what the proposal changes in the part that it was learned from.
         held_out: what it changes in the rest; ``None`` for both if nothing is proposed.
+        accepted: with ``accept_later``, what the proposal would have changed in the rest before that was accepted.
         refused: why the proposal mustn't be written; empty if it may.
     """
 
@@ -80,6 +81,7 @@ class Suggestion(NamedTuple):
     training: Report | None
     held_out: Report | None
     refused: str
+    accepted: Report | None = None
 
     @property
     def denied(self) -> int:
@@ -110,21 +112,26 @@ def suggest(
     require_module_name(wanted.name)
     cut = cut_of(span, wanted.held_out)
     learner = learned((one for one in entries() if one[1].time < cut), span[0])
-    proposal = propose(learner.usage, wanted.thresholds, close_purposes=wanted.close_purposes)
-    kept = tuple(one for one in proposal.restrictions if one.kind not in wanted.without)
-    proposal = proposal._replace(restrictions=kept)
-    if learner.counts["unreadable"] and not wanted.ignore_unreadable:
-        return Suggestion(proposal, learner, cut, span[1], {}, None, None, "unreadable")
-    if not kept:
-        return Suggestion(proposal, learner, cut, span[1], {}, None, None, "")
-    with tempfile.TemporaryDirectory(prefix="tabard-suggest-") as folder:
-        return _tried(
-            wanted,
-            Suggestion(proposal, learner, cut, span[1], {}, None, None, ""),
-            entries,
-            sides,
-            Path(folder),
-        )
+    proposal = propose(learner.usage, wanted.thresholds, wanted.kinds)
+    found = Suggestion(proposal, learner, cut, span[1], {}, None, None, "")
+    if not _readable(wanted, learner):
+        return found._replace(refused="unreadable")
+    if not proposal.restrictions:
+        return found
+    tried = _tried(wanted, found, entries, sides)
+    if not wanted.accept_later or not tried.denied:
+        return tried
+    for entry, item in entries():
+        if item.time >= cut:
+            learner.learn(entry, item)
+    if not _readable(wanted, learner):
+        return found._replace(refused="unreadable")
+    wider = accepting(proposal, learner.usage, wanted.thresholds)
+    return _tried(wanted, found._replace(proposal=wider), entries, sides)._replace(accepted=tried.held_out)
+
+
+def _readable(wanted: Wanted, learner: Learner) -> bool:
+    return wanted.ignore_unreadable or not learner.counts["unreadable"]
 
 
 def cut_of(span: tuple[float, float], held_out: float) -> float:
@@ -137,27 +144,30 @@ def cut_of(span: tuple[float, float], held_out: float) -> float:
 
 
 def _tried(
-    wanted: Wanted,
-    found: Suggestion,
-    entries: Entries,
-    sides: Callable[[Path], Callable[[], Sides]],
-    folder: Path,
+    wanted: Wanted, found: Suggestion, entries: Entries, sides: Callable[[Path], Callable[[], Sides]]
 ) -> Suggestion:
+    """Return a suggestion with its files, and with what they change in both parts of the log."""
     files = _files(wanted, found)
-    with Engine() as engine:
-        tried = put_beside(wanted.policy, files, folder / "policy")
-        require_sound(engine, tried)
-        tools = (spec.name for spec in wanted.policy.catalogue)
-        cases = drafts(found.proposal, found.learner.usage, tools)
-        text = holding(engine, tried, cases, _head(wanted, found), folder)
-    if text:
-        files[f"{wanted.name}/{wanted.name}_cases.yaml"] = text
-    plan = Plan(sides(tried.path), most_examples=wanted.most_examples)
+    with tempfile.TemporaryDirectory(prefix="tabard-suggest-") as name:
+        folder = Path(name)
+        with Engine() as engine:
+            tried = put_beside(wanted.policy, files, folder / "policy")
+            require_sound(engine, tried)
+            tools = (spec.name for spec in wanted.policy.catalogue)
+            cases = drafts(found.proposal, found.learner.usage, tools)
+            text = holding(engine, tried, cases, _head(wanted, found), folder)
+        if text:
+            files[f"{wanted.name}/{wanted.name}_cases.yaml"] = text
+        return _replayed(wanted, found._replace(files=files), entries, sides(tried.path))
+
+
+def _replayed(wanted: Wanted, found: Suggestion, entries: Entries, sides: Callable[[], Sides]) -> Suggestion:
+    plan = Plan(sides, most_examples=wanted.most_examples)
     training = replay(plan, _items(entries, 0.0, found.cut), wanted.jobs)
     held_out = replay(plan, _items(entries, found.cut, float("inf")), wanted.jobs)
     widens = crossed(training, narrower=False) or crossed(held_out, narrower=False)
     refused = "widens" if widens else ""
-    return found._replace(files=files, training=training, held_out=held_out, refused=refused)
+    return found._replace(training=training, held_out=held_out, refused=refused)
 
 
 def crossed(report: Report, *, narrower: bool) -> int:
@@ -194,11 +204,6 @@ def _head(wanted: Wanted, found: Suggestion) -> Iterator[str]:
         yield f"  {name}: {value:g} ({MEANINGS[name]})"
 
 
-def sides_of(new: Side, old: Side) -> Callable[[], Sides]:
-    """Return what compares two policies in the same process."""
-    return lambda: Sides(new, old)
-
-
 def as_json(found: Suggestion, wanted: Wanted) -> dict[str, Any]:
     """Return a suggestion for scripts."""
     learner, proposal = found.learner, found.proposal
@@ -214,5 +219,6 @@ def as_json(found: Suggestion, wanted: Wanted) -> dict[str, Any]:
         "too_little_evidence": [one._asdict() for one in proposal.lacks],
         "training": found.training.as_json() if found.training is not None else None,
         "held_out": found.held_out.as_json() if found.held_out is not None else None,
+        "accepted": found.accepted.as_json() if found.accepted is not None else None,
         "refused": found.refused,
     }

@@ -24,13 +24,13 @@ class Thresholds:
         slack: by which share a number may exceed what was seen.
     """
 
-    decisions: int = 50
+    decisions: int = 10
     tasks: int = 10
     days: int = 5
     settled: int = 3
     repeated: float = 0.9
     most_members: int = 40
-    slack: float = 0.5
+    slack: float = 1.0
 
     def as_json(self) -> dict[str, Any]:
         """Return them by name."""

@@ -243,14 +243,33 @@ class PurposeUse:
 
 
 class AgentUse:
-    """What one agent used. ``purposes`` are those that initiators signed."""
+    """What one agent used.
+
+    Attributes:
+        signed: evidence of requests whose purpose an initiator signed.
+        names: those purposes.
+        purposes: what was used for them.
+        asserted: what was used for all other ones; ``None`` if there are none.
+        calls: evidence of tool calls for any purpose.
+        tools: that were called for any purpose.
+    """
 
     def __init__(self, room: Room) -> None:
         self.signed = Evidence(room)
         self.names: Members[str] = Members(room, _MOST_PURPOSES)
         self.purposes: dict[str, PurposeUse] = {}
         self.asserted: PurposeUse | None = None
+        self.calls = Evidence(room)
+        self.tools: Members[str] = Members(room, _MOST_TOOLS)
         self._room = room
+
+    def call(self, tool: str, when: When) -> None:
+        """Note that a tool was called."""
+        self.calls.note(when)
+        if rememberable(tool):
+            self.tools.add(tool, when)
+        else:
+            self.tools.give_up()
 
     def purpose(self, name: str | None, when: When) -> PurposeUse | None:
         """Return the use for a purpose, or for all asserted ones; ``None`` if there are too many."""

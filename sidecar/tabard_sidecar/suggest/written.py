@@ -19,7 +19,7 @@ _INDENT: Final = "  "
 _WIDTH: Final = 100
 _BEYOND_BMP: Final = 0x10000
 _BYTE: Final = 0x100
-_OF_AGENT: Final = frozenset({Kind.SIGNED, Kind.PURPOSES})
+_OF_AGENT: Final = frozenset({Kind.SIGNED, Kind.PURPOSES, Kind.KNOWN})
 _WORDS: Final = frozenset({"agents", "arguments", "asserted", "purposes", "tools", *map(str, Kind)})
 """Keys that are no text of a log, or harmless as one."""
 _FLAGS: Final = frozenset({Kind.SIGNED, Kind.PURPOSES, Kind.TOOLS, Kind.ARGUMENTS})

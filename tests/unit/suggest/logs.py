@@ -100,9 +100,14 @@ def write(file: Path, records: Iterable[Mapping[str, Any]]) -> Path:
 def learner_of(records: Iterable[Mapping[str, Any]]) -> Learner:
     """Return what records teach."""
     learner = Learner(START)
+    learn(learner, records)
+    return learner
+
+
+def learn(learner: Learner, records: Iterable[Mapping[str, Any]]) -> None:
+    """Learn from further records."""
     for entry in joined(copy.deepcopy(dict(one)) for one in records):
         learner.learn(entry, recorded(entry))
-    return learner
 
 
 def denials(proposal: Proposal, asked: Mapping[str, Any]) -> set[str]:
@@ -116,9 +121,16 @@ def denials(proposal: Proposal, asked: Mapping[str, Any]) -> set[str]:
             found |= set() if signed else {"intent_not_signed"}
         elif one.kind is Kind.PURPOSES:
             found |= {"purpose_unused"} if signed and purpose not in one.value else set()
+        elif one.kind is Kind.KNOWN:
+            found |= _known(one, asked.get("tool"))
         elif one.purpose == purpose:
             found |= _denials(one, asked)
     return found
+
+
+def _known(one, tool):
+    name = (f"{tool['server']}/{tool['name']}" if tool["server"] else tool["name"]) if tool else None
+    return {"tool_unknown_here"} if tool and name not in one.value else set()
 
 
 def _denials(one, asked):

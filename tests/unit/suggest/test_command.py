@@ -87,12 +87,12 @@ def test_what_was_used_is_what_stays(policy, tmp_path, capsys):
     assert found["only_listed_tools", "", ""] == ["pay", "read"]
     assert found["only_listed_arguments", "pay", ""] == ["cents", "supplier"]
     assert found["one_of", "pay", "supplier"] == ["acme", "globex"]
-    assert found["at_least", "pay", "cents"] == 20
-    assert found["at_most", "pay", "cents"] == 180
+    assert found["at_least", "pay", "cents"] == 15
+    assert found["at_most", "pay", "cents"] == 240
     assert found["begins_with", "read", "path"] == "/invoices/"
     assert found["types", "read", "path"] == ["string"]
     assert found["most_depth", "", ""] == found["most_children", "", ""] == 0
-    assert found["most_spent", "", "cents"] == 45
+    assert found["most_spent", "", "cents"] == 60
     assert found["most_seconds", "", ""] == 300
     assert found["renewed", "", ""] == []
     assert found["only_signed", "", ""] is True
@@ -100,7 +100,7 @@ def test_what_was_used_is_what_stays(policy, tmp_path, capsys):
     assert report["held_out"]["decided"] == 48
     assert report["training"]["decided"] == report["learned"] == 112
     assert report["held_out"]["changed"] == report["training"]["changed"] == 0
-    assert report["thresholds"]["decisions"] == 50
+    assert report["thresholds"]["decisions"] == 10
 
 
 def test_every_call_that_would_be_denied_later_is_listed_and_the_proposal_is_written(
@@ -149,7 +149,7 @@ def test_a_proposal_that_allows_anything_new_is_refused(tmp_path, capsys):
     assert not out.exists()
     assert not (tmp_path / "patch").exists()
     assert main(["suggest", str(log), "--policy", str(home)]) == 1
-    assert "the proposal is refused, and nothing was written" in capsys.readouterr().err
+    assert "the proposal is refused, and nothing of it was written" in capsys.readouterr().err
     code, report, _ = told(capsys, log, "--policy", home, "--without", "begins_with", "--out", out)
     assert (code, report["refused"], len(report["written"])) == (0, "", 3)
 
@@ -305,6 +305,36 @@ def test_purposes_are_closed_only_if_wanted(policy, tmp_path, capsys):
     code, report, _ = told(capsys, log, "--policy", policy, "--close-purposes")
     assert code == 1
     assert report["held_out"]["changes"]["newly_denied"] == 3
+
+
+def test_what_the_later_part_used_is_accepted_if_that_is_wanted(policy, tmp_path, capsys):
+    """The calls are still listed, what is written denies none of them, and the rest stays as narrow."""
+    late = [
+        record(tool="erase", day=19, task=f"l{n}", agent=PAYER, purpose="invoices", id=f"l{n}")
+        for n in range(3)
+    ]
+    log = write(tmp_path / "log.jsonl", [*routine(), *late])
+    code, report, _ = told(capsys, log, "--policy", policy, "--accept-later", "--out", policy)
+    assert (code, report["held_out"]["changed"]) == (0, 0)
+    assert report["accepted"]["changes"]["newly_denied"] == 3
+    assert kinds(report)["only_listed_tools", "", ""] == ["erase", "pay", "read"]
+    assert kinds(report)["one_of", "pay", "supplier"] == ["acme", "globex"]
+    assert main(["policy", "test", str(policy)]) == 0
+    assert main(["replay", str(log), "--policy", str(policy), "--fail-on", "newly_denied"]) == 0
+    capsys.readouterr()
+    main(["suggest", str(log), "--policy", str(policy), "--accept-later", "--name", "again"])
+    out = capsys.readouterr().out
+    assert all(f"l{number}  erase" in out for number in range(3))
+
+
+def test_tools_of_an_agent_are_closed_for_every_purpose_if_that_is_wanted(policy, tmp_path, capsys):
+    """A new purpose may use the tools that the agent knows, and no other one."""
+    new = [record(tool=name, day=19, agent=PAYER, purpose="yearly", id=name) for name in ("pay", "erase")]
+    log = write(tmp_path / "log.jsonl", [*routine(), *new])
+    code, report, _ = told(capsys, log, "--policy", policy, "--close-tools")
+    assert code == 1
+    [group] = report["held_out"]["groups"]
+    assert (group["tool"], group["rules"]) == ("erase", ["least_privilege.tool_unknown_here"])
 
 
 def test_asserted_purposes_count_as_one(policy, tmp_path, capsys):

@@ -17,12 +17,12 @@ from tabard_sidecar.policy.catalogue import Catalogue
 from tabard_sidecar.policy.loading.compiling import CompileOptions
 from tabard_sidecar.policy.loading.documents import parse_yaml
 from tabard_sidecar.suggest.module import module_text
-from tabard_sidecar.suggest.proposing import propose
+from tabard_sidecar.suggest.proposing import REGULAR, Kind, accepting, propose
 from tabard_sidecar.suggest.thresholds import Thresholds
 from tabard_sidecar.suggest.trying import Policy, put_beside, require_sound
 from tabard_sidecar.suggest.written import Noted, data_text, data_tree
 
-from tests.unit.suggest.logs import ALL, PERMISSIVE, denials, learner_of, record
+from tests.unit.suggest.logs import ALL, PERMISSIVE, denials, learn, learner_of, record
 
 HOSTILE = (
     '"', "'", "\n", "\r\n", "\x1b[31m", "\u202e", "\x00", "#", ": ", "- ", "]", "}", "{{x}}", "${x}", "`", "<<", "*a", "&a",
@@ -71,6 +71,7 @@ def records(draw):
     )
 
 
+KINDS = st.sampled_from([REGULAR, frozenset(Kind)])
 LOGS = st.lists(records(), min_size=1, max_size=12)
 THRESHOLDS = st.builds(
     Thresholds,
@@ -99,10 +100,10 @@ def plain(tree):
 
 
 @settings(max_examples=40, phases=(Phase.explicit, Phase.generate))
-@given(log=LOGS, others=LOGS, close=st.booleans(), thresholds=st.one_of(st.just(ALL), THRESHOLDS))
-def test_the_rules_deny_what_the_proposal_says_and_nothing_of_the_log(engine, log, others, close, thresholds):
+@given(log=LOGS, others=LOGS, kinds=KINDS, thresholds=st.one_of(st.just(ALL), THRESHOLDS))
+def test_the_rules_deny_what_the_proposal_says_and_nothing_of_the_log(engine, log, others, kinds, thresholds):
     """The module compiles beside a policy that allows everything; each call is decided as the restrictions say, by their codes."""
-    proposal = propose(learner_of(log).usage, thresholds, close_purposes=close)
+    proposal = propose(learner_of(log).usage, thresholds, kinds)
     with tempfile.TemporaryDirectory() as folder:
         home = Path(folder) / "author"
         home.mkdir()
@@ -137,8 +138,8 @@ def test_data_is_read_as_it_was_meant(log, thresholds):
     assert all(set(line) <= set("# head0123456789,-.;inorestakdymu") for line in comments)
 
 
-@given(log=LOGS, calls=LOGS, close=st.booleans(), data=st.data())
-def test_more_evidence_that_is_demanded_never_denies_more(log, calls, close, data):
+@given(log=LOGS, calls=LOGS, kinds=KINDS, data=st.data())
+def test_more_evidence_that_is_demanded_never_denies_more(log, calls, kinds, data):
     """What is denied under stricter thresholds is denied under laxer ones."""
     lax = data.draw(THRESHOLDS)
     strict = dataclasses.replace(
@@ -152,7 +153,7 @@ def test_more_evidence_that_is_demanded_never_denies_more(log, calls, close, dat
         slack=lax.slack + data.draw(st.sampled_from([0.0, 0.3])),
     )
     usage = learner_of(log).usage
-    less, more = (propose(usage, one, close_purposes=close) for one in (strict, lax))
+    less, more = (propose(usage, one, kinds) for one in (strict, lax))
     for one in (*log, *calls):
         if denials(less, one["input"]):
             assert denials(more, one["input"])
@@ -168,9 +169,34 @@ def test_the_order_of_a_log_doesnt_matter(log, thresholds, seed):
     assert data_text(data_tree(one), []) == data_text(data_tree(other), [])
 
 
-@given(log=LOGS, thresholds=THRESHOLDS, close=st.booleans())
-def test_nothing_that_was_learned_from_is_denied(log, thresholds, close):
+@given(log=LOGS, thresholds=THRESHOLDS, kinds=KINDS)
+def test_nothing_that_was_learned_from_is_denied(log, thresholds, kinds):
     """Whatever the thresholds are."""
-    proposal = propose(learner_of(log).usage, thresholds, close_purposes=close)
+    proposal = propose(learner_of(log).usage, thresholds, kinds)
     for one in log:
         assert denials(proposal, one["input"]) == set(), json.dumps(one["input"])
+
+
+@given(log=LOGS, later=LOGS, thresholds=st.one_of(st.just(ALL), THRESHOLDS), kinds=KINDS)
+def test_what_is_accepted_later_is_denied_no_more_and_nothing_else_becomes_narrower(
+    log, later, thresholds, kinds
+):
+    """A proposal that accepts a later part denies nothing of either, and no call that it didn't deny before."""
+    learner = learner_of(log)
+    before = propose(learner.usage, thresholds, kinds)
+    learn(learner, later)
+    after = accepting(before, learner.usage, thresholds)
+    for one in (*log, *later):
+        assert denials(after, one["input"]) == set()
+    assert {one[:3] for one in after.restrictions} <= {one[:3] for one in before.restrictions}
+    for one in data_calls(log, later):
+        assert denials(after, one) <= denials(before, one)
+
+
+def data_calls(log, later):
+    """Calls that mix both logs: each call of one with the arguments of another."""
+    for one in log:
+        for other in later:
+            if "tool" in one["input"] and "tool" in other["input"]:
+                tool = one["input"]["tool"] | {"arguments": other["input"]["tool"]["arguments"]}
+                yield one["input"] | {"tool": tool}
