@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from tabard_sidecar.config.settings import Settings
 
 _PASSWORD = re.compile(r"(?<=://)[^/@\s]*@")
-_WRITTEN = frozenset({"audit.path"})
+_WRITTEN = frozenset({"audit.path", "policy.download.folder"})
 """Paths that the sidecar makes itself."""
 
 
@@ -106,7 +106,8 @@ def _missing(settings: Settings) -> Iterator[str]:
             yield f"{key}: {path} doesn't exist"
         elif key.endswith(".keys_file"):
             yield from _unusable_keys(key, path)
-    if settings.policy.path is None and settings.policy.remote is None:
+    policy = settings.policy
+    if policy.path is None and policy.url is None and policy.remote is None:
         yield "policy.path: no policy is configured, so the sidecar won't start"
     agent = settings.identity.agent
     if agent.service_account is None and agent.spiffe is None and settings.insecure.agent_id is None:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator, model_validator
+from tabard.address import is_loopback
 
 ModuleName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
 
@@ -27,6 +29,67 @@ class RemoteConfig(BaseModel):
     cert_file: Path | None = Field(default=None, description="Client certificate (PEM) for mutual TLS.")
     key_file: Path | None = Field(default=None, description="Private key (PEM) of the client certificate.")
     max_connections: int = Field(default=64, ge=1, le=1024, description="Most connections held at once.")
+
+
+class DownloadConfig(BaseModel):
+    """How the bundle at `policy.url` is fetched and kept."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    token_file: Path | None = Field(
+        default=None, description="File with the bearer token; read again for every request."
+    )
+    ca_file: Path | None = Field(
+        default=None, description="CA certificates (PEM) to trust instead of the system's."
+    )
+    cert_file: Path | None = Field(default=None, description="Client certificate (PEM) for mutual TLS.")
+    key_file: Path | None = Field(default=None, description="Private key (PEM) of the client certificate.")
+    min_delay_seconds: float = Field(
+        default=60.0,
+        ge=0.1,
+        le=86_400,
+        description="Shortest pause between two requests. Each pause is chosen at random, so that sidecars that start "
+        "together don't ask together.",
+    )
+    max_delay_seconds: float = Field(
+        default=120.0,
+        ge=0.1,
+        le=86_400,
+        description="Longest pause between two requests, also after failures; after the first failure it is about a second.",
+    )
+    long_polling_seconds: int = Field(
+        default=0,
+        ge=0,
+        le=3600,
+        description="How long the server is asked to wait for a change before it answers (`Prefer: wait=N`), if its answers "
+        "have the type `application/vnd.openpolicyagent.bundles`; 0 asks for an answer at once.",
+    )
+    timeout_seconds: float = Field(
+        default=30.0,
+        gt=0,
+        le=600,
+        description="Longest time until an answer begins, beyond the time of long polling; and from there to its end.",
+    )
+    folder: Path | None = Field(
+        default=None,
+        description="Private folder for the last good bundle, with which a sidecar starts if the server doesn't answer. "
+        "Unset means one below $XDG_STATE_HOME/tabard/policies. It isn't shared between users.",
+    )
+    accept_sequence: int | None = Field(
+        default=None,
+        ge=0,
+        le=2**53 - 1,
+        description="Sequence number of one bundle that is accepted although a newer one was in use; 0 stands for bundles "
+        "without a number. Remove it when the newer one is gone from the server.",
+    )
+
+    @model_validator(mode="after")
+    def _consistent(self) -> DownloadConfig:
+        if self.min_delay_seconds > self.max_delay_seconds:
+            raise ValueError("min_delay_seconds is greater than max_delay_seconds")
+        if (self.cert_file is None) != (self.key_file is None):
+            raise ValueError("set both cert_file and key_file, or neither")
+        return self
 
 
 class BundleKeyConfig(BaseModel):
@@ -54,7 +117,7 @@ class BundleKeyConfig(BaseModel):
 
 
 class BundleConfig(BaseModel):
-    """Signatures of the bundle in `policy.path`."""
+    """Signatures of the bundle in `policy.path` or at `policy.url`."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -105,9 +168,17 @@ class PolicyConfig(BaseModel):
             "Folder with Rego modules and data, or a bundle tarball (`opa build`), at most 8 MiB. Followed for changes."
         ),
     )
+    url: str | None = Field(
+        default=None,
+        description="Address of a bundle tarball to fetch and follow: `https://host/path`, or `http://` on a loopback "
+        "address. Redirects aren't followed.",
+    )
+    download: DownloadConfig = Field(
+        default=DownloadConfig(), description="How the bundle at `url` is fetched and kept."
+    )
     bundle: BundleConfig = Field(default=BundleConfig(), description="Signatures of a bundle.")
     remote: RemoteConfig | None = Field(
-        default=None, description="OPA server to ask instead of `path`. Exactly one of the two is set."
+        default=None, description="OPA server to ask. Exactly one of `path`, `url` and `remote` is set."
     )
     shadow: ShadowConfig | None = Field(
         default=None, description="A candidate policy to try on the same requests, without effect on them."
@@ -151,13 +222,36 @@ class PolicyConfig(BaseModel):
         description="How long after the last of them; a pause denies every call and lasts twice as long each time.",
     )
 
+    @field_validator("url")
+    @classmethod
+    def _private_url(cls, url: str | None) -> str | None:
+        """Refuse an address that says too little, or from which others could read or change the policy."""
+        if url is None:
+            return None
+        try:
+            parts = urlsplit(url)
+            _ = parts.port
+        except ValueError:
+            raise ValueError("is no valid URL") from None
+        if parts.username is not None or parts.password is not None:
+            raise ValueError("must not hold a user or password: set policy.download.token_file")
+        if parts.fragment or not url.isascii() or not url.isprintable() or " " in url:
+            raise ValueError("must be ASCII without spaces and without a fragment (#)")
+        if not parts.hostname or parts.path in {"", "/"}:
+            raise ValueError("must name a host and a bundle, as https://host/bundles/policy.tar.gz does")
+        if parts.scheme != "https" and not (parts.scheme == "http" and is_loopback(parts.hostname)):
+            raise ValueError("must begin with https://, or with http:// and a loopback address")
+        return url
+
     @model_validator(mode="after")
     def _one_source(self) -> PolicyConfig:
-        if self.path is not None and self.remote is not None:
-            raise ValueError("set either policy.path or policy.remote, not both")
+        if sum(source is not None for source in (self.path, self.url, self.remote)) > 1:
+            raise ValueError("set only one of policy.path, policy.url and policy.remote")
+        if self.url is None and self.download != DownloadConfig():
+            raise ValueError("policy.download has no effect without policy.url")
         if self.remote is not None and self.bundle.keys:
             raise ValueError(
-                "policy.bundle.keys is for a bundle in policy.path; policy.remote verifies its own"
+                "policy.bundle.keys is for a bundle in policy.path or policy.url; policy.remote verifies its own"
             )
         if self.shadow is not None and self.shadow.modules and self.path is None:
             raise ValueError("policy.shadow.modules needs policy.path, which has the other modules")

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
 from dataclasses import replace
+from pathlib import Path
 
 from tabard_opa import Engine
 
@@ -43,8 +46,16 @@ def _provider(config: PolicyConfig, options: CompileOptions, engine: Engine) -> 
         from tabard_sidecar.policy.engines.remote import RemoteProvider  # noqa: PLC0415 - aiohttp, for those who need it
 
         return RemoteProvider(engine, config.remote, options, load_seconds=config.load_seconds)
+    signed = replace(options, bundle_keys=bundle_keys(config.bundle))
+    if config.url is not None:
+        from tabard_sidecar.policy.engines.service import BundleProvider  # noqa: PLC0415 - aiohttp, as above
+
+        folder = config.download.folder or usual_folder(config.url)
+        return BundleProvider(
+            engine, config.url, config.download, folder, signed, load_seconds=config.load_seconds
+        )
     if config.path is None:
-        message = "neither policy.path nor policy.remote is set"
+        message = "none of policy.path, policy.url and policy.remote is set"
         raise PolicyBrokenError(
             [
                 PolicyProblem(
@@ -52,12 +63,13 @@ def _provider(config: PolicyConfig, options: CompileOptions, engine: Engine) -> 
                 )
             ]
         )
-    return FileProvider(
-        engine,
-        config.path,
-        replace(options, bundle_keys=bundle_keys(config.bundle)),
-        load_seconds=config.load_seconds,
-    )
+    return FileProvider(engine, config.path, signed, load_seconds=config.load_seconds)
+
+
+def usual_folder(url: str) -> Path:
+    """Return the folder that keeps the last good bundle of a URL if the configuration names none."""
+    base = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
+    return Path(base) / "tabard" / "policies" / hashlib.sha256(url.encode()).hexdigest()[:16]
 
 
 def bundle_keys(config: BundleConfig) -> BundleKeys | None:

@@ -130,9 +130,12 @@ def _policy(settings: Settings) -> Iterator[Finding]:
 
     what = "policy"
     if settings.policy.path is None:
-        yield ok(
-            what, "an OPA server decides (policy.remote); a running sidecar's health tells whether it answers"
+        source = (
+            "an OPA server decides (policy.remote)"
+            if settings.policy.url is None
+            else "a server gives the bundle (policy.url)"
         )
+        yield ok(what, f"{source}; a running sidecar's health tells whether it answers")
         return
     try:
         catalogue = create_catalogue(settings.catalogue)

@@ -13,7 +13,7 @@ from tabard_opa import Engine, EngineError, EvaluationError, Policy
 from tabard_sidecar.policy.engines.provider import Active, EvaluationFailedError, load_took_too_long
 from tabard_sidecar.policy.engines.stuck import StuckCount
 from tabard_sidecar.policy.loading.compiling import Compiled, CompileOptions, compile_policy, read_policy
-from tabard_sidecar.policy.loading.sources import fingerprint
+from tabard_sidecar.policy.loading.sources import PolicySource, fingerprint
 from tabard_sidecar.policy.offers import Residual
 from tabard_sidecar.policy.resources import ENTRYPOINT, MASK
 from tabard_sidecar.policy.values import Json
@@ -89,6 +89,19 @@ def evaluations(engine: Engine) -> dict[str, int]:
     return {"evaluated": stats.asked - stats.remembered, "remembered": stats.remembered}
 
 
+def activate(
+    engine: Engine, source: PolicySource, options: CompileOptions, began: Callable[[float], None]
+) -> Active:
+    """Check and compile a policy that was read; ``began`` is for its :class:`EmbeddedEvaluator`.
+
+    Raises:
+        PolicyBrokenError: with every problem that was found.
+    """
+    compiled = compile_policy(engine, source.modules, source.data, options, source.tests)
+    evaluator = EmbeddedEvaluator(compiled, began)
+    return Active(evaluator, source.revision, compiled.rules, compiled.warnings)
+
+
 class FileProvider:
     """Loads a folder or bundle. A loaded policy stays usable if the files change or disappear."""
 
@@ -137,11 +150,10 @@ class FileProvider:
             PolicyBrokenError: with every problem that was found.
         """
         source = read_policy(self._engine, self._path, self._options.bundle_keys, trusted=self._trusted)
-        compiled = compile_policy(self._engine, source.modules, source.data, self._options, source.tests)
+        active = activate(self._engine, source, self._options, self._stuck.began)
         # From now on a process serves that a later policy must not take down; before, it only wouldn't start.
         self._options = replace(self._options, apart=True)
-        evaluator = EmbeddedEvaluator(compiled, self._stuck.began)
-        return Active(evaluator, source.revision, compiled.rules, compiled.warnings)
+        return active
 
     def stuck(self) -> tuple[int, int]:
         """Return what the engine counts; a closed one evaluates nothing."""

@@ -4,20 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import json
-import ssl
-from pathlib import Path
 from urllib.parse import urlsplit
 
 import aiohttp
 from tabard.address import is_loopback
-from tabard.trust import read_trusted
 
 from tabard_sidecar.errors import NoDecision
 from tabard_sidecar.policy.conf import RemoteConfig
+from tabard_sidecar.policy.engines.peer import read_token, tls_context
 from tabard_sidecar.policy.engines.provider import EvaluationFailedError
 from tabard_sidecar.policy.problems import PolicyBrokenError, PolicyProblem
 from tabard_sidecar.policy.values import Json
-from tabard_sidecar.util.files import require_readable
 from tabard_sidecar.util.jsontext import read_json
 
 MAX_ANSWER_BYTES = 16 * 1024 * 1024
@@ -29,7 +26,6 @@ MAX_DECISION_BYTES = 1024 * 1024
 _MAX_DECISION_VALUES = 100_000
 _AT_ONCE_BYTES = 16 * 1024
 """Larger answers are read in a thread."""
-_MAX_TOKEN_BYTES = 16 * 1024
 _TOO_LARGE = 413
 _OK = 200
 _REFUSED = frozenset({401, 403})
@@ -57,9 +53,7 @@ class OpaClient:
             OSError: it can't be read.
             ValueError: it isn't ASCII.
         """
-        if self._config.token_file is not None:
-            content, _ = read_trusted(self._config.token_file, _MAX_TOKEN_BYTES)
-            self._token = content.decode("ascii").strip()
+        self._token = read_token(self._config)
 
     async def get(self, path: str, deadline_seconds: float) -> Json:
         """Send GET and return the answer's JSON.
@@ -134,7 +128,7 @@ class OpaClient:
             if self._socket:
                 connector = aiohttp.UnixConnector(self._socket, limit=limit)
             else:
-                connector = aiohttp.TCPConnector(limit=limit, ssl=_tls(self._config))
+                connector = aiohttp.TCPConnector(limit=limit, ssl=tls_context(self._config, "policy.remote"))
             self._session = aiohttp.ClientSession(connector=connector, auto_decompress=False)
         return self._session
 
@@ -181,21 +175,3 @@ def _address(url: str) -> tuple[str, str]:
 def _bad_url(url: str, what: str) -> PolicyBrokenError:
     message = f"policy.remote.url {what}"
     return PolicyBrokenError([PolicyProblem("", 0, 0, "remote_url", message, f"Fix {url!r}")])
-
-
-def _tls(config: RemoteConfig) -> ssl.SSLContext:
-    try:
-        require_readable(config.ca_file, config.cert_file, config.key_file)
-        context = ssl.create_default_context(cafile=_text(config.ca_file))
-        if config.cert_file is not None:
-            context.load_cert_chain(config.cert_file, config.key_file)
-    except (OSError, ssl.SSLError) as error:
-        message = f"the TLS files of policy.remote can't be used: {error}"
-        raise PolicyBrokenError(
-            [PolicyProblem("", 0, 0, "remote_tls", message, "Check the files")]
-        ) from error
-    return context
-
-
-def _text(path: Path | None) -> str | None:
-    return None if path is None else str(path)

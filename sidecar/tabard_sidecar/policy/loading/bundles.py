@@ -75,7 +75,13 @@ def read_bundle(
         UnreadableError: it isn't a bundle, holds something that a reader skips, or its signature or roots don't hold.
         PolicyBrokenError: it holds modules that don't parse.
     """
-    content = read_file(path)
+    return unpack_bundle(read_file(path), path, wanted, keys)
+
+
+def unpack_bundle(
+    content: bytes, path: Path, wanted: Callable[[str], bool], keys: BundleKeys | None
+) -> tuple[dict[str, bytes], Bundle]:
+    """Do what :func:`read_bundle` does with the content of a tarball; ``path`` is what messages call it."""
     from tabard_sidecar.policy.loading import archive  # noqa: PLC0415 - folders need no tarfile
 
     files = archive.unpack(content, path)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import field, replace
 from pathlib import Path
 
@@ -21,7 +21,7 @@ from tabard_sidecar.policy.loading.placement import check_owners, check_tests
 from tabard_sidecar.policy.loading.reach import Reach, check_reach
 from tabard_sidecar.policy.loading.reached import reached
 from tabard_sidecar.policy.loading.rules import RuleIndex
-from tabard_sidecar.policy.loading.sources import PolicySource, load_source
+from tabard_sidecar.policy.loading.sources import PolicySource, load_bundle, load_source
 from tabard_sidecar.policy.problems import PolicyBrokenError, PolicyProblem, Severity
 from tabard_sidecar.policy.resources import ENTRYPOINT, MASK, library, schema
 from tabard_sidecar.policy.values import Json
@@ -229,8 +229,17 @@ def read_policy(
     Raises:
         PolicyBrokenError: it can't be read; with the syntax errors of the modules beside what can't be read.
     """
+    return _read(engine, lambda: load_source(path, keys, trusted=trusted))
+
+
+def read_bundle_policy(engine: Engine, content: bytes, shown: Path, keys: BundleKeys | None) -> PolicySource:
+    """Read the policy in a bundle's content; arguments as for :func:`load_bundle`, errors as for :func:`read_policy`."""
+    return _read(engine, lambda: load_bundle(content, shown, keys))
+
+
+def _read(engine: Engine, read: Callable[[], PolicySource]) -> PolicySource:
     try:
-        return load_source(path, keys, trusted=trusted)
+        return read()
     except PolicyBrokenError as error:
         findings = _Findings([*error.problems])
         _parse_all(engine, error.modules, findings)

@@ -15,6 +15,7 @@ from tabard_sidecar.policy.loading.bundles import (
     BundleKeys,
     read_bundle,
     same_data,
+    unpack_bundle,
 )
 from tabard_sidecar.policy.loading.documents import (
     MAX_BYTES,
@@ -92,6 +93,19 @@ def load_source(path: Path, keys: BundleKeys | None = None, *, trusted: bool = F
     return _assemble(files, None, path)
 
 
+def load_bundle(content: bytes, shown: Path, keys: BundleKeys | None = None) -> PolicySource:
+    """Read the policy in the content of a bundle tarball, which messages call ``shown``.
+
+    Raises:
+        PolicyBrokenError: as for :func:`load_source`.
+    """
+    try:
+        files, bundle = unpack_bundle(content, shown, _is_source, keys)
+    except UnreadableError as error:
+        raise PolicyBrokenError([error.problem]) from error
+    return _assemble(files, bundle, shown)
+
+
 def _refuse_signed(path: Path, keys: BundleKeys | None) -> None:
     """Refuse a folder where a signature is demanded or claimed: that of a folder can't be checked.
 
@@ -158,7 +172,7 @@ def read_case_files(path: Path, keys: BundleKeys | None = None) -> dict[str, byt
             found.pop(MANIFEST, None)
     except UnreadableError as error:
         raise PolicyBrokenError([error.problem]) from error
-    return {_shown(path, name): found[name] for name in sorted(found)}
+    return {_shown(path, name, folder=path.is_dir()): found[name] for name in sorted(found)}
 
 
 def _assemble(files: Mapping[str, bytes], bundle: Bundle | None, path: Path) -> PolicySource:
@@ -171,7 +185,7 @@ def _assemble(files: Mapping[str, bytes], bundle: Bundle | None, path: Path) -> 
     _require_little(path, files)
     left = MAX_VALUES
     for name in sorted(files):
-        shown = _shown(path, name)
+        shown = _shown(path, name, folder=bundle is None)
         meant = misspelt(PurePosixPath(name).name, DATA_NAMES)
         if meant:
             problems.append(misspelt_file(shown, meant))
@@ -218,8 +232,8 @@ def _require_little(path: Path, files: Mapping[str, bytes]) -> None:
         )
 
 
-def _shown(path: Path, name: str) -> str:
-    return (path / name).as_posix() if path.is_dir() else f"{path.as_posix()}:{name}"
+def _shown(path: Path, name: str, *, folder: bool) -> str:
+    return (path / name).as_posix() if folder else f"{path.as_posix()}:{name}"
 
 
 def _digest(files: Mapping[str, bytes]) -> str:
