@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
-import os
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +15,7 @@ from tabard_sidecar.cli.failure import Failure
 from tabard_sidecar.policy.catalogue import catalogue_of
 from tabard_sidecar.policy.loading.documents import MAX_BYTES, DocumentError, parse_json, parse_yaml
 from tabard_sidecar.policy.problems import PolicyBrokenError
+from tabard_sidecar.util.replacing import replace_file
 
 _KEPT = ("annotations", "labels", "title")
 _WIDTH = 100
@@ -119,13 +117,4 @@ def _read(path: Path) -> list[dict[str, Any]]:
 
 def _replace(path: Path, text: str) -> None:
     mode = path.stat().st_mode & 0o777 if path.exists() else 0o644
-    handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as stream:
-            stream.write(text)
-        Path(temporary).chmod(mode)
-        Path(temporary).replace(path)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            Path(temporary).unlink()
-        raise
+    replace_file(path, text.encode(), mode)

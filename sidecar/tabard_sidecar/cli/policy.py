@@ -10,6 +10,7 @@ import click
 from tabard_sidecar import exit_codes
 from tabard_sidecar.cli.failure import Failure
 from tabard_sidecar.cli.options import Existing, config_options, json_option
+from tabard_sidecar.cli.policy_bundle import build, push, sign, verify
 from tabard_sidecar.cli.policy_editor import editor
 from tabard_sidecar.cli.policy_eval import evaluate
 from tabard_sidecar.cli.policy_request import read_input
@@ -24,13 +25,15 @@ if TYPE_CHECKING:
 
 @click.group()
 def policy() -> None:
-    """Check, test, evaluate and create policies, and set up editors."""
+    """Check, test, evaluate, create and ship policies, and set up editors."""
 
 
 policy.add_command(test)
 policy.add_command(evaluate)
 policy.add_command(editor)
 policy.add_command(words)
+for _command in (build, sign, verify, push):
+    policy.add_command(_command)
 
 
 @policy.command()

@@ -6,7 +6,6 @@ import contextlib
 import hashlib
 import json
 import os
-import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import field
 from enum import Enum
@@ -21,6 +20,7 @@ from tabard_sidecar.policy.loading.documents import DocumentError, parse_yaml
 from tabard_sidecar.policy.values import Json
 from tabard_sidecar.util.lean import dataclass
 from tabard_sidecar.util.own_places import require_own_place
+from tabard_sidecar.util.replacing import replace_file
 
 _MAX_BYTES = 4 * 1024 * 1024
 
@@ -229,16 +229,7 @@ def _write(root: Path, path: str, text: str) -> None:
         return
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(prefix=f".{file.name}.", dir=file.parent)
-        try:
-            with os.fdopen(handle, "w", encoding="utf-8") as stream:
-                stream.write(text)
-            Path(temporary).chmod(0o644)
-            Path(temporary).replace(file)
-        except BaseException:
-            with contextlib.suppress(OSError):
-                Path(temporary).unlink()
-            raise
+        replace_file(file, text.encode())
     except OSError as error:
         raise EditorFilesError(f"{file} can't be written: {error.strerror}") from error
 
