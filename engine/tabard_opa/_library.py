@@ -38,6 +38,7 @@ class Outcome(ctypes.Structure):
 _SIGNATURES: Final[dict[str, tuple[Any, tuple[Any, ...]]]] = {
     "tabard_release": (None, (c_void_p,)),
     "tabard_tune": (None, (c_int64, c_int64)),
+    "tabard_trim": (None, ()),
     "tabard_version": (None, (POINTER(Outcome),)),
     "tabard_capabilities": (None, (POINTER(Outcome),)),
     "tabard_parse": (None, (c_char_p, c_int64, c_char_p, c_int64, POINTER(Outcome))),

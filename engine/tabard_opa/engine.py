@@ -28,7 +28,7 @@ DEFAULT_COMPILE_SECONDS: Final = 20.0
 #: How long an evaluation may hold the GIL before it moves to one of Go's threads.
 DEFAULT_HOLD_SECONDS: Final = 0.0005
 #: GOGC: heap growth in percent before a collection. Twice as much saves three per cent of an evaluation and takes 4 MB.
-DEFAULT_COLLECT_PERCENT: Final = 90
+DEFAULT_COLLECT_PERCENT: Final = 80
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +116,11 @@ class Engine:
         if outcome.status != OK:
             raise EngineError(problems_from(data))
         return EngineStats(**json.loads(data))
+
+    def trim(self) -> None:
+        """Return to the system what compiling took and evaluating doesn't need. Takes some milliseconds; call it in a thread."""
+        self.check_process()
+        self.library.free.tabard_trim()
 
     def check_process(self) -> None:
         """Raise in a forked child.

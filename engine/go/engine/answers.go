@@ -15,8 +15,10 @@ import (
 // A way is a chain of digests: of a secret with the query, then of the digest before with a place and the text that was found
 // there. No text of an input is kept, only these digests, names of members, and the answers.
 type answers struct {
-	layout *layout
-	secret digest
+	layout  *layout
+	secret  digest
+	checked []*memory // see places
+	unused  sync.Pool // of *Question
 
 	mu    sync.Mutex
 	steps map[digest]*step
@@ -42,11 +44,15 @@ const (
 	mostReadings  = 64      // an evaluation that reads more isn't remembered
 	longestWay    = 4 * mostReadings
 	longestAsked  = 64 << 10 // bytes of an input; a longer one is evaluated
+	checkedDepths = 4        // down to which texts are known to be JSON
 )
 
 func newAnswers(layout *layout, limit int) *answers {
 	made := &answers{layout: layout, steps: map[digest]*step{}, limit: limit, pace: newPace()}
 	rand.Read(made.secret[:]) // never fails
+	for range checkedDepths {
+		made.checked = append(made.checked, newMemory(checkedTotal/checkedDepths))
+	}
 	return made
 }
 

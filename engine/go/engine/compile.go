@@ -120,7 +120,7 @@ func Compile(source *Source) (*Policy, error) {
 		store:     store,
 		values:    cache.NewInterQueryValueCache(context.Background(), config),
 		responses: cache.NewInterQueryCache(nil),
-		inputs:    newMemory(),
+		inputs:    newMemory(rememberedTotal),
 		answers:   answersFor(compiler, source, read),
 		swift:     isSwift(compiler, source.Entrypoints) && hasSmallSteps(compiler, data, source.Entrypoints),
 	}

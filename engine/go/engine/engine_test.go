@@ -50,7 +50,7 @@ func TestConcurrentEvaluationsShareWhatIsRemembered(t *testing.T) {
 }
 
 func TestMemoryIsBoundedAndKeepsWhatIsUsed(t *testing.T) {
-	known := newMemory()
+	known := newMemory(rememberedTotal)
 	text := func(n int) []byte { return fmt.Appendf(nil, `{"n":%d,"pad":"%s"}`, n, strings.Repeat("x", 1000)) }
 	use := func(n int) bool {
 		body := text(n)
@@ -76,7 +76,7 @@ func TestMemoryIsBoundedAndKeepsWhatIsUsed(t *testing.T) {
 }
 
 func TestMemoryChangesNothing(t *testing.T) {
-	known := newMemory()
+	known := newMemory(rememberedTotal)
 	for n := range 200 {
 		var calls []string
 		for at := n; at < n+20; at++ {
@@ -110,7 +110,7 @@ func FuzzParseJSON(f *testing.F) {
 	for _, seed := range []string{`{"a":[1,2.5e3,"\u0041\ud83d\ude00"]}`, `[[[]]]`, `"\"`, `{"a":1,"a":2}`, `-`, `1e99999`} {
 		f.Add([]byte(seed))
 	}
-	known := newMemory()
+	known := newMemory(rememberedTotal)
 	f.Fuzz(func(t *testing.T, text []byte) {
 		value, err := ParseJSON(text)
 		if err != nil {

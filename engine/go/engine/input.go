@@ -235,7 +235,7 @@ func (p *jsonParser) memberValue(depth int) (ast.Value, error) {
 func (p *jsonParser) placed(depth int, open *part, name string) (err error) {
 	begin, inner := p.at, open.members[name]
 	if inner == nil {
-		_, err = p.memberValue(depth)
+		err = p.checked(depth + 1)
 	} else {
 		p.inside = inner
 		_, err = p.value(depth + 1)
@@ -243,6 +243,31 @@ func (p *jsonParser) placed(depth int, open *part, name string) (err error) {
 	}
 	if err == nil {
 		p.places.note(open, inner, name, begin, p.at)
+	}
+	return err
+}
+
+// checked reads the value of a member of an open part. A text that was read at this depth before is skipped.
+func (p *jsonParser) checked(depth int) error {
+	checked := p.places.checked
+	if depth > len(checked) {
+		_, err := p.value(depth)
+		return err
+	}
+	end := extent(p.text, p.at)
+	if end-p.at < rememberedMin || end-p.at > rememberedMax {
+		_, err := p.value(depth)
+		return err
+	}
+	known, text := checked[depth-1], p.text[p.at:end]
+	hash := known.hash(text)
+	if known.recall(hash, text) != nil {
+		p.at = end
+		return nil
+	}
+	_, err := p.value(depth)
+	if err == nil {
+		known.remember(hash, text, ast.NullValue)
 	}
 	return err
 }

@@ -15,6 +15,7 @@ const (
 	rememberedMin   = 64        // bytes; parsing a shorter text is as fast as a look-up
 	rememberedMax   = 16 << 10  // bytes of one text
 	rememberedTotal = 256 << 10 // bytes of all texts of one policy; their values take about twenty times as much
+	checkedTotal    = 64 << 10  // bytes of texts that are only known to be JSON
 	doorkeepers     = 1024
 )
 
@@ -33,11 +34,12 @@ type memory struct {
 	items map[uint64]*remembered
 	queue []*remembered // oldest first; an item that was used since its last check moves to the end
 	total int
+	limit int
 	seen  [doorkeepers]uint64 // hashes of texts seen once: a text is cached when it is seen again
 }
 
-func newMemory() *memory {
-	return &memory{seed: maphash.MakeSeed(), items: map[uint64]*remembered{}}
+func newMemory(limit int) *memory {
+	return &memory{seed: maphash.MakeSeed(), items: map[uint64]*remembered{}, limit: limit}
 }
 
 func (m *memory) hash(text []byte) uint64 { return maphash.Bytes(m.seed, text) }
@@ -63,7 +65,7 @@ func (m *memory) remember(hash uint64, text []byte, value ast.Value) {
 	if m.items[hash] != nil {
 		return
 	}
-	for m.total+len(text) > rememberedTotal {
+	for m.total+len(text) > m.limit {
 		m.forgetOne()
 	}
 	item := &remembered{hash: hash, text: bytes.Clone(text), value: value}

@@ -35,6 +35,7 @@ const (
 // places are where the parts of one input are in its text, and the members of those that are objects.
 type places struct {
 	parts   []place
+	checked []*memory     // texts that are known to be JSON, by their depth, from 1
 	members []memberPlace // of all parts
 }
 
@@ -78,10 +79,11 @@ type Question struct {
 	// without the part.
 	partial bool
 	scratch []byte
+	pairs   [][2]*ast.Term // the parser's
 }
 
-// Ask returns the question that an input of an entrypoint is, and the remembered answer, if there is one. The question is nil if
-// its answer can't be remembered, or if asking isn't worth it now. A text that isn't JSON, or no object, is no question.
+// Ask returns the remembered answer to an input of an entrypoint, or the question that it is. There is neither if its answer can't
+// be remembered, or if asking isn't worth it now. A text that isn't JSON, or no object, is no question.
 func (p *Policy) Ask(index int, input []byte) (*Question, []byte) {
 	if p.answers == nil || index < 0 || index >= len(p.entrypoints) {
 		return nil, nil
@@ -110,14 +112,43 @@ func (p *Policy) ask(begin digest, input []byte) (asked *Question, answer []byte
 	if len(input) > longestAsked || !p.answers.wanted() {
 		return nil, nil
 	}
-	asked = &Question{answers: p.answers, begin: begin, text: input}
-	asked.places.parts = make([]place, p.answers.layout.parts)
-	asked.places.members = make([]memberPlace, 0, usualMembers)
-	parser := jsonParser{text: input, known: p.inputs, places: &asked.places, inside: p.answers.layout.root}
-	if _, err := parser.whole(); err != nil || asked.places.parts[0].kind != object {
+	asked = p.answers.question(begin, input)
+	parser := jsonParser{
+		text: input, known: p.inputs, places: &asked.places, inside: p.answers.layout.root, pairs: asked.pairs[:0],
+	}
+	_, err := parser.whole()
+	asked.pairs = parser.pairs
+	if err != nil || asked.places.parts[0].kind != object {
 		return nil, nil
 	}
-	return asked, p.answers.recall(asked)
+	if answer = p.answers.recall(asked); answer != nil {
+		p.answers.free(asked)
+		return nil, answer
+	}
+	return asked, nil
+}
+
+// question returns a question about a text, in the memory of one that was answered if there is one.
+func (a *answers) question(begin digest, input []byte) *Question {
+	asked, is := a.unused.Get().(*Question)
+	if !is {
+		asked = &Question{answers: a}
+		asked.places.checked = a.checked
+		asked.places.parts = make([]place, a.layout.parts)
+		asked.places.members = make([]memberPlace, 0, usualMembers)
+	}
+	asked.begin, asked.text, asked.partial = begin, input, false
+	return asked
+}
+
+// free lets the next question have the memory of an answered one.
+func (a *answers) free(asked *Question) {
+	asked.text = nil
+	clear(asked.places.parts)
+	clear(asked.places.members)
+	asked.places.members = asked.places.members[:0]
+	clear(asked.pairs[:cap(asked.pairs)])
+	a.unused.Put(asked)
 }
 
 // follow returns the digest after a reading.

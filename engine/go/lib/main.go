@@ -100,6 +100,11 @@ func tabard_tune(memoryLimit C.int64_t, collectPercent C.int64_t) {
 	}
 }
 
+// tabard_trim collects garbage and returns to the system what is free: compiling a policy takes more than the policy.
+//
+//export tabard_trim
+func tabard_trim() { debug.FreeOSMemory() }
+
 //export tabard_version
 func tabard_version(out *C.tabard_outcome) {
 	defer guard(out)

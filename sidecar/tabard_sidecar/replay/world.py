@@ -6,6 +6,7 @@ import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -33,6 +34,7 @@ from tabard_sidecar.util.jsontext import encode
 TASK_NOT_STARTED = "task_not_started"
 DEADLINE_SECONDS = 5.0
 _MOST_TASKS = 20_000
+_REMEMBERED_BYTES = 8 * 2**20
 OF_ASKING = frozenset(
     {
         "approvals_exceeded",
@@ -91,11 +93,13 @@ def compiled_source(  # noqa: PLR0913, PLR0917 - one argument per part
     Raises:
         PolicyBrokenError: it can't be used; the error has every problem.
     """
+    # Most of a log's decisions agree with others in what the policy reads.
+    remembering = replace(options, remembered_bytes=_REMEMBERED_BYTES)
     breaker = Breaker(sys.maxsize, 1.0, time.monotonic, lambda: 0)  # a replay waits for each decision
     with ExitStack() as stack:
 
         def lease(found: Mapping[str, Json]) -> PolicyLease:
-            compiled = compile_policy(engine, source.modules, found, options, source.tests)
+            compiled = compile_policy(engine, source.modules, found, remembering, source.tests)
             shared = SharedPolicy(
                 Active(EmbeddedEvaluator(compiled), source.revision, compiled.rules, compiled.warnings)
             )

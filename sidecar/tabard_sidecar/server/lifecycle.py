@@ -237,6 +237,7 @@ async def sidecar(
         )
         # The texts of denials are read from a file once; neither readiness nor the first denial waits for that.
         await asyncio.to_thread(reason_texts)
+        await asyncio.to_thread(parts.engine.trim)
         yield running
 
 
@@ -246,6 +247,10 @@ async def _build(parts: Parts, stack: AsyncExitStack) -> Parts:
     stack.push_async_callback(parts.log.stop)
     stack.push_async_callback(parts.arguments.close)
     parts.health.component("audit").ok()
+    # First, because it takes the longest, most of it in other threads.
+    stack.push_async_callback(parts.policy.close)
+    loading = asyncio.create_task(parts.policy.start())
+    stack.push_async_callback(_given_up, loading)
     await parts.log.start()
     await parts.state.open()
     stack.push_async_callback(parts.state.close)
@@ -254,7 +259,6 @@ async def _build(parts: Parts, stack: AsyncExitStack) -> Parts:
     stack.push_async_callback(parts.approving.close)
     await parts.approving.start()
     stack.push_async_callback(parts.identity.close)
-    stack.push_async_callback(parts.policy.close)
     if parts.shadowing is not None:
         stack.push_async_callback(parts.shadowing.shadow.stop)
         parts.shadowing.shadow.start()
@@ -266,7 +270,7 @@ async def _build(parts: Parts, stack: AsyncExitStack) -> Parts:
     # What was acknowledged as ended is ended before the connections for that are closed.
     stack.push_async_callback(parts.revoking.finish, _ENDING_SECONDS)
     stack.push_async_callback(parts.stages.decisions.settled)
-    await asyncio.gather(parts.identity.start(), parts.policy.start(), _first_keys(parts))
+    await asyncio.gather(parts.identity.start(), loading, _first_keys(parts))
     return parts
 
 
@@ -372,6 +376,14 @@ def _own(address: str, stack: AsyncExitStack, mode: int = SOCKET_MODE) -> OwnedS
     owned.acquire()
     stack.callback(owned.release)
     return owned
+
+
+async def _given_up(task: asyncio.Task[None]) -> None:
+    """End a task whose failure was told, or came after another one."""
+    task.cancel()
+    await asyncio.wait([task])
+    if not task.cancelled():
+        task.exception()
 
 
 async def _cancelled(task: asyncio.Task[None]) -> None:

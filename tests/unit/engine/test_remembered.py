@@ -103,3 +103,12 @@ def test_threads_get_remembered_answers_too(engine):
     answers = {policy.evaluate_blocking("data.a.decision", text, deadline_seconds=5) for _ in range(3)}
     assert len(answers) == 1
     assert engine.stats().remembered == 2
+
+
+async def test_trimming_keeps_what_is_remembered(engine):
+    """Free memory goes back to the system; the policy and its answers stay."""
+    policy = compiled(engine, ["read"])
+    await ask(policy, "read")
+    engine.trim()
+    assert await ask(policy, "read") == {"allow": True, "why": "nothing"}
+    assert engine.stats().remembered == 1
