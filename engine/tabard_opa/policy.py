@@ -165,13 +165,7 @@ class Policy:
             ForkedError: this process was forked after the engine was loaded.
         """
         request = {"kind": "partial", "query": query, "unknowns": list(unknowns)}
-        mailbox = self._mailboxes.current()
-        outcome = self._query(request, input_json, deadline_seconds, mailbox.handle)
-        if outcome.status == PENDING:
-            text = _result(await mailbox.wait(outcome.handle), None)
-        else:
-            text = self._finish(outcome, None)
-        partial: dict[str, Any] = json.loads(text)
+        partial: dict[str, Any] = json.loads(await self._answer(request, input_json, deadline_seconds))
         return partial
 
     async def residual(
@@ -192,13 +186,14 @@ class Policy:
             ForkedError: this process was forked after the engine was loaded.
         """
         request = {"kind": "residual", "query": query, "unknowns": list(unknowns)}
+        return Residual(**json.loads(await self._answer(request, input_json, deadline_seconds)))
+
+    async def _answer(self, request: dict[str, Any], input_json: bytes, deadline_seconds: float) -> bytes:
         mailbox = self._mailboxes.current()
         outcome = self._query(request, input_json, deadline_seconds, mailbox.handle)
         if outcome.status == PENDING:
-            text = _result(await mailbox.wait(outcome.handle), None)
-        else:
-            text = self._finish(outcome, None)
-        return Residual(**json.loads(text))
+            return _result(await mailbox.wait(outcome.handle), None)
+        return self._finish(outcome, None)
 
     def explain(
         self, path: str, input_json: bytes, *, deadline_seconds: float, mode: Mode = "full"

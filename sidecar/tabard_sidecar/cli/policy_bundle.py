@@ -15,6 +15,7 @@ from tabard_sidecar.cli.failure import Failure
 from tabard_sidecar.cli.options import Existing, config_options, json_option, load_settings
 from tabard_sidecar.cli.policy_target import GUIDE, broken, catalogue_option, find_target, path_argument
 from tabard_sidecar.cli.terminal import echo, echo_json
+from tabard_sidecar.policy.bundle_algorithms import BUNDLE_ALGORITHMS
 
 if TYPE_CHECKING:
     from tabard_sidecar.policy.loading.bundles import BundleKeys
@@ -23,20 +24,6 @@ if TYPE_CHECKING:
 _Command = TypeVar("_Command", bound=Callable[..., object])
 
 _SEE = f"{GUIDE}#build-sign-verify-and-push"
-_ALGORITHMS = (
-    "ES256",
-    "ES384",
-    "ES512",
-    "RS256",
-    "RS384",
-    "RS512",
-    "PS256",
-    "PS384",
-    "PS512",
-    "HS256",
-    "HS384",
-    "HS512",
-)
 _MAX_SEQUENCE = 2**53 - 1
 _bundle_argument = click.argument("bundle", type=Existing())
 
@@ -44,7 +31,7 @@ _bundle_argument = click.argument("bundle", type=Existing())
 def _algorithm_option(command: _Command) -> _Command:
     return click.option(
         "--algorithm",
-        type=click.Choice(_ALGORITHMS),
+        type=click.Choice(BUNDLE_ALGORITHMS),
         default="ES256",
         show_default=True,
         help="Algorithm of the signature (JWS).",

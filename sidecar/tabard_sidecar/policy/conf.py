@@ -9,6 +9,8 @@ from urllib.parse import urlsplit
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator, model_validator
 from tabard.address import is_loopback
 
+from tabard_sidecar.policy.bundle_algorithms import BundleAlgorithm
+
 ModuleName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
 
 
@@ -97,20 +99,7 @@ class BundleKeyConfig(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    algorithm: Literal[
-        "ES256",
-        "ES384",
-        "ES512",
-        "RS256",
-        "RS384",
-        "RS512",
-        "PS256",
-        "PS384",
-        "PS512",
-        "HS256",
-        "HS384",
-        "HS512",
-    ] = Field(description="Algorithm of its signatures (JWS).")
+    algorithm: BundleAlgorithm = Field(description="Algorithm of its signatures (JWS).")
     key_file: Path = Field(
         description="Public key or certificate (PEM); for the HS algorithms the shared secret, of mode 0600."
     )
