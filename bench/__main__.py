@@ -16,6 +16,7 @@ BENCHMARKS = (
     "sizing",
     "policy",
     "remembered",
+    "suggest",
 )
 
 

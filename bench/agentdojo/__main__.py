@@ -49,6 +49,9 @@ def main() -> int:
     parser.add_argument(
         "--write-catalogues", action="store_true", help="only write the suites' tool catalogues"
     )
+    parser.add_argument(
+        "--logs", type=Path, metavar="FOLDER", help="keep each suite's decision log here, as SUITE.jsonl"
+    )
     options = parser.parse_args()
     suites = options.suite or SUITES
     if options.example is not None and len(suites) > 1:
@@ -58,7 +61,7 @@ def main() -> int:
             folder = options.example or example(suite)
             (folder / CATALOGUE).write_text(catalogue(load(suite)), encoding="utf-8")
         return 0
-    results = [_play(suite, options.example or example(suite)) for suite in suites]
+    results = [_play(suite, options.example or example(suite), options.logs) for suite in suites]
     if options.json:
         print(json.dumps([asdict(result) for result in results], indent=2, ensure_ascii=False))
     else:
@@ -70,7 +73,7 @@ def main() -> int:
     return 0
 
 
-def _play(name: str, folder: Path) -> SuiteResult:
+def _play(name: str, folder: Path, logs: Path | None) -> SuiteResult:
     suite = load(name)
     pairs = len(suite.user_tasks) * len(suite.injection_tasks)
     sys.stderr.write(f"{name}: {len(suite.user_tasks)} user tasks, {pairs} attacks …\n")
@@ -78,7 +81,11 @@ def _play(name: str, folder: Path) -> SuiteResult:
         tempfile.TemporaryDirectory(prefix="tabard-") as scratch,
         SidecarGate(name, folder, Path(scratch), ScriptedUser(suite)) as gate,
     ):
-        return play_suite(suite, gate)
+        result = play_suite(suite, gate)
+        if logs is not None:
+            logs.mkdir(parents=True, exist_ok=True)
+            gate.keep_log(logs / f"{name}.jsonl")
+        return result
 
 
 def _print(results: list[SuiteResult]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -44,6 +45,10 @@ class SidecarGate:
 
     def __exit__(self, *exc_info: object) -> None:
         self._zone.__exit__(*exc_info)
+
+    def keep_log(self, file: Path) -> None:
+        """Copy the decision log, which goes with the sidecar's folder."""
+        shutil.copyfile(self._zone.folder / "decisions.log", file)
 
     @contextmanager
     def task(self, user_task: BaseUserTask[Any]) -> Iterator[Session]:

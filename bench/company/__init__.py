@@ -1,0 +1,1 @@
+"""An invented wholesaler whose agents work for two months, and the decision log that they leave."""
