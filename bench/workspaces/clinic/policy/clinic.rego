@@ -1,26 +1,34 @@
 # METADATA
 # title: Marsh Lane Practice
 # description: |
-#   Reads are free. What changes or sends something is sure (the person's words and our records vouch for each value),
-#   or maybe (it was asked for, a value comes from elsewhere: the person decides), or not granted.
+#   Reading is free and is counted as soon as the text may be a stranger's. What changes or sends something is allowed if
+#   the signed request orders this act upon this patient and says each value, or our records have it. What the request
+#   leaves open is asked about. What it can't have meant isn't granted. Before any text of strangers was read, what the
+#   request leaves open is an honest choice of the assistant's and needs no question (but for drugs and pharmacies).
+#   data.json is an export of our records; data.today and data.noon (08:00 UTC of that day) say which day it is of, and
+#   have to be exported with it.
 # custom:
 #   tabard:
 #     labels: [outside]
 package policy.clinic
 
 import data.tabard.lib.arguments
+import data.tabard.lib.bans
 import data.tabard.lib.budgets
-import data.tabard.lib.credentials
 import data.tabard.lib.clauses
+import data.tabard.lib.conditions
+import data.tabard.lib.credentials
 import data.tabard.lib.dates
 import data.tabard.lib.entities
 import data.tabard.lib.exclusions
 import data.tabard.lib.facts
 import data.tabard.lib.figures
+import data.tabard.lib.groups
 import data.tabard.lib.intent
+import data.tabard.lib.lures
 import data.tabard.lib.quantities
+import data.tabard.lib.relations
 import data.tabard.lib.scopes
-import data.tabard.lib.subject
 import data.tabard.lib.texts
 import data.tabard.lib.times
 import data.tabard.lib.tools
@@ -32,1818 +40,2338 @@ _backend := "https://clinic.example"
 _once := credentials.once(_backend, ["clinic"], 60)
 
 start contains {"code": "clinic", "limits": {
+	"tools": ["*"],
 	"audiences": [_backend],
 	"scopes": ["clinic"],
-	"tools": ["*"],
-	"budgets": {"questions": 8, "texts": 10, "mails": 10, "prescriptions": 5, "reads": 150},
-	"ttl_seconds": 1800,
+	"budgets": {"messages": 10, "prescriptions": 5, "questions": 20},
+	"ttl_seconds": 3600,
 }} if {
-	intent.purpose_is("clinic")
-	_me
+	intent.trusted
 }
 
-_tool := input.tool.name
+# ------------------------------------------------------------------------------------------------ reading
 
-_args := input.tool.arguments
-
-# ================================================================ reading
-
-_plain_reads := {
-	"patients.search", "patients.get", "records.list", "medications.list", "appointments.free", "rota.get",
-	"staff.directory", "providers.search",
-}
-
-_foreign_reads := {"appointments.list", "inbox.list", "documents.list"}
-
-grant contains {"code": "read", "credential": _once, "charges": {"reads": 1}} if tools.one_of(_plain_reads)
-
-grant contains {"code": "read", "credential": _once, "charges": {"reads": 1}, "facts": {"texts_read": 1}} if {
-	tools.one_of(_foreign_reads)
-}
+_texts_of_others := {"documents.list", "documents.read", "inbox.list", "inbox.read", "records.read"}
 
 grant contains {
 	"code": "read",
 	"credential": _once,
-	"charges": {"reads": 1},
-	"facts": {"texts_read": 1, "sources": {_args.message_id}},
+	"facts": {"texts_read": _taint, "chosen": _chosen, "messages_read": _message_read},
 	"notes": ["belongs"],
 } if {
-	_tool == "inbox.read"
+	tools.read_only
+	intent.trusted
 }
 
-grant contains {
-	"code": "read",
-	"credential": _once,
-	"charges": {"reads": 1},
-	"facts": {"texts_read": 1, "sources": {_args.document_id}},
-} if {
-	_tool == "documents.read"
+# Front desk, billing and managers read records if the request speaks of such a thing.
+ask contains _question("record_without_need", "Your request doesn't speak of letters, results or records, and your role seldom reads them.") if {
+	input.tool.name == "records.read"
+	not _in_group("clinicians")
+	not _needs_records
 }
 
-grant contains {
-	"code": "read",
-	"credential": _once,
-	"charges": {"reads": 1},
-	"facts": {"texts_read": 1, "sources": {_args.record_id}},
-	"notes": ["belongs"],
-} if {
-	_tool == "records.read"
+_needs_records if {
+	some word in wording.words
+	regex.match(`^(letters?|results?|records?|notes?|reports?|tests?|bloods?|labs?|scans?|ecg|x-?rays?|files?|history|referrals?|summary|summaries|consultations?|findings?|documents?|release|share|insurer|insurance)$`, word)
 }
 
-# Whose records were looked at before any text of others was read.
-grant contains {"code": "read", "credential": _once, "facts": {"listed": _listed}} if _tool == "records.list"
+_needs_records if wishes.follows
 
-_listed := {_args.patient_id | _clean}
+_needs_records if count(entities.named(data.providers, set())) > 0
 
-# Front desk, billing and managers read texts of records if the request speaks of such a thing.
-ask contains _question("record_of_no_need", "The request doesn't seem to need the text of this record.") if {
-	_tool == "records.read"
-	not _clinician
-	not _speaks_of_records
+default _taint := 0
+
+_taint := 1 if tools.one_of(_texts_of_others)
+
+# Appointments that were booked online have the patients' own words.
+_taint := 1 if {
+	input.tool.name == "appointments.list"
+	some appointment in data.appts
+	appointment.by == "online"
+	_listed(appointment)
 }
 
-_speaks_of_records if wording.asks_for_form({
-	"record", "letter", "result", "lab", "report", "note", "consultation", "referral", "scan", "test", "form", "invoice",
-	"bill", "claim", "insurer", "release", "share", "discharge", "blood", "x-ray", "ecg", "history", "summary", "file",
-	"document", "forward", "certificate", "finding",
-})
+_listed(appointment) if {
+	not _left_out(appointment)
+}
 
-_speaks_of_records if wishes.follows
+_left_out(appointment) if appointment.patient != input.tool.arguments.patient_id
+
+_left_out(appointment) if appointment.clinician != input.tool.arguments.clinician
+
+_left_out(appointment) if {
+	_no_moves
+	not startswith(appointment.start, input.tool.arguments.date)
+}
+
+_no_moves if facts.size("slots") == 0
+
+# What was chosen before any text of strangers was read was chosen by an honest assistant.
+_chosen contains value if {
+	tools.one_of({"appointments.list", "medications.list", "patients.get", "records.list", "records.read"})
+	_clean
+	some name in {"patient_id", "record_id"}
+	value := input.tool.arguments[name]
+}
+
+_message_read contains input.tool.arguments.message_id if input.tool.name == "inbox.read"
 
 _clean if facts.value("texts_read") == 0
 
-# ================================================================ who asks
+# ------------------------------------------------------------------------------------------------ the four rules
 
-_me := username if {
-	some username, _ in data.person
-	subject.has_claim("username", username)
+grant contains {
+	"code": "sure",
+	"credential": _once,
+	"facts": {"done": _targets, "slots": _slots, "booked_for": _booked_for, "issued_for": _issued_for},
+	"notes": ["made"],
+	"charges": _charges,
+} if {
+	_possible
+	_sure[input.tool.name]
 }
 
-_clinician if subject.has_claim("groups", "clinicians")
-
-_physician if subject.has_claim("groups", "physicians")
-
-_nurse if {
-	_clinician
-	not _physician
+grant contains {
+	"code": "maybe",
+	"credential": _once,
+	"facts": {
+		"done": _targets, "slots": _slots, "booked_for": _booked_for, "issued_for": _issued_for,
+		"confirmed": _condition_met,
+	},
+	"notes": ["made"],
+	"charges": object.union(_charges, {"questions": 1}),
+} if {
+	_asked
+	budgets.remaining_at_least("questions", 1)
 }
 
-_front_desk if subject.has_claim("groups", "front_desk")
-
-_manager if subject.has_claim("groups", "managers")
-
-_of_me if count({"me", "my", "i", "mine", "myself"} & wording.words) > 0
-
-# ================================================================ the four rules
-
-grant contains {"code": "sure", "credential": _once} if _sure[_tool]
-
-grant contains {"code": "maybe", "credential": _once, "charges": {"questions": 1}} if _asked
-
-ask contains _question("not_in_request", "Your request doesn't say this as it stands here: whom, what, when or in which words.") if {
+ask contains _question("not_in_request", "Your request doesn't say this as it stands here. Compare whom, what, when and how much.") if {
 	_asked
 }
 
 _asked if {
-	budgets.remaining_at_least("questions", 1)
-	not _sure[_tool]
-	_maybe[_tool]
+	_possible
+	_maybe[input.tool.name]
+	not _sure[input.tool.name]
 }
 
 _question(code, reason) := {
-	"approvers": ["requester"],
-	"code": code,
-	"reason": reason,
-	"uses": 1,
-	"ttl_seconds": 900,
+	"code": code, "approvers": ["requester"], "reason": reason, "uses": 1, "ttl_seconds": 900,
 }
 
-_go if _sure[_tool]
-
-_go if _asked
-
-# What calls leave behind.
-grant contains {"code": "book", "credential": _once, "notes": ["made"], "facts": {
-	"booked": {_args.patient_id},
-	"slots": {sprintf("%s=%s", [_args.patient_id, _args.start])},
-}} if {
-	_tool == "appointments.book"
-	_go
-}
-
-grant contains {"code": "move", "credential": _once, "facts": {
-	"moved": {_args.appointment_id},
-	"slots": {sprintf("%s=%s", [_p, _args.start])},
-}} if {
-	_tool == "appointments.move"
-	_go
-}
-
-grant contains {
-	"code": "issue",
-	"credential": _once,
-	"notes": ["made"],
-	"charges": {"prescriptions": 1},
-	"facts": {"issued": {sprintf("%s:%s", [_args.patient_id, lower(_args.drug)])}},
-} if {
-	_tool == "prescriptions.issue"
-	_go
-}
-
-grant contains {"code": "send", "credential": _once, "facts": {"sent": {_args.prescription_id}}} if {
-	_tool == "prescriptions.send"
-	_go
-}
-
-grant contains {"code": "text", "credential": _once, "charges": {"texts": 1}, "facts": {"texts_to": {_args.patient_id}}} if {
-	_tool == "sms.send"
-	_go
-}
-
-grant contains {"code": "confirmed_text", "credential": _once, "facts": {"confirmed": {_digest}}} if {
-	_tool == "sms.send"
-	_asked
-}
-
-grant contains {"code": "mail", "credential": _once, "charges": {"mails": count(_mailed)}} if {
-	_tool == "mail.send"
-	_go
-}
-
-grant contains {"code": "tell", "credential": _once, "facts": {"staff_told": {to | some to in _args.to}}} if {
-	_tool == "staff.message"
-	_go
-}
-
-grant contains {"code": "refer", "credential": _once, "facts": {"referred": {sprintf("%s:%s", [_args.patient_id, _args.provider_id])}}} if {
-	_tool == "referrals.create"
-	_go
-}
-
-grant contains {"code": "reply", "credential": _once, "facts": {"replied": {_args.message_id}}} if {
-	_tool == "portal.reply"
-	_go
-}
-
-grant contains {"code": "note", "credential": _once, "facts": {"noted": {_args.patient_id}}} if {
-	_tool == "records.add_note"
-	_go
-}
-
-_digest := crypto.sha256(_args.text)
-
-# ================================================================ whom the call is about
-
-_p := _args.patient_id
-
-_p := data.appointments[_args.appointment_id].patient_id
-
-_p := data.prescriptions[_args.prescription_id].patient_id
-
-_p := _belongs(_args.record_id)
-
-_p := _belongs(_args.message_id)
-
-# An appointment or prescription that this task made has no record; a confirmed call made it.
-_made if _args.appointment_id in facts.elements("made")
-
-_made if _args.prescription_id in facts.elements("made")
-
-_belongs(id) := p if {
-	owners := {owner |
-		some fact in facts.elements("belongs")
-		startswith(fact, sprintf("%s:", [id]))
-		owner := substring(fact, count(id) + 1, -1)
-	}
-	count(owners) == 1
-	some p in owners
-}
-
-_meaning := entities.meaning(_p, data.patients, {"patient"})
-
-_patients_named := entities.named(data.patients, {"patient"})
-
-# The request names this patient, or hands over to a text of this patient and names no other one.
-_meant if _meaning == "named"
-
-_meant if {
-	_meaning == "none"
-	_vouched
-}
-
-_vouched if {
-	_follows
-	some source in _said_sources
-	_belongs(source) == _p
-}
-
-_said_sources := said if {
-	said := (entities.ids("M", {"message", "mail"}) | entities.ids("R", {"record", "letter"})) | entities.ids("D", {"document"})
-	count(said) > 0
-} else := facts.elements("sources") if {
-	facts.size("sources") == 1
-}
-
-_follows if wishes.follows
-
-_follows if wording.hands_over
-
-# Not another one: "named", "unclear" or "none".
-_possible if _meaning in {"named", "unclear", "none"}
-
-# The clauses that order one of the acts, and are about this kind of thing: "cancel Miriam's Sertraline" is about no
-# appointment.
-_orders(kind, acts, things) := {text |
-	some text in wishes.may(acts) | wishes.stated(acts, things)
-	_about(kind, text)
-	not _tells(text, acts)
-}
-
-# What somebody is told isn't ordered: "answer Harriet that she should go on with her Ramipril".
-_tells(text, acts) if {
-	first := split(text, " ")[0]
-	first in {"answer", "tell", "reply", "text", "let", "inform", "remind", "ask", "mail", "message", "write", "explain", "say", "respond", "notify", "email", "thank", "confirm", "warn"}
-	not first in acts
-}
-
-_about(kind, text) if regex.match(data.kinds[kind], text)
-
-_about(kind, text) if {
-	every other, pattern in data.kinds {
-		_harmless(kind, other, pattern, text)
-	}
-}
-
-_harmless(kind, other, _, _) if kind == other
-
-_harmless(_, _, pattern, text) if not regex.match(pattern, text)
-
-# The request orders one of the acts upon this patient.
-_on(kind, acts, things) if {
+# No person can have meant it otherwise.
+_possible if {
+	_acts[input.tool.name]
+	intent.trusted
 	not wishes.only_reads
-	_p in entities.within(_orders(kind, acts, things), data.patients, {"patient"})
+	not _ruled_out_act
+	not _out
+	not _nothing_to_do
+	not _off_kind
 }
 
-_on(kind, acts, things) if {
+# A request that says nothing of medication orders none, whatever its verbs; nor contact data.
+_off_kind if {
+	_kind[input.tool.name] in {"contact", "medication"}
+	not _kind[input.tool.name] in _kinds_said
+	not _of_any_kind
+}
+
+_of_any_kind if {
+	wishes.follows
+	count(_kinds_said - {"message"}) == 0
+}
+
+# "Book" and "tell" have verbs that people also forbid for something else, so only the plain ones count.
+_banned := object.get(_plain_acts, input.tool.name, _act)
+
+_plain_acts := {
+	"appointments.book": {"book"},
+	"appointments.move": {"move", "reschedule"},
+	"appointments.cancel": {"cancel"},
+	"patients.update_contact": {"update"},
+	"prescriptions.cancel": {"cancel", "stop"},
+	"prescriptions.issue": {"issue", "prescribe"},
+	"prescriptions.send": {"send"},
+	"records.add_note": {"note"},
+	"records.release": {"release"},
+	"rota.swap": {"swap"},
+	"mail.send": {"mail", "email"},
+	"sms.send": {"text", "sms"},
+	"portal.reply": {"answer", "reply"},
+	"staff.message": {"message"},
+	"records.share": {"share", "forward"},
+	"referrals.create": {"refer"},
+}
+
+# "Don't change anything yet. Offer her 10:30": what is ordered is no part of "anything".
+_ruled_out_act if {
+	bans.on(_banned)
+	not _kind[input.tool.name] == "message"
+}
+
+_ruled_out_act if {
+	bans.on(_banned)
+	_kind[input.tool.name] == "message"
+	_no_messages
+}
+
+_no_messages if regex.match(`\b(don.?t|do not|no|not|never|without|nothing)\b.{0,25}\b(tell\w*|text\w*|sms|messag\w*|mails?|mailing|writ\w*|repl\w*|answer\w*|inform\w*|send\w*|contact\w*|let\w*|notif\w*)\b`, lower(input.task.statement))
+
+_no_messages if {
+	not _wished
+	not regex.match(`\boffer\b`, lower(input.task.statement))
+}
+
+_out if _patient in entities.ruled_out(_banned, data.persons, {"patient"})
+
+_nothing_to_do if count(wording.words) == 0
+
+# ------------------------------------------------------------------------------------------------ the acts
+
+_change := {"adjust", "change", "decrease", "double", "halve", "increase", "lower", "put", "raise", "reduce", "replace", "switch", "titrate", "up", "update"}
+
+_tell := {
+	"advise", "alert", "answer", "apologise", "apologize", "ask", "confirm", "contact", "drop", "explain", "give",
+	"inform", "invite", "let", "message", "notify", "offer", "ping", "reassure", "remind", "reply", "respond", "say", "send",
+	"tell", "text", "thank", "update", "warn", "write", "pass", "sms", "mail", "email", "forward", "leave",
+}
+
+_acts := {
+	"appointments.book": {"add", "arrange", "book", "come", "return", "find", "fit", "get", "give", "make", "offer", "pencil", "put", "rebook", "reserve", "schedule", "see", "set", "slot", "squeeze", "invite"},
+	"appointments.move": {"bring", "bump", "change", "delay", "make", "move", "postpone", "push", "put", "rearrange", "rebook", "reschedule", "shift", "swap", "switch", "find", "give", "offer", "get", "see", "fit", "squeeze", "go"},
+	"appointments.cancel": {"cancel", "clear", "delete", "drop", "remove", "scrap"},
+	"patients.update_contact": {"add", "amend", "change", "correct", "enter", "fix", "note", "put", "record", "replace", "save", "set", "update"},
+	"records.add_note": {"add", "document", "enter", "file", "leave", "log", "make", "note", "put", "record", "write", "jot"},
+	"records.share": {"copy", "deliver", "email", "fax", "forward", "get", "give", "let", "mail", "go", "pass", "provide", "send", "share", "transfer"},
+	"records.release": {"give", "let", "make", "open", "post", "publish", "put", "release", "send", "share", "show"},
+	"prescriptions.issue": ({"continue", "extend", "give", "issue", "make", "order", "prescribe", "re-issue", "reissue", "renew", "reorder", "repeat", "restart", "start", "write", "do"} | _change),
+	"prescriptions.cancel": ({"cancel", "delete", "discontinue", "drop", "end", "remove", "stop", "take", "withdraw"} | _change),
+	"prescriptions.send": {"fax", "forward", "go", "get", "pass", "send", "transmit", "transfer"},
+	"rota.swap": {"change", "cover", "do", "exchange", "have", "let", "make", "move", "put", "replace", "swap", "switch", "take", "trade", "work", "stand", "fill", "give"},
+	"mail.send": _tell,
+	"sms.send": _tell,
+	"portal.reply": _tell,
+	"staff.message": _tell,
+	"referrals.create": {"arrange", "book", "get", "make", "refer", "send", "write", "ask", "create", "put"},
+}
+
+_nouns := {
+	"appointments.book": {"appointment", "blood test", "check", "test", "blood pressure check", "check-up", "checkup", "consultation", "follow-up", "review", "slot", "visit", "jab", "vaccination", "dressing"},
+	"appointments.move": {"appointment", "slot", "visit"},
+	"appointments.cancel": {"cancellation"},
+	"patients.update_contact": {"number", "phone", "mobile", "address", "email", "mail"},
+	"records.add_note": {"note"},
+	"records.share": {"copy"},
+	"records.release": {"release"},
+	"prescriptions.issue": ({"prescription", "repeat", "refill", "course", "inhaler", "tablet", "medication", "script"} | _drug_nouns),
+	"prescriptions.cancel": {"cancellation"},
+	"prescriptions.send": {"prescription"},
+	"rota.swap": {"swap", "cover", "shift"},
+	"mail.send": {"mail", "email"},
+	"sms.send": {"text", "sms", "text message", "reminder"},
+	"portal.reply": {"answer", "reply"},
+	"staff.message": {"message"},
+	"referrals.create": {"referral"},
+}
+
+_drug_nouns := {lower(split(rx.drug, " ")[0]) | some rx in data.rx}
+
+_act := _acts[input.tool.name]
+
+_noun := _nouns[input.tool.name]
+
+_wished if count(wishes.may(_act)) > 0
+
+_wished if count(wishes.stated(_act, _noun)) > 0
+
+# The narrower verbs, and no "drop her a line about her appointment": what a call without a question needs.
+_deed if count(wishes.deeds(_narrow) | wishes.stated(_narrow, _noun)) > 0
+
+_deed if {
+	input.tool.name == "prescriptions.send"
+	_rx in facts.elements("made")
+}
+
+_narrow := object.get(_narrower, input.tool.name, _act)
+
+_narrower := {
+	"appointments.move": {"bring", "bump", "change", "delay", "move", "postpone", "push", "put", "rearrange", "rebook", "reschedule", "shift", "swap", "switch"},
+}
+
+_wished if {
+	input.tool.name == "appointments.cancel"
+	regex.match(`\bcall(ing)?\b.{0,60}\boff\b`, lower(input.task.statement))
 	not wishes.only_reads
-	_meant
-	count(_patients_named) < 2
-	count(_orders(kind, acts, things)) > 0
 }
 
-_any(acts, _) if count(wishes.may(acts)) > 0
-
-_any(acts, things) if {
-	count(wishes.may(acts)) == 0
-	count(wishes.stated(acts, things)) > 0
+# "Daniel Vale, blood pressure check with Gabriel, Friday 10:00".
+_wished if {
+	input.tool.name == "appointments.book"
+	_which == "named"
+	_day == "said"
+	_clock == "said"
+	_args.clinician in (_doctors | {_me})
+	regex.match(`\b(appointments?|tests?|bloods?|checks?|check-?ups?|follow-?ups?|reviews?|visits?|jabs?|vaccinations?|dressings?|consultations?|slots?)\b`, lower(_part))
+	count(clauses.ordered({"cancel", "move", "reschedule", "postpone"})) == 0
 }
 
-# What the request may mean: the act in any form, or a text handed over.
-_hint(acts) if {
-	not wishes.only_reads
-	wording.asks_for_form(acts)
+# "Yusuf's mother has a new number, +44 …".
+_wished if {
+	input.tool.name == "patients.update_contact"
+	_which == "named"
+	_contact_all_said
+	_contact_kinds
+	regex.match(`\b(new|chang\w*|moved|updat\w*|correct\w*|now)\b`, lower(input.task.statement))
 }
 
-_hint(acts) if _any(acts, set())
-
-_hint(_) if {
-	not wishes.only_reads
-	_follows
+# "Amoxicillin …, to Harbour": what is issued goes to the pharmacy that is named.
+_wished if {
+	input.tool.name == "prescriptions.send"
+	_rx in facts.elements("made")
+	count(_pharmacies) > 0
 }
 
-# ================================================================ when
-
-# With several patients, the part of the request about this one.
-_part := part if {
-	count(_patients_named) > 1
-	part := scopes.of(_p, data.patients)
-	count(part) > 0
-} else := input.task.statement
-
-_day_said if {
-	dates.within_said(_args.start, "UTC") with input.task.statement as _part with input.context.time as data.noon
+# "Daniel Vale: Ibuprofen 400 mg three times a day, 30 tablets".
+_wished if {
+	input.tool.name == "prescriptions.issue"
+	_which == "named"
+	_drug_said
+	_dose == "said"
+	_quantity == "said"
+	count(_strengths_in_request) > 0
+	count(clauses.ordered({"stop", "cancel", "tell", "answer", "reply", "note", "refer"})) == 0
 }
 
-_day_said if {
-	dates.within_said(_args.start, "UTC") with input.context.time as data.noon
-	_no_day_in_part
+# A condition before the order, or "Vale called to cancel. Please do that": the plain word, for calls that are asked about.
+_worded if {
+	_which in {"named", "unclear"}
+	wording.asks_for_form(_banned)
 }
 
-_no_day_in_part if dates.none_said with input.task.statement as _part
-
-_time_said if times.requested("start", "UTC") with input.task.statement as _part
-
-_time_said if times.within_said(_args.start) with input.task.statement as _part
-
-_time_said if {
-	_no_time_in_part
-	times.requested("start", "UTC")
+_worded if {
+	wishes.conditional
+	wording.asks_for_form(_banned)
 }
 
-_time_said if {
-	_no_time_in_part
-	times.within_said(_args.start)
+_worded if {
+	_named_is_all
+	wording.asks_for_form(_banned)
 }
 
-_no_time_in_part if times.none_said with input.task.statement as _part
-
-_office_hours if {
-	hour := substring(_args.start, 11, 5)
-	hour >= "07:00"
-	hour < "20:00"
-	not time.weekday(time.parse_rfc3339_ns(sprintf("%s:00Z", [_args.start]))) in {"Saturday", "Sunday"}
-	_args.start >= data.today
+_named_is_all if {
+	count(_named) == 0
+	_which == "none"
+	count(clauses.verbs & wording.words) == 1
 }
 
-# ================================================================ what a text to a patient may say
-
-_own contains name if some name in data.patients[_p]
-
-_own contains day if some day in _dates_said
-
-_own contains said if some said in times.said
-
-_own contains end if {
-	some part in times.parts
-	some end in part
+_hands_over if {
+	wishes.follows
+	_of_this_kind
 }
 
-_own contains slot if {
-	some appointment in data.appointments
-	appointment.patient_id == _p
-	slot := appointment.start
+_hands_over if {
+	wording.hands_over
+	_of_this_kind
 }
 
-_own contains slot if {
-	some fact in facts.elements("slots")
-	startswith(fact, sprintf("%s=", [_p]))
-	slot := substring(fact, count(_p) + 1, -1)
+# What the request says of the kind of the change bounds what a text that it follows may mean.
+_kinds := {
+	"appointments": `\b(appointments?|slots?|visits?|bookings?|book|calendar|recalls?|reschedul\w*|come|comes|cancel+ations?)\b`,
+	"contact": `\b(phone|numbers?|mobile|contact (data|details)|e-?mail address|address(es)?|moved house)\b`,
+	"medication": `\b(medications?|medicines?|drugs?|doses?|prescri\w*|tablets?|pharmacy|repeat|refill|meds)\b`,
+	"message": `\b(tell|let|inform|answer|reply|respond|texts?|mails?|write|send|messages?|remind|ask|asks|notify|thank|confirm|forward|pass|know|inbox|portal|letters?)\b`,
+	"rota": `\b(rota|shifts?|swaps?|cover|duty)\b`,
+	"referral": `\b(refer\w*)\b`,
+	"records": `\b(share|copy|copies|release|send (him|her|them) (the|what)|records)\b`,
 }
 
-_own contains name if {
-	some username in _staff_known
-	some name in data.staff[username]
+_kind := {
+	"appointments.book": "appointments",
+	"appointments.move": "appointments",
+	"appointments.cancel": "appointments",
+	"patients.update_contact": "contact",
+	"prescriptions.issue": "medication",
+	"prescriptions.cancel": "medication",
+	"prescriptions.send": "medication",
+	"rota.swap": "rota",
+	"referrals.create": "referral",
+	"records.share": "records",
+	"records.release": "records",
+	"mail.send": "message",
+	"portal.reply": "message",
+	"sms.send": "message",
+	"staff.message": "message",
 }
 
-_own contains "Marsh Lane Practice"
-
-_own contains name if {
-	some provider in _providers_named
-	some name in data.providers[provider]
+_kinds_said contains kind if {
+	some kind, pattern in _kinds
+	regex.match(pattern, lower(input.task.statement))
 }
 
-_dates_said := said if said := dates.said("UTC") with input.context.time as data.noon
+_kinds_said contains "medication" if count(_strengths_in(input.task.statement)) > 0
 
-_staff_known contains _me
+_kinds_said contains "medication" if intent.mentions(_drug_word)
 
-_staff_known contains username if some username in _staff_named
+_kinds_said contains "contact" if count(_contact_values) == count({name | some name, value in _contact_values; _contact_said(name, value)})
 
-_staff_known contains appointment.clinician if {
-	some appointment in data.appointments
-	appointment.patient_id == _p
+_kinds_said contains "medication" if count(entities.named(data.drugs, {"prescription"})) > 0
+
+_of_this_kind if not _kind[input.tool.name]
+
+_of_this_kind if _kind[input.tool.name] in _kinds_said
+
+# "Deal with her message" may mean anything that a patient asks for. Rota and referrals aren't that.
+_of_this_kind if {
+	count(_kinds_said - {"message"}) == 0
+	not tools.one_of({"rota.swap", "referrals.create", "records.release"})
 }
 
-_staff_known contains data.patient[_p].clinician
+_hands_over if wording.hands_over
 
-# Lowered, since a capital at the beginning of a sentence makes a name of any word. Who would carry a name away in
-# capitals could do so in small letters, too.
-_plain_text(name) if {
-	texts.plain_text(lower(arguments.text(name)), _own | _courtesy, 4)
-	not _speaks_of_others(name)
-	not _clinical(name)
+# ------------------------------------------------------------------------------------------------ the patient
+
+_args := input.tool.arguments
+
+_patient := _args.patient_id if {
+	true
+} else := data.appts[_args.appointment_id].patient if {
+	true
+} else := data.rx[_args.prescription_id].patient if {
+	true
+} else := _owner(_args.record_id) if {
+	true
+} else := _owner(_args.message_id) if {
+	true
+} else := data.patient_of_mail[_only(_recipients)] if {
+	true
+} else := data.kin[_only(_recipients)] if {
+	true
+} else := _only(facts.elements("issued_for")) if {
+	_args.prescription_id in facts.elements("made")
+} else := _only(facts.elements("booked_for")) if {
+	_args.appointment_id in facts.elements("made")
 }
 
-_courtesy := {word | some word in data.courtesy}
+# Our records say whose message or record it is, once it was read.
+_owner(id) := _only({parts[1] |
+	some element in facts.elements("belongs")
+	parts := split(element, ":")
+	parts[0] == id
+})
 
-# Words of treatment and orders that the request doesn't have.
-_clinical(name) if count((_words_of(name) & {word | some word in data.clinical}) - _request_words) > 0
-
-_words_of(name) := {word | some word in regex.split(`[^a-z]+`, lower(arguments.text(name)))}
-
-_request_words := {word | some word in regex.split(`[^a-z]+`, lower(input.task.statement))}
-
-_house_words := {word | some word in data.house_words}
-
-# A short reason: no number, address, link, amount or date that nobody said.
-_only_words(name) if {
-	arguments.length_at_most(name, 100)
-	unsaid := texts.unsaid(name, _own | _house_words)
-	object.keys(unsaid) - {"words", "names", "grave"} == set()
-	count(object.get(unsaid, "words", [])) <= 6
-	count(object.get(unsaid, "names", [])) <= 1
-	every word in object.get(unsaid, "grave", []) {
-		lower(word) in {"not", "no", "call", "called", "phone", "cannot", "can't"}
-	}
-	not _speaks_of_others(name)
+_only(values) := value if {
+	count(values) == 1
+	some value in values
 }
 
-_speaks_of_others(name) if count(texts.mentions_others(name, data.traits, {_p})) > 0
+_by_name := entities.named(data.persons, {"patient"})
 
-_no_links(name) if not "links" in object.keys(texts.unsaid(name, _own))
-
-# ================================================================ appointments
-
-_book := {
-	"book", "arrange", "schedule", "make", "give", "set", "fit", "squeeze", "put", "get", "add", "reserve", "plan", "slot",
-	"find", "create", "see", "need", "offer", "rebook", "enter",
+_named contains id if {
+	some id in _by_name
+	data.patients[id]
 }
 
-_visits := {
-	"appointment", "slot", "follow-up", "follow up", "check-up", "checkup", "check", "visit", "blood test", "consultation",
-	"review", "vaccination", "jab", "smear", "dressing", "half hour", "hour", "time",
+_named contains data.kin[id] if some id in _by_name
+
+_named contains data.appts[id].patient if some id in entities.ids("A", {"appointment"})
+
+_named contains data.rx[id].patient if some id in entities.ids("RX", {"prescription"})
+
+_named contains _owner(id) if some id in entities.ids("M", {"message"})
+
+_named contains _owner(id) if some id in entities.ids("R", {"record"})
+
+_named contains id if {
+	some id in relations.meant({"child", "dad", "father", "mother", "mum", "parent", "son"}, data.patients, data.guardian_of)
 }
 
-_sure contains "appointments.book" if {
-	_tool == "appointments.book"
-	not wishes.conditional
-	_on("appointment", _book, _visits)
-	_clinician_said
-	_office_hours
-	_book_when
-	_minutes_said
-	_reason_fits
-	not facts.has("booked", _p)
+# "My ten o'clock", "Tomas's half past nine": by our calendar, today or on a day that the request says.
+_named contains appointment.patient if {
+	count(_by_name) == 0
+	regex.match(`(my|the|'s|s') [a-z0-9: ]{1,20}(o'clock|appointment|patient|slot|today|tomorrow)|\bmy (first|next|last|[0-9]{1,2}(:[0-9]{2})?|nine|ten|eleven|half|quarter)\b`, lower(input.task.statement))
+	some appointment in data.appts
+	appointment.clinician in _whose_calendar
+	_calendar_day(appointment)
+	substring(appointment.start, 11, 5) in times.said
 }
 
-_maybe contains "appointments.book" if {
-	_tool == "appointments.book"
-	_hint({"book", "arrange", "schedule", "reserve", "rebook", "slot", "see", "appointment", "follow-up", "back", "offer", "enter", "recall"})
-	_possible
-	_office_hours
-	data.person[_args.clinician]
+_whose_calendar := {_me} if {
+	_me in data.clinicians
+	_says_me
+} else := entities.named(data.staff, set())
+
+_calendar_day(appointment) if startswith(appointment.start, data.today)
+
+_calendar_day(appointment) if {
+	some day in dates.said("UTC") with input.context.time as data.noon
+	startswith(appointment.start, day)
 }
 
-_maybe contains "appointments.book" if {
-	_tool == "appointments.book"
-	not wishes.only_reads
-	_meaning == "named"
-	_day_said
-	_time_said
-	_office_hours
-	_clinician_said
+_which := "none" if {
+	not _patient
+} else := "named" if {
+	_patient in _named
+} else := "unclear" if {
+	_patient in entities.unclear(data.persons, {"patient"})
+} else := "none" if {
+	count(_named) == 0
+	count(entities.unclear(data.persons, {"patient"})) == 0
+} else := "none" if {
+	count(groups.described) > 0
+} else := "other"
+
+_by_order := (entities.ordered(_act, data.persons, {"patient"}) | entities.may(_act, data.persons, {"patient"})) | entities.within(wishes.stated(_act, _noun), data.persons, {"patient"})
+
+_upon contains id if {
+	some id in _by_order
+	data.patients[id]
 }
 
-_book_when if {
-	_day_said
-	_time_said
+_upon contains data.kin[id] if some id in _by_order
+
+# The request orders this act upon this patient.
+_hit if {
+	_patient in _upon
+	_which == "named"
 }
 
-# The assistant chooses, before it has read anything of others.
-_book_when if {
-	_clean
-	_day_said
-	times.none_said
+# It orders the act and names this patient alone.
+_hit if {
+	_wished
+	_named == {_patient}
 }
 
-_book_when if {
-	_clean
-	dates.none_said
-	_time_said
+# It orders it upon several, none in the same clause: "Harriet and Owen can't come. Move both to Thursday".
+_hit if {
+	_wished
+	_which == "named"
+	count(_upon) == 0
 }
 
-_book_when if {
-	_clean
-	dates.none_said
-	times.none_said
+# A surname that two have, and the choice was made before any text of strangers was read.
+_hit if {
+	_wished
+	_which == "unclear"
+	_honest
 }
 
-_clinician_said if _args.clinician in _staff_named
-
-_clinician_said if {
-	_args.clinician == _me
-	_of_me
+_hit if {
+	_wished
+	_which == "none"
+	_honest
+	count(groups.described) == 0
 }
 
-_clinician_said if {
-	_args.clinician == data.patient[_p].clinician
-	count(_staff_named - _staff_in_told) == 0
+# Those whom the request describes by our calendar.
+_hit if {
+	_wished
+	_described
+	input.tool.name != "appointments.book"
 }
 
-_minutes_said if arguments.absent("minutes")
+_honest if _clean
 
-_minutes_said if _args.minutes in {30} | times.lengths
+_honest if facts.has("chosen", _patient)
 
-_reason_fits if {
-	arguments.length_at_most("reason", 100)
-	_clean
+# What the request may mean.
+_might if {
+	_wished
+	_which in {"named", "unclear", "none"}
+	not _undescribed
 }
 
-_reason_fits if {
-	arguments.length_at_most("reason", 100)
-	_only_words("reason")
+_might if {
+	_hands_over
+	_which in {"named", "unclear", "none"}
+	not _undescribed
 }
 
-_move := {
-	"move", "reschedule", "shift", "postpone", "push", "bring", "change", "put", "delay", "rebook", "switch", "take", "swap",
-	"set", "fit", "make", "rearrange", "give",
+_might if {
+	_worded
+	not _undescribed
 }
 
-_old := data.appointments[_args.appointment_id].start
-
-_sure contains "appointments.move" if {
-	_tool == "appointments.move"
-	not wishes.conditional
-	_on("appointment", _move, {"appointment"})
-	_move_when
-	_office_hours
-	not facts.has("moved", _args.appointment_id)
+# Other words than ours: the request names the patient and speaks of this kind of thing.
+_might if {
+	_which == "named"
+	_loose[input.tool.name]
+	regex.match(_loose[input.tool.name], lower(input.task.statement))
 }
 
-_sure contains "appointments.move" if {
-	_tool == "appointments.move"
-	not wishes.conditional
-	_all_of(_move)
-	_move_when
-	_office_hours
-	not facts.has("moved", _args.appointment_id)
+_loose := {
+	"appointments.book": `\b(book\w*|appointments?|slots?|visits?|check-?ups?|tests?|reviews?|follow-?ups?|see|come|comes|coming)\b`,
+	"appointments.move": `\b(mov\w+|earlier|later|instead|resched\w*|postpon\w*|another (day|time|date)|new (date|time)|shift\w*|swap\w*|switch\w*|chang\w*|should be at|becomes?)\b`,
+	"appointments.cancel": `\b(cancel\w*|called? off|no longer needs?|doesn't need|won't come|not coming)\b`,
+	"patients.update_contact": `\b(new|chang\w*|updat\w*|moved|correct\w*|wrong)\b`,
+	"prescriptions.issue": `\b(prescri\w*|mg|tablets?|capsules?|repeats?|refills?|renew\w*|again|another|issue\w*|course|start\w*|medication)\b`,
+	"prescriptions.cancel": `\b(stop\w*|cancel\w*|discontinu\w*|off|replac\w*|instead|chang\w*|switch\w*)\b`,
+	"prescriptions.send": `\b(pharmacy|harbour|bell street|send|sent|goes|go)\b`,
+	"records.add_note": `\b(notes?|noted|record|records|file|document\w*|write|enter\w*|log)\b`,
+	"records.release": `\b(releas\w*|portal|show\w*|visible|see)\b`,
+	"records.share": `\b(send|sent|shar\w*|cop(y|ies)|forward\w*|goes|go|needs?|wants?|asks?|pass)\b`,
+	"referrals.create": `\b(refer\w*|sent? to|send)\b`,
 }
 
-_maybe contains "appointments.move" if {
-	_tool == "appointments.move"
-	_hint({"move", "reschedule", "shift", "postpone", "rebook", "delay", "swap", "rearrange", "push", "bring", "change", "switch"})
-	_possible
-	_office_hours
+# The request says by our calendar which ones it means, and this is none of them.
+_undescribed if {
+	_several
+	count(_named) == 0
+	not wishes.follows
+	not _described
+	_describes
 }
 
-# "Everyone Rosa sees on Wednesday comes an hour later"
-_maybe contains "appointments.move" if {
-	_tool == "appointments.move"
-	not wishes.only_reads
-	_meaning == "none"
-	_in_group(data.appointments[_args.appointment_id])
-	_move_when
-	_office_hours
+_describes if {
+	count(dates.said("UTC")) > 0
 }
 
-# "Stefan Brandt an hour later": the values are said, whatever the verb.
-_maybe contains "appointments.move" if {
-	_tool == "appointments.move"
-	not wishes.only_reads
-	_meaning == "named"
-	_move_when
-	_office_hours
+_describes if count(_doctors) > 0
+
+# "Everyone who sees Tomas tomorrow", "all my patients this morning".
+_several if count(groups.described) > 0
+
+_several if count(wishes.of_all(_act, {"appointment", "patient", "visit", "booking", "slot", "clinic"})) > 0
+
+_described if {
+	_several
+	count(_named) == 0
+	some id, appointment in data.appts
+	appointment.patient == _patient
+	object.get(_args, "appointment_id", id) == id
+	_day_of(appointment)
+	_clinician_of(appointment)
+	_part_of_day_of(appointment)
 }
 
-_maybe contains "appointments.move" if {
-	_tool == "appointments.move"
-	_made
-	_hint({"move", "reschedule", "shift", "postpone", "rebook", "delay", "swap", "rearrange", "push", "bring", "change", "switch"})
-	_office_hours
-}
-
-_move_when if {
-	_day_said
-	_time_said
-}
-
-_move_when if {
-	_no_day_in_part
-	_same_day
-	_time_said
-}
-
-_move_when if {
-	_day_said
-	not _same_day
-	_same_time
-	times.none_said
-}
-
-_move_when if {
-	_day_said
-	not _same_day
-	_same_time
-	"same" in wording.words
-}
-
-_move_when if times.shifted("start", _old) with input.task.statement as _part
-
-_same_day if substring(_old, 0, 10) == substring(_args.start, 0, 10)
-
-_same_time if substring(_old, 11, 5) == substring(_args.start, 11, 5)
-
-# "All of Dr Lind's appointments on Tuesday": our calendar says which ones.
-_all_of(acts) if {
-	not wishes.only_reads
-	count(wishes.of_all(acts, {"appointment", "patient", "visit", "slot", "one"})) > 0
-	appointment := data.appointments[_args.appointment_id]
-	_in_group(appointment)
-	not _p in entities.ruled_out(acts, data.patients, {"patient"})
-}
-
-_in_group(appointment) if {
-	_whose(appointment.clinician)
+_day_of(appointment) if {
 	dates.within_said(appointment.start, "UTC") with input.context.time as data.noon
 }
 
-_whose(clinician) if clinician in _staff_named
+_clinician_of(appointment) if appointment.clinician in _doctors
 
-_whose(clinician) if {
-	clinician == _me
-	_of_me
+_clinician_of(appointment) if {
+	count(_doctors) == 0
+	_says_me
+	appointment.clinician == _me
 }
 
-_whose(_) if {
-	count(_staff_named) == 0
-	not _of_me
+_clinician_of(_) if {
+	count(_doctors) == 0
+	not _my_clinic
 }
 
-_cancel := {"cancel", "call", "drop", "delete", "remove", "take", "scrap", "strike", "free"}
-
-_sure contains "appointments.cancel" if {
-	_tool == "appointments.cancel"
-	not wishes.conditional
-	_on("appointment", _cancel, {"cancellation"})
-	_cancels_appointment
-	_cancel_which
-	_cancel_reason
+_my_clinic if {
+	_says_me
+	_me in data.clinicians
 }
 
-_sure contains "appointments.cancel" if {
-	_tool == "appointments.cancel"
-	not wishes.conditional
-	_all_of(_cancel)
-	_cancel_reason
+_part_of_day_of(_) if count(times.parts) == 0
+
+_part_of_day_of(appointment) if {
+	some part in times.parts
+	clock := substring(appointment.start, 11, 5)
+	clock >= part[0]
+	clock <= part[1]
 }
 
-_maybe contains "appointments.cancel" if {
-	_tool == "appointments.cancel"
-	_hint({"cancel", "cancellation", "drop", "delete", "remove", "scrap"})
-	_possible
+_says_me if count(wording.words & {"i", "me", "mine", "my", "myself"}) > 0
+
+_me := input.subject.claims.username
+
+_in_group(group) if group in input.subject.claims.groups
+
+# The part of the request about this patient, where it is about several.
+default _part := ""
+
+_part := scopes.of(_patient, data.persons) if {
+	count(_by_name) > 1
+	scopes.of(_patient, data.persons) != ""
+} else := input.task.statement
+
+# A condition that policy can't see is asked about once for a patient.
+_unconditional if not wishes.conditional
+
+_unconditional if conditions.all_match(`free|slot|possible|available|space|gap|room|works?\b.*(rota|day)|on (the )?rota`)
+
+_unconditional if facts.has("confirmed", sprintf("condition:%s", [_patient]))
+
+_condition_met contains sprintf("condition:%s", [_patient]) if wishes.conditional
+
+# ------------------------------------------------------------------------------------------------ once, and what was done
+
+_targets contains sprintf("%s:%s", [input.tool.name, target]) if some target in _target
+
+_target contains value if {
+	not tools.one_of({"mail.send", "staff.message", "prescriptions.issue", "referrals.create", "records.share", "rota.swap"})
+	some name in {"appointment_id", "message_id", "patient_id", "prescription_id", "record_id"}
+	value := _args[name]
 }
 
-# "Take him out of the diary"
-_maybe contains "appointments.cancel" if {
-	_tool == "appointments.cancel"
-	not wishes.only_reads
-	_meaning == "named"
-	regex.match(`(^|[^a-z])(take|strike|cross|call|get).*(off|out|from)([^a-z]|$)`, lower(input.task.statement))
+_target contains value if {
+	tools.one_of({"mail.send", "staff.message"})
+	some value in _args.to
 }
 
-_maybe contains "appointments.cancel" if {
-	_tool == "appointments.cancel"
-	_made
-	_hint({"cancel", "cancellation", "drop", "delete", "remove", "scrap"})
+_target contains sprintf("%s %s", [_args.patient_id, lower(_args.drug)])
+
+_target contains sprintf("%s %s", [_args.patient_id, _args.provider_id])
+
+_target contains sprintf("%s %s", [_args.record_id, _args.recipient])
+
+_target contains sprintf("%s %s", [_args.date, _args.from_staff])
+
+_again if {
+	some target in _targets
+	facts.has("done", target)
 }
 
-_cancel_which if _no_day_in_part
+_slots contains sprintf("%s|%s", [_patient, _args.start])
 
-_cancel_which if dates.within_said(_old, "UTC") with input.task.statement as _part with input.context.time as data.noon
+_slots contains sprintf("%s|%s, %s, %d", [_args.patient_id, _args.drug, _args.dose, _args.quantity])
 
-# Said as an appointment, or with its day.
-_cancels_appointment if regex.match(data.kinds.appointment, lower(input.task.statement))
+_booked_for contains _patient if input.tool.name == "appointments.book"
 
-_cancels_appointment if {
-	some text in _orders("appointment", _cancel, {"cancellation"})
-	dates.within_said(_old, "UTC") with input.task.statement as text with input.context.time as data.noon
+_issued_for contains _patient if input.tool.name == "prescriptions.issue"
+
+default _charges := {}
+
+_charges := {"messages": 1} if input.tool.name == "sms.send"
+
+_charges := {"messages": count(_args.to) + count(object.get(_args, "cc", []))} if input.tool.name == "mail.send"
+
+_charges := {"prescriptions": 1} if input.tool.name == "prescriptions.issue"
+
+# ------------------------------------------------------------------------------------------------ texts
+
+_text_of := {
+	"appointments.book": {"reason"},
+	"appointments.cancel": {"reason"},
+	"mail.send": {"body", "subject"},
+	"portal.reply": {"text"},
+	"prescriptions.cancel": {"reason"},
+	"records.add_note": {"text", "title"},
+	"records.release": {"comment"},
+	"records.share": {"reason"},
+	"referrals.create": {"letter"},
+	"sms.send": {"text"},
+	"staff.message": {"text"},
 }
 
-_cancel_reason if _only_words("reason")
+_texts := object.get(_text_of, input.tool.name, set())
 
-# ================================================================ contact data
+# What our records have of the patient, and what the request says.
+_own contains name if some name in data.patients[_patient]
 
-_change := {"change", "update", "correct", "amend", "set", "enter", "replace", "put", "fix", "record", "add", "switch", "note", "edit"}
+_own contains name if {
+	some names in data.staff
+	some name in names
+}
 
-_contact := {"number", "phone", "mobile", "address", "mail", "email", "e-mail", "contact", "telephone"}
+_own contains "Marsh Lane Practice, the practice, reception, front desk, portal, clinic, surgery"
 
-_may_contact if _front_desk
+_own contains appointment.start if {
+	some appointment in data.appts
+	appointment.patient == _patient
+}
 
-_may_contact if _nurse
+_own contains parts[1] if {
+	some slot in facts.elements("slots")
+	parts := split(slot, "|")
+	parts[0] == _patient
+}
 
-_sure contains "patients.update_contact" if {
-	_tool == "patients.update_contact"
-	_may_contact
-	not wishes.conditional
-	_meaning == "named"
-	_on("contact", _change, _contact)
-	every name in {"phone", "email", "address"} {
-		_contact_said(name)
+_own contains text if {
+	some rx in data.rx
+	rx.patient == _patient
+	some text in {rx.drug, rx.dose}
+}
+
+_own contains day if {
+	some day in dates.said("UTC") with input.context.time as data.noon
+}
+
+_own contains clock if some clock in times.said
+
+_own contains "dose, changed, increased, reduced, stopped, replaced, new, old" if input.tool.name == "prescriptions.cancel"
+
+_own contains name if {
+	some id in entities.named(data.providers, set())
+	some name in data.providers[id]
+}
+
+_own contains name if {
+	some address in _recipients
+	some name in data.addresses[address]
+}
+
+_own contains "appointment, patient"
+
+_own contains word if {
+	some tool, word in {
+		"appointments.book": "booked", "appointments.move": "moved now instead", "appointments.cancel": "cancelled",
+		"prescriptions.issue": "issued prescription", "prescriptions.send": "sent prescription pharmacy",
+		"records.release": "released result portal", "patients.update_contact": "updated changed",
+		"prescriptions.cancel": "stopped",
+	}
+	some element in facts.elements("done")
+	startswith(element, sprintf("%s:", [tool]))
+}
+
+# Texts of the request's words and our records'.
+_plain if {
+	every name in _texts {
+		_plain_argument(name)
 	}
 }
 
-_maybe contains "patients.update_contact" if {
-	_tool == "patients.update_contact"
-	_may_contact
-	_possible
-	_hint(_change)
-	_contact_wanted
+_plain_argument(name) if arguments.absent(name)
+
+_plain_argument(name) if texts.plain(name, _own, 0)
+
+# A heading may have words of its own.
+_plain_argument(name) if {
+	name in {"subject", "title"}
+	said := texts.unsaid(name, _own)
+	object.keys(said) - {"words"} == set()
+	count(object.get(said, "words", set())) <= 2
 }
 
-_maybe contains "patients.update_contact" if {
-	_tool == "patients.update_contact"
-	not wishes.only_reads
-	_meaning == "named"
-	every name in {"phone", "email", "address"} {
-		_contact_said(name)
+# A reason within the house says little; its words may be new, not its numbers, names and dates.
+_light if {
+	every name in _texts {
+		_light_argument(name)
 	}
 }
 
-_contact_wanted if count(_contact & wording.words) > 0
+_light_argument(name) if arguments.absent(name)
 
-_contact_wanted if _follows
-
-_contact_wanted if "moved" in wording.words
-
-_contact_said(name) if arguments.absent(name)
-
-_contact_said("phone") if {
-	digits := regex.replace(_args.phone, `[^0-9]`, "")
-	count(digits) >= 6
-	regex.match(`^[+0-9 ()/-]+$`, _args.phone)
-	contains(regex.replace(input.task.statement, `[ ()/-]`, ""), digits)
-}
-
-_contact_said("phone") if {
-	regex.match(`^[+]44[0-9 ()/-]+$`, _args.phone)
-	digits := regex.replace(substring(_args.phone, 3, -1), `[^0-9]`, "")
-	count(digits) >= 9
-	contains(regex.replace(input.task.statement, `[ ()/-]`, ""), sprintf("0%s", [digits]))
-}
-
-_contact_said("email") if intent.mentions(_args.email)
-
-_contact_said("address") if texts.plain("address", {data.patient[_p].address, "Marsh Lane"}, 0)
-
-# ================================================================ records
-
-_note := {"note", "record", "document", "write", "log", "put", "enter", "file", "add", "jot", "make", "save", "mark", "take", "summarise", "summarize", "sum", "transfer", "copy"}
-
-_sure contains "records.add_note" if {
-	_tool == "records.add_note"
-	_note_ordered
-	_meant
-	_note_fits
-	not facts.has("noted", _p)
-}
-
-_maybe contains "records.add_note" if {
-	_tool == "records.add_note"
-	_hint(_note)
-	_possible
-}
-
-_note_ordered if _p in entities.within(wishes.may(_note) | wishes.stated(_note, {"note"}), data.patients, {"patient"})
-
-_note_ordered if {
-	count(_patients_named) < 2
-	_any(_note, {"note"})
-}
-
-_note_fits if _clean
-
-_note_fits if {
-	texts.plain_text(lower(_args.title), _own | _house_words, 5)
-	texts.plain_text(lower(_args.text), _own | _house_words, 5)
-	not _speaks_of_others("title")
-	not _speaks_of_others("text")
-	not _clinical("text")
-}
-
-_share := {"share", "send", "forward", "pass", "copy", "transfer", "give", "get", "let", "provide", "email", "mail", "supply", "return"}
-
-_sure contains "records.share" if {
-	_tool == "records.share"
-	not wishes.conditional
-	not wishes.only_reads
-	_any(_share, set())
-	_record_right
-	_receiver_right
-	_receiver_said
-	_no_links("reason")
-	_share_reason
-}
-
-_share_reason if _clean
-
-_share_reason if not _names_unspoken("reason")
-
-# It speaks of a patient whom neither the request nor a text of hers that was read brought up.
-_names_unspoken(name) if count(texts.mentions_others(name, data.traits, _patients_spoken_of)) > 0
-
-_names_unnamed(name) if count(texts.mentions_others(name, data.traits, _patients_named)) > 0
-
-_maybe contains "records.share" if {
-	_tool == "records.share"
-	_hint({"share", "send", "forward", "pass", "copy", "transfer", "provide", "supply", "return"})
-	_receiver_possible
-	not _record_wrong
-}
-
-# The record is of a patient that the request means: the backend signed it, or it was chosen while nothing was read.
-_record_right if _meant
-
-_record_right if {
-	not _p
-	_clean
-	some patient in _patients_named
-	facts.has("listed", patient)
-}
-
-_record_wrong if _meaning == "other"
-
-_receiver_right if data.owner[lower(_args.recipient)]["class"] == "provider"
-
-_receiver_right if {
-	owner := data.owner[lower(_args.recipient)]
-	owner["class"] == "patient"
-	owner.id == _p
-}
-
-_receiver_said if lower(_args.recipient) in _mails_told
-
-_receiver_said if lower(_args.recipient) in entities.within(wishes.may(_share), data.mails, set())
-
-# "Cardiology needs her ECG, share it with them"
-_receiver_said if {
-	_places_named == {lower(_args.recipient)}
-	count({"them", "it"} & wording.words) > 0
-	_any({"share", "forward", "transfer"}, set())
-}
-
-_receiver_said if {
-	_places_named == {lower(_args.recipient)}
-	count(_orders("record", _share, set())) > 0
-	regex.match(`(^|[^a-z])(them|over|back|along)([^a-z]|$)`, lower(input.task.statement))
-}
-
-_receiver_possible if {
-	data.owner[lower(_args.recipient)]["class"] in {"provider", "contact"}
-	entities.meaning(lower(_args.recipient), data.mails, set()) in {"named", "unclear", "none"}
-}
-
-_receiver_possible if {
-	data.owner[lower(_args.recipient)]["class"] in {"provider", "contact"}
-	count(_places_named) == 0
-}
-
-_receiver_possible if {
-	owner := data.owner[lower(_args.recipient)]
-	owner["class"] == "patient"
-	owner.id in _patients_named
-}
-
-_receiver_possible if intent.mentions(_args.recipient)
-
-_places_named := {address |
-	some address in _mails_named
-	data.owner[address]["class"] in {"provider", "contact"}
-}
-
-_sure contains "records.release" if {
-	_tool == "records.release"
-	_clinician
-	not wishes.conditional
-	not wishes.only_reads
-	_release_ordered
-	_record_right
-	_comment_fits
-}
-
-_release_ordered if _any({"release", "publish"}, set())
-
-_release_ordered if {
-	some text in _orders("record", {"show", "make", "put", "share", "open", "send", "go", "let", "give"}, set())
-	regex.match(`(^|[^a-z])(portal|visible)([^a-z]|$)`, text)
-}
-
-_maybe contains "records.release" if {
-	_tool == "records.release"
-	_hint({"release", "publish", "visible"})
-	not _record_wrong
-}
-
-_maybe contains "records.release" if {
-	_tool == "records.release"
-	not wishes.only_reads
-	wording.asks_for_form({"portal", "show", "share", "send", "let"})
-	_meaning == "named"
-	_speaks_of_records
-	_shown_to_patient
-}
-
-_shown_to_patient if "portal" in wording.words
-
-_shown_to_patient if _p in _patients_told
-
-_comment_fits if arguments.absent("comment")
-
-_comment_fits if {
-	_clean
-	not _names_unnamed("comment")
-}
-
-_comment_fits if _plain_text("comment")
-
-# ================================================================ medication
-
-_issue := {
-	"issue", "prescribe", "repeat", "renew", "reissue", "give", "write", "order", "start", "put", "change", "increase",
-	"reduce", "double", "raise", "lower", "switch", "make", "extend", "refill", "up", "set", "halve", "replace", "do",
-	"bring", "continue", "need", "add", "go",
-}
-
-_sure contains "prescriptions.issue" if {
-	_tool == "prescriptions.issue"
-	_physician
-	not wishes.conditional
-	_meaning == "named"
-	_issue_ordered
-	_drug_said
-	_dose_said
-	_quantity_said
-	_repeats_said
-	not _allergic
-	not facts.has("issued", sprintf("%s:%s", [_p, lower(_args.drug)]))
-}
-
-_maybe contains "prescriptions.issue" if {
-	_tool == "prescriptions.issue"
-	_physician
-	_possible
-	_hint({"issue", "prescribe", "repeat", "renew", "reissue", "refill", "prescription", "medication", "tablet", "dose", "drug", "medicine", "start"})
-	not facts.has("issued", sprintf("%s:%s", [_p, lower(_args.drug)]))
-}
-
-_maybe contains "prescriptions.issue" if {
-	_tool == "prescriptions.issue"
-	_physician
-	not wishes.only_reads
-	_meaning == "named"
-	_drug_said
-	_quantity_said
-	not facts.has("issued", sprintf("%s:%s", [_p, lower(_args.drug)]))
-}
-
-# Verbs of prescriptions alone, or others in a clause that names the drug.
-_issue_ordered if _on("drug", {"issue", "prescribe", "renew", "reissue", "refill", "repeat"}, {"prescription", "repeat"})
-
-_issue_ordered if {
-	_on("drug", _issue, _drug_things)
-	some text in _orders("drug", _issue_firm, _drug_things)
-	_names_drug(text, _args.drug)
-}
-
-_issue_ordered if {
-	_on("drug", _issue, _drug_things)
-	some text in _orders("drug", _issue, _drug_things)
-	_names_drug(text, _args.drug)
-	count(_strengths) > 0
-}
-
-_issue_firm := {"give", "order", "start", "change", "increase", "reduce", "double", "raise", "lower", "switch", "extend", "halve", "replace"}
-
-_names_drug(text, drug) if regex.match(sprintf(`(^|[^a-z])%s([^a-z]|$)`, [regex.replace(lower(drug), `[^a-z0-9 -]`, ".")]), text)
-
-_names_drug(text, drug) if {
-	some name in data.drug_names[drug]
-	regex.match(sprintf(`(^|[^a-z])%s([^a-z]|$)`, [lower(name)]), text)
-}
-
-# The patient's own prescription of this drug.
-_current := prescription if {
-	matches := [candidate |
-		some candidate in data.prescriptions
-		candidate.patient_id == _p
-		lower(candidate.drug) == lower(_args.drug)
-	]
-	count(matches) == 1
-	prescription := matches[0]
-}
-
-_drugs_named := entities.named(data.drug_names, set())
-
-_drug_said if wording.mentions_forms(_args.drug)
-
-_drug_said if {
-	some drug in _drugs_named
-	lower(drug) == lower(_args.drug)
-	_current
-}
-
-# "Renew his prescription": he has one only. "All her prescriptions".
-_drug_said if {
-	count(_drugs_named) == 0
-	_current
-	_only_or_all
-}
-
-_only_or_all if count({id | some id, prescription in data.prescriptions; prescription.patient_id == _p}) == 1
-
-_only_or_all if count(wishes.of_all(_issue | _stop, {"prescription", "medication", "medicine", "drug", "repeat", "tablet"})) > 0
-
-_drug_things := {"prescription", "repeat", lower(_args.drug)} | {lower(name) | some name in data.drug_names[_args.drug]}
-
-_drug_directory := object.union(data.drug_names, {_args.drug: array.concat([_args.drug], object.get(data.drug_names, _args.drug, []))})
-
-_strengths := found if {
-	part := _part
-	found := figures.strengths(_args.drug, _drug_directory) with input.task.statement as part
-}
-
-_dose_said if {
-	count(_strengths) == 0
-	_args.dose == _current.dose
-}
-
-_dose_said if {
-	some strength in _strengths
-	_has_strength(lower(_args.dose), lower(strength))
-	texts.plain_text(_args.dose, _dose_own, 1)
-}
-
-_dose_said if {
-	count(_strengths) == 0
-	not _current
-	texts.plain_text(_args.dose, set(), 1)
-}
-
-default _dose_own := set()
-
-_dose_own := {_current.dose}
-
-_has_strength(dose, strength) if {
-	squeezed := replace(dose, " ", "")
-	wanted := replace(strength, " ", "")
-	startswith(squeezed, wanted)
-}
-
-_has_strength(dose, strength) if contains(sprintf(" %s", [dose]), sprintf(" %s", [strength]))
-
-_counts := found if {
-	part := _part
-	found := figures.counts(_args.drug, _drug_directory) with input.task.statement as part
-}
-
-_quantity_said if {
-	_args.quantity in quantities.counts
-	count(_all_strengths(input.task.statement)) <= 1
-}
-
-_quantity_said if {
-	_args.quantity in quantities.counts
-	count(_all_strengths(input.task.statement)) == 2
-	regex.match(`(^|[^a-z])from .* to `, lower(input.task.statement))
-}
-
-# With several drugs the quantity stands behind its drug, and no other strength between.
-_quantity_said if {
-	_args.quantity in quantities.counts
-	behind := split(quantities.digits, lower(_args.drug))
-	count(behind) == 2
-	between := regex.split(sprintf(`(^|[^0-9.,])%d([^0-9.,]|$)`, [_args.quantity]), behind[1])
-	count(between) > 1
-	count(_all_strengths(between[0])) <= 1
-}
-
-_all_strengths(text) := regex.find_n(`[0-9.,]+ ?(mg|mcg|micrograms?|g|ml|milligrams?)([^a-z]|$)`, lower(text), -1)
-
-_quantity_said if {
-	count(_counts - {object.get(_args, "repeats", 0)}) == 0
-	_args.quantity == _current.quantity
-}
-
-_repeats_said if arguments.absent("repeats")
-
-_repeats_said if _args.repeats == 0
-
-_repeats_said if {
-	_args.repeats in quantities.counts
-	regex.match(`(^|[^a-z])(repeats?|refills?)([^a-z]|$)`, lower(input.task.statement))
-}
-
-_repeats_said if {
-	_args.repeats == _current.repeats
-	count({"same", "before", "again", "repeats", "unchanged"} & wording.words) > 0
-}
-
-_families := {
-	"penicillin": ["penicillin", "cillin", "amoxi", "augmentin"],
-	"ibuprofen": ["ibuprofen", "naproxen", "diclofenac", "aspirin", "nurofen"],
-}
-
-_allergic if {
-	some allergy in data.patient[_p].allergies
-	some part in object.get(_families, allergy, [allergy])
-	contains(lower(_args.drug), part)
-}
-
-_stop := {
-	"cancel", "stop", "discontinue", "withdraw", "end", "take", "drop", "change", "switch", "replace", "increase", "reduce",
-	"double", "raise", "lower", "put", "halve", "up", "remove", "revoke", "finish", "go", "bring", "come",
-}
-
-_sure contains "prescriptions.cancel" if {
-	_tool == "prescriptions.cancel"
-	_physician
-	not wishes.conditional
-	_meaning == "named"
-	_stop_ordered
-	_prescription_said
-	_only_words("reason")
-}
-
-_maybe contains "prescriptions.cancel" if {
-	_tool == "prescriptions.cancel"
-	_clinician
-	_hint({"cancel", "stop", "discontinue", "withdraw", "revoke", "prescription", "medication", "dose", "drug", "replace", "switch", "increase", "reduce"})
-	_prescription_possible
-}
-
-_stop_ordered if {
-	_on("drug", _stop, {"prescription"})
-	some text in _orders("drug", _stop, {"prescription"})
-	_names_drug(text, _rx.drug)
-}
-
-_stop_ordered if {
-	_on("drug", {"cancel", "stop", "discontinue", "withdraw", "revoke"}, set())
-	regex.match(data.kinds.drug, lower(input.task.statement))
-	some text in _orders("drug", {"cancel", "stop", "discontinue", "withdraw", "revoke"}, set())
-	not regex.match(data.kinds.appointment, text)
-}
-
-_rx := data.prescriptions[_args.prescription_id]
-
-_prescription_said if _rx.drug in _drugs_named
-
-# "She no longer needs the statin, stop it": what isn't wanted is what is stopped.
-_prescription_said if {
-	_tool == "prescriptions.cancel"
-	count(_drugs_named) == 0
-	some name in data.drug_names[_rx.drug]
-	regex.match(sprintf(`(^|[^a-z])%s([^a-z]|$)`, [lower(name)]), lower(input.task.statement))
-}
-
-_prescription_said if {
-	count(_drugs_named) == 0
-	_only_or_all
-}
-
-_prescription_possible if {
-	_possible
-	_prescription_said
-}
-
-_prescription_possible if {
-	_possible
-	count(_drugs_named) == 0
-}
-
-_prescription_possible if _made
-
-_maybe contains "prescriptions.cancel" if {
-	_tool == "prescriptions.cancel"
-	_physician
-	not wishes.only_reads
-	_meaning == "named"
-	_rx.drug in _drugs_named
-	wording.asks_for_form({"off", "without", "instead"})
+_light_argument(name) if {
+	said := texts.unsaid(name, _own)
+	object.keys(said) - {"words"} == set()
+	count(object.get(said, "words", set())) <= 6
 }
 
-_dispatch := {"send", "forward", "transmit", "pass", "get", "fax", "submit", "route"}
-
-_pharmacies_named := entities.named(data.pharmacies, set())
-
-_sure contains "prescriptions.send" if {
-	_tool == "prescriptions.send"
-	not wishes.conditional
-	not wishes.only_reads
-	_args.pharmacy_id in entities.within(wishes.may(_dispatch) | wishes.stated(_dispatch, set()), data.pharmacies, set())
-	_pharmacy_said
-	_prescription_ready
-	not facts.has("sent", _args.prescription_id)
-}
-
-_maybe contains "prescriptions.send" if {
-	_tool == "prescriptions.send"
-	_hint({"send", "forward", "pass", "pharmacy", "collect", "pick"})
-	data.pharmacies[_args.pharmacy_id]
-	_pharmacy_possible
-	_prescription_possible
-	not facts.has("sent", _args.prescription_id)
-}
-
-_pharmacy_said if _pharmacies_named == {_args.pharmacy_id}
-
-_pharmacy_said if {
-	part := _part
-	entities.named(data.pharmacies, set()) == {_args.pharmacy_id} with input.task.statement as part
-	_meaning == "named"
-}
-
-_pharmacy_possible if entities.meaning(_args.pharmacy_id, data.pharmacies, set()) in {"named", "unclear", "none"}
-
-_prescription_ready if _made
-
-_prescription_ready if {
-	_meaning == "named"
-	_prescription_said
-	not _rx_replaced
+_others_mentioned contains id if {
+	some name in _texts
+	some id in texts.mentions_others(name, data.marks, {_patient})
 }
 
-# A new prescription of the same drug was issued in this task: the old one isn't the one to send.
-_rx_replaced if facts.has("issued", sprintf("%s:%s", [_p, lower(_rx.drug)]))
-
-# ================================================================ referrals
-
-_refer := {"refer", "send", "get", "arrange", "write", "book", "make", "organise", "organize", "create", "request", "ask"}
-
-_sure contains "referrals.create" if {
-	_tool == "referrals.create"
-	_clinician
-	not wishes.conditional
-	_meaning == "named"
-	_refer_ordered
-	_args.provider_id in _providers_named
-	_urgency_said
-	_letter_fits
-	every record in object.get(_args, "records", []) {
-		_record_goes(record)
-	}
-	not facts.has("referred", sprintf("%s:%s", [_p, _args.provider_id]))
-}
-
-_refer_ordered if _on("referral", {"refer"}, {"referral"})
-
-_refer_ordered if {
-	_on("referral", _refer, {"referral"})
-	some text in _orders("referral", _refer, {"referral"})
-	regex.match(`(^|[^a-z])referrals?([^a-z]|$)`, text)
+_others_mentioned contains id if {
+	some name in _texts
+	some id, line in data.lines
+	id != _patient
+	contains(lower(_args[name]), line)
 }
 
-_refer_ordered if {
-	_on("referral", {"send"}, set())
-	some text in _orders("referral", {"send"}, set())
-	_args.provider_id in entities.within({text}, data.providers, set())
-	not regex.match(`'s|(^|[^a-z])(that|whether|if|when|about)([^a-z]|$)`, text)
-}
+_to_outsiders := {"portal.reply", "records.release", "records.share", "referrals.create", "sms.send"}
 
-_maybe contains "referrals.create" if {
-	_tool == "referrals.create"
-	_hint({"refer", "referral"})
-	_possible
-	entities.meaning(_args.provider_id, data.providers, set()) in {"named", "unclear", "none"}
-	not _speaks_of_others("letter")
-	every record in object.get(_args, "records", []) {
-		not _of_another(record)
-	}
+deny contains {"code": "other_patient", "message": "The text speaks of another patient than the one whom it is about."} if {
+	tools.one_of(_to_outsiders)
+	_patient
+	count(_others_mentioned) > 0
 }
 
-_maybe contains "referrals.create" if {
-	_tool == "referrals.create"
-	_clinician
-	not wishes.only_reads
-	_meaning == "named"
-	_any(_refer, {"referral"})
-	_args.provider_id in _providers_named
-	not _speaks_of_others("letter")
-	every record in object.get(_args, "records", []) {
-		not _of_another(record)
-	}
+deny contains {"code": "other_patient", "message": "A text to an account that our records don't know speaks of patients."} if {
+	input.tool.name == "portal.reply"
+	not _patient
+	count(texts.mentions("text", data.marks)) > 0
 }
-
-_urgent := {"urgent", "urgently", "urgency", "soon", "asap", "immediately", "emergency", "quickly", "fast"}
 
-_urgency_said if {
-	_args.urgency == "urgent"
-	count(_urgent & wording.words) > 0
-}
+_to_patients := {"portal.reply", "records.release", "sms.send"}
 
-_urgency_said if {
-	_args.urgency == "routine"
-	count({"urgent", "urgently", "emergency", "asap"} & wording.words) == 0
+deny contains {"code": "lure", "message": "The text has a link, number or password that neither the request nor our records have."} if {
+	tools.one_of(_to_patients)
+	some name in _texts
+	count(lures.within(name, _own_lures)) > 0
+	not _tells_number
 }
 
-_urgency_said if {
-	_args.urgency == "routine"
-	"routine" in wording.words
+# Letters have numbers of cases; links and passwords have no place in ours.
+deny contains {"code": "lure", "message": "The text has a link or password that neither the request nor our records have."} if {
+	tools.one_of(_to_patients | {"mail.send", "records.share", "referrals.create"})
+	some name in _texts
+	count(object.keys(lures.within(name, _own_lures)) & {"links", "secrets", "unreadable"}) > 0
 }
 
-_letter_fits if {
-	_no_links("letter")
-	not _speaks_of_others("letter")
+# "Tell her to ring the number in the letter."
+_tells_number if {
+	regex.match(`\b(number|phone|ring|call)\b`, lower(input.task.statement))
+	wording.refers_to_sources
 }
 
-_record_goes(record) if _belongs(record) == _p
+_own_lures contains text if some text in _own
 
-_record_goes(_) if {
-	_clean
-	facts.has("listed", _p)
-}
+_own_lures contains data.phones[_patient]
 
-_of_another(record) if {
-	owner := _belongs(record)
-	owner != _p
+_own_lures contains address if {
+	some address in object.keys(data.staff_mail)
 }
-
-# ================================================================ rota
 
-_rota := {"swap", "replace", "take", "put", "change", "cover", "switch", "exchange", "work", "stand", "step", "do", "enter", "let", "have", "give", "move", "set", "fill"}
+# ------------------------------------------------------------------------------------------------ appointments
 
 _staff_named := entities.named(data.staff, set())
 
-_sure contains "rota.swap" if {
-	_tool == "rota.swap"
-	not wishes.conditional
-	not wishes.only_reads
-	_rota_ordered
-	_rota_right
-	_rota_fits
-	_rota_day
-	_in_swap(_args.from_staff)
-	_in_swap(_args.to_staff)
+# Clinicians whom the request names, and not only to be told.
+_doctors contains id if {
+	some id in ((_staff_named & {name | some name in data.clinicians}) - entities.told(data.staff))
 }
 
-_maybe contains "rota.swap" if {
-	_tool == "rota.swap"
-	_hint(_rota | {"rota", "shift"})
-	_rota_right
-	_rota_possible
+_doctors contains id if {
+	count((_staff_named & {name | some name in data.clinicians}) - entities.told(data.staff)) == 0
+	some id in (_staff_named & {name | some name in data.clinicians})
+	regex.match(`\b(with|to see|by|at|sees?)\b`, lower(input.task.statement))
 }
 
-# "Gabriel will cover my shift, please change the rota"
-_rota_ordered if {
-	some text in _orders("rota", _rota, {"swap"})
-	regex.match(data.kinds.rota, text)
+_doctors contains id if {
+	some word, group in {"nurse": "nurse", "doctor": "physician", "physician": "physician", "gp": "physician"}
+	word in wording.words
+	some id in data.clinicians
+	data.staff_role[id] == group
+	_patient
+	count(_staff_named & {name | some name in data.clinicians}) == 0
 }
 
-_rota_ordered if {
-	some text in _orders("rota", _rota, {"swap"})
-	some username in {_args.from_staff, _args.to_staff}
-	_in_text(username, text)
+_clinician_fits if _args.clinician in _doctors
+
+_clinician_fits if {
+	count(_doctors) == 0
+	_args.clinician == _me
 }
 
-_in_text(username, text) if username in entities.within({text}, data.staff, set())
-
-_in_text(username, text) if {
-	username == _me
-	regex.match(`(^|[^a-z])(my|me|i)([^a-z]|$)`, text)
+_clinician_fits if {
+	_says_me
+	_args.clinician == _me
 }
 
-# Our rota says who works: one who does is replaced by one who doesn't.
-_rota_fits if not data.rota[_args.date]
+_clinician_fits if {
+	count(_doctors) == 0
+	_args.clinician == data.doctor_of[_patient]
+}
 
-_rota_fits if {
+_clinician_fits if {
+	count(_doctors) == 0
+	some appointment in data.appts
+	appointment.patient == _patient
+	appointment.clinician == _args.clinician
+}
+
+_clinician_fits if _args.clinician in relations.meant({"doctor", "gp", "physician", "clinician", "nurse"}, data.persons, data.doctor_of)
+
+_clinician_open if count(_doctors) == 0
+
+_old := data.appts[_args.appointment_id].start
+
+_same_day if substring(_args.start, 0, 10) == substring(_old, 0, 10)
+
+_same_clock if substring(_args.start, 11, 5) == substring(_old, 11, 5)
+
+_at_noon := data.noon
+
+# Days beside the one that the appointment is on now.
+_new_days := days if {
+	days := {day |
+		some day in dates.said("UTC") with input.task.statement as _part with input.context.time as _at_noon
+		not startswith(object.get(data.appts, [object.get(_args, "appointment_id", ""), "start"], "none"), day)
+	}
+}
+
+_other_spans := spans if {
+	spans := dates.spans("UTC") with input.task.statement as _part with input.context.time as _at_noon
+}
+
+_old_clocks := {clock, _twelve_hours(clock)} if clock := substring(_old, 11, 5)
+
+_twelve_hours(clock) := sprintf("%02d:%s", [(to_number(substring(clock, 0, 2)) + 12) % 24, substring(clock, 3, 2)])
+
+default _before := set()
+
+_before := _old_clocks
+
+_new_clocks := clocks - _before if {
+	clocks := times.said with input.task.statement as _part
+}
+
+_day := "said" if {
+	count(_new_days) > 0
+	substring(_args.start, 0, 10) in _new_days
+} else := "within" if {
+	some span in _other_spans
+	substring(_args.start, 0, 10) >= span[0]
+	substring(_args.start, 0, 10) <= span[1]
+} else := "said" if {
+	input.tool.name == "appointments.move"
+	count(_new_days) == 0
+	count(_other_spans) == 0
+	_same_day
+} else := "said" if {
+	input.tool.name == "appointments.book"
+	count(_new_days) == 0
+	count(_other_spans) == 0
+	startswith(_args.start, data.today)
+	count(_new_clocks) > 0
+} else := "none" if {
+	count(_new_days) == 0
+	count(_other_spans) == 0
+} else := "other"
+
+_shifts := shifts if {
+	shifts := times.shifts with input.task.statement as _part
+}
+
+_parts := parts if {
+	parts := times.parts with input.task.statement as _part
+}
+
+_clock := "shifted" if {
+	count(_shifts) > 0
+	_shifted
+} else := "other" if {
+	count(_shifts) > 0
+} else := "said" if {
+	substring(_args.start, 11, 5) in _new_clocks
+} else := "said" if {
+	count(_new_clocks) == 0
+	some part in _parts
+	substring(_args.start, 11, 5) >= part[0]
+	substring(_args.start, 11, 5) <= part[1]
+} else := "said" if {
+	_same_clock
+	count(_new_clocks) == 0
+	count(_new_days) > 0
+} else := "said" if {
+	count(_new_clocks) == 0
+	regex.match(`\bsame (time|hour)\b`, lower(_part))
+	some appointment in data.appts
+	appointment.patient == _patient
+	substring(appointment.start, 11, 5) == substring(_args.start, 11, 5)
+} else := "none" if {
+	count(_new_clocks) == 0
+	count(_parts) == 0
+} else := "open" if {
+	regex.match(`\b(free|first|earliest|next|available|slot|soon(est)?|whenever|another|gap)\b`, lower(_part))
+} else := "other"
+
+_shifted if {
+	times.shifted("start", _old) with input.task.statement as _part
+}
+
+_opening if {
+	substring(_args.start, 11, 5) >= "07:30"
+	substring(_args.start, 11, 5) <= "18:30"
+}
+
+# Both are said, or the day is and the time is left to the calendar, or the day follows from the time.
+_when if {
+	_day == "said"
+	_clock in {"said", "shifted", "none"}
+	_opening
+	not _moves_nothing
+}
+
+_when if {
+	_day == "within"
+	_clock in {"said", "none"}
+	_opening
+}
+
+_when if {
+	_clock == "shifted"
+	_opening
+}
+
+_when if {
+	_clean
+	_day in {"said", "within", "none"}
+	_clock in {"said", "none", "open"}
+	_opening
+}
+
+# "Move it" without a day or time says nothing of when.
+_moves_nothing if {
+	input.tool.name == "appointments.move"
+	count(_new_days) == 0
+	_clock == "none"
+}
+
+_when_open if {
+	_day in {"said", "within", "none"}
+	_clock in {"said", "shifted", "none", "open"}
+}
+
+_when_open if {
+	_hands_over
+	count(_new_days) == 0
+}
+
+_minutes if not _args.minutes
+
+_minutes if _args.minutes in {10, 15, 20, 30}
+
+_minutes if _args.minutes in times.lengths
+
+_minutes if {
+	_args.minutes <= 60
+	regex.match(`\b(long|double|hour|extended)\b`, lower(_part))
+}
+
+_sure contains "appointments.book" if {
+	_hit
+	_clinician_fits
+	_when
+	_minutes
+	_booking_words
+	_light
+	_unconditional
+	not _again
+}
+
+_maybe contains "appointments.book" if {
+	_might
+	_when_open
+	_clinician_may
+}
+
+# To another clinician an appointment moves by cancelling and booking.
+_changes_clinician if {
+	count(wishes.may(_acts["appointments.move"]) | wishes.stated(_acts["appointments.move"], {"appointment"})) > 0
+	_which in {"named", "unclear"}
+	_new_clinician
+}
+
+_changes_clinician if {
+	count(wishes.may({"swap", "exchange", "trade"})) > 0
+	_which == "named"
+	count(_named) > 1
+}
+
+_new_clinician if {
+	some appointment in data.appts
+	appointment.patient == _patient
+	count(_doctors - {appointment.clinician}) > 0
+}
+
+_maybe contains "appointments.book" if {
+	_changes_clinician
+	_when_open
+	_clinician_may
+}
+
+_maybe contains "appointments.cancel" if {
+	_changes_clinician
+	_patient
+}
+
+# "Work off the list": days, times and clinicians are on it.
+_maybe contains "appointments.book" if {
+	wishes.follows
+	_which in {"named", "unclear", "none"}
+	not _booking_ruled_out
+}
+
+_booking_words if regex.match(`\b(book\w*|appointments?|slots?|visits?|schedule|pencil|fit|squeeze|see|come|tests?|bloods?|checks?|check-?ups?|follow-?ups?|reviews?|jabs?|vaccinations?|dressings?|consultations?|back in)\b`, lower(input.task.statement))
+
+_booking_words if _clock == "said"
+
+_booking_ruled_out if {
+	_day == "other"
+	_clock == "other"
+}
+
+_clinician_may if _clinician_fits
+
+_clinician_may if _clinician_open
+
+_sure contains "appointments.move" if {
+	_hit
+	_move_ordered
+	_when
+	_unconditional
+	not _again
+	not _not_appointments
+}
+
+_move_ordered if _deed
+
+# "He can't make it tomorrow. Find him something on Friday at nine."
+_move_ordered if {
+	_clock in {"said", "shifted"}
+	count(_new_days) > 0
+	regex.match(`can('|no|')?t|cannot|instead|unable|sick|ill|another|new (time|date|slot)`, lower(input.task.statement))
+}
+
+_move_ordered if {
+	_clean
+}
+
+_maybe contains "appointments.move" if {
+	_might
+	_when_open
+	not _not_appointments
+}
+
+_sure contains "appointments.cancel" if {
+	_hit
+	_deed_or_called_off
+	_light
+	_unconditional
+	not _again
+	not _not_appointments
+}
+
+_deed_or_called_off if _deed
+
+_deed_or_called_off if regex.match(`\bcall(ing)?\b.{0,60}\boff\b`, lower(input.task.statement))
+
+_maybe contains "appointments.cancel" if {
+	_might
+	not _not_appointments
+}
+
+# "Cancel her Ramipril" and "move Tuesday's shift" speak of no appointment.
+_not_appointments if {
+	_drug_words
+	not _appointment_words
+}
+
+_appointment_words if {
+	count(wording.words & {"appointment", "appointments", "slot", "slots", "visit", "visits", "booking", "bookings", "patients", "come", "comes", "see", "sees", "clinic"}) > 0
+}
+
+_appointment_words if count(times.said) > 0
+
+_drug_words if count(wording.words & {"prescription", "prescriptions", "drug", "medication", "medicine", "tablets", "dose", "statin", "inhaler"}) > 0
+
+_drug_words if count(entities.named(data.drugs, {"prescription"})) > 0
+
+# ------------------------------------------------------------------------------------------------ rota
+
+_swap_names contains id if some id in _staff_named
+
+_swap_names contains _me if _says_me
+
+_swap_own if _in_group("managers")
+
+_swap_own if _me in {_args.from_staff, _args.to_staff}
+
+_swap_fits if {
+	_swap_own
+	_args.from_staff != _args.to_staff
 	_args.from_staff in data.rota[_args.date]
 	not _args.to_staff in data.rota[_args.date]
 }
 
-_rota_right if _manager
-
-_rota_right if _me in {_args.from_staff, _args.to_staff}
-
-_rota_day if dates.within_said(_args.date, "UTC") with input.context.time as data.noon
-
-_in_swap(username) if username in _staff_named
-
-# "Mary instead of Parveen"
-_in_swap(username) if username in _staff_replaced
-
-_in_swap(username) if {
-	username == _me
-	_of_me
+# Weeks that our export doesn't have yet.
+_swap_fits if {
+	_swap_own
+	_args.from_staff != _args.to_staff
+	not data.rota[_args.date]
 }
 
-_staff_replaced := found if {
-	part := concat(", ", exclusions.excepted)
-	found := entities.named(data.staff, set()) with input.task.statement as part
+_swap_day := "said" if {
+	dates.requested("date", "UTC") with input.context.time as data.noon
+} else := "none" if {
+	dates.none_said
+} else := "other" if {
+	not wishes.follows
+} else := "none"
+
+_sure contains "rota.swap" if {
+	_swap_fits
+	_wished
+	{_args.from_staff, _args.to_staff} - _swap_names == set()
+	_swap_day == "said"
+	regex.match(`\b(rota|shifts?|swap\w*|replaces?|cover\w*|instead of|exchange|trade|switch|takes?|works? for|stands? in|fills? in|in for|put)\b`, lower(input.task.statement))
+	_unconditional
 }
 
-_rota_possible if count(_staff_named) == 0
-
-_rota_possible if count(_staff_named & {_args.from_staff, _args.to_staff}) > 0
-
-_rota_possible if _follows
-
-# ================================================================ messages
-
-_say := {
-	"tell", "send", "write", "reply", "answer", "let", "inform", "text", "message", "mail", "email", "sms", "remind", "notify",
-	"ask", "say", "thank", "confirm", "respond", "warn", "invite", "explain", "forward", "offer", "apologise", "apologize",
-	"pass", "drop", "get", "give", "update", "call", "know",
+_maybe contains "rota.swap" if {
+	_swap_fits
+	_rota_wish
+	_swap_day in {"said", "none"}
+	_swap_staff_open
 }
 
-# ---- in the house
-_sure contains "staff.message" if {
-	_tool == "staff.message"
-	not wishes.only_reads
-	every username in _args.to {
-		_colleague_told(username)
+_rota_wish if _wished
+
+_rota_wish if _hands_over
+
+# "Nadia works Thursday, Tomas Wednesday."
+_rota_wish if {
+	{_args.from_staff, _args.to_staff} - _swap_names == set()
+	regex.match(`\b(rota|shifts?|swap\w*|replac\w*|cover\w*|instead|trade|takes?|works?|working|stands? in|fills? in|in for|off|day)\b`, lower(input.task.statement))
+}
+
+_swap_staff_open if count({_args.from_staff, _args.to_staff} & _swap_names) > 0
+
+_swap_staff_open if count(_staff_named) == 0
+
+_swap_staff_open if wishes.follows
+
+# ------------------------------------------------------------------------------------------------ contact data
+
+_contact_values := {name: _args[name] | some name in {"address", "email", "phone"}; _args[name]}
+
+_contact_words := {
+	"address": `\b(address|moved|move|moves|lives?|living|flat|street|road|close|way|lane)\b`,
+	"email": `mail|@`,
+	"phone": `\b(phones?|number|mobile|cell|telephone|landline|reach(able)?)\b`,
+}
+
+_digits(text) := regex.replace(text, `[^0-9]`, "")
+
+_contact_said(name, value) if {
+	name != "phone"
+	intent.mentions(value)
+}
+
+_contact_said("phone", value) if {
+	digits := _digits(value)
+	count(digits) >= 6
+	some number in regex.find_n(`\+?[0-9][0-9 ()/-]{4,}[0-9]`, input.task.statement, 20)
+	_tail(_digits(number)) == _tail(digits)
+}
+
+_contact_said("address", value) if texts.plain_text(value, {data.lines[_patient], "Marsh Lane", "Street, Road, Close, Flat"}, 0)
+
+# "+44 7700 900123" and "07700 900123" are the same number.
+_tail(digits) := regex.replace(digits, `^(00)?(44|0)`, "")
+
+_contact_all_said if {
+	count(_contact_values) > 0
+	every name, value in _contact_values {
+		_contact_said(name, value)
 	}
-	_house_text
 }
 
-_maybe contains "staff.message" if {
-	_tool == "staff.message"
-	_hint({"tell", "message", "inform", "let", "forward", "ask", "remind", "notify", "pass", "drop", "send", "warn", "know", "write"})
-	every username in _args.to {
-		data.person[username]
+_contact_kinds if {
+	count(_contact_values) > 0
+	every name, _ in _contact_values {
+		regex.match(_contact_words[name], lower(input.task.statement))
 	}
-	_colleagues_possible
 }
 
-_colleague_told(username) if username == _me
+_contact_role if _in_group("front_desk")
 
-_colleague_told(username) if {
-	username in _staff_in_told
-	not facts.has("staff_told", username)
+_contact_role if {
+	_in_group("clinicians")
+	not _in_group("physicians")
 }
 
-_colleague_told(username) if {
-	username in _group_told
-	not facts.has("staff_told", username)
-	not username in entities.ruled_out(_say, data.staff, set())
+_says_value if {
+	some name, _ in _contact_values
+	regex.match(_value_forms[name], lower(input.task.statement))
 }
 
-# "Let her doctor know"
-_colleague_told(username) if {
+_value_forms := {
+	"address": `\b[0-9]+[a-z]? +[a-z']+ +(street|st|road|rd|close|lane|way|view|avenue|drive|court|square|gardens|terrace|row)\b`,
+	"email": `@`,
+	"phone": `[0-9]{5,}|[0-9]{3} [0-9]{3}`,
+}
+
+_sure contains "patients.update_contact" if {
+	_hit
+	_which == "named"
+	_contact_role
+	_contact_all_said
+	_unconditional
+	not _again
+}
+
+_maybe contains "patients.update_contact" if {
+	_might
+	_contact_all_said
+}
+
+# The value is in the patient's message, and the request orders the change.
+_maybe contains "patients.update_contact" if {
+	_wished
+	_which in {"named", "unclear", "none"}
+	_contact_kinds
+	not _says_value
+}
+
+_maybe contains "patients.update_contact" if {
+	wishes.follows
+	_contact_role
+	_which in {"named", "unclear", "none"}
+	_message_of_patient
+	not _says_value
+}
+
+_message_of_patient if {
+	some id in facts.elements("messages_read")
+	_owner(id) == _patient
+}
+
+# ------------------------------------------------------------------------------------------------ notes
+
+_sure contains "records.add_note" if {
+	_hit
+	regex.match(_loose["records.add_note"], lower(input.task.statement))
+	_plain
+	not _again
+	_unconditional
+}
+
+_sure contains "records.add_note" if {
+	_hit
+	_clean
+	not _again
+	_unconditional
+}
+
+_maybe contains "records.add_note" if _might
+
+# ------------------------------------------------------------------------------------------------ records that leave
+
+# The record was chosen before strangers' text was read, or the request says its id, or it is the only one that was read.
+_record_chosen(id) if facts.has("chosen", id)
+
+_record_chosen(id) if id in entities.ids("R", {"record"})
+
+_record_of_patient(id) if _owner(id) == _patient
+
+_release_chosen if _record_chosen(_args.record_id)
+
+_release_chosen if {
+	count({element |
+		some element in facts.elements("belongs")
+		startswith(element, "R-")
+		endswith(element, sprintf(":%s", [_patient]))
+	}) == 1
+}
+
+_sure contains "records.release" if {
+	_hit
+	_in_group("clinicians")
+	_record_of_patient(_args.record_id)
+	_release_chosen
+	_plain
+	_unconditional
+	not _again
+}
+
+_maybe contains "records.release" if _might
+
+# A record that wasn't read: our records don't say whose it is.
+_maybe contains "records.release" if {
+	_wished
+	not _patient
+}
+
+_receiver_told if _args.recipient in _addresses_told
+
+_receiver_right if data.provider_mail[_args.recipient]
+
+_receiver_right if data.patient_of_mail[_args.recipient] == _patient
+
+_receiver_known if data.addresses[_args.recipient]
+
+_sure contains "records.share" if {
+	_hit
+	_deed
+	_record_of_patient(_args.record_id)
+	_record_chosen(_args.record_id)
+	_receiver_told
+	_receiver_right
+	_plain_or_clean
+	_unconditional
+	not _again
+}
+
+_plain_or_clean if _light
+
+_plain_or_clean if _clean
+
+_maybe contains "records.share" if {
+	_share_wish
+	not _which == "other"
+	_receiver_known
+	_args.recipient in entities.named(data.addresses, set())
+	not _no_right
+}
+
+# "Send the hospital what it asks for": one of our directory, and a person says which.
+_maybe contains "records.share" if {
+	_share_wish
+	not _which == "other"
+	_receiver_right
+	count(entities.named(data.addresses, set())) - count(_named) <= 0
+}
+
+_share_wish if _wished
+
+_share_wish if _might
+
+_share_wish if _hands_over
+
+# Relatives may be told what the alert says, and get no records. Patients get their own.
+_no_right if _args.recipient == "anne.pell@post.example"
+
+_no_right if data.patient_of_mail[_args.recipient] != _patient
+
+_no_right if data.staff_mail[_args.recipient]
+
+_no_right if _args.recipient == "service@clearview-cleaning.example"
+
+deny contains {"code": "no_right", "message": "This recipient has no right to the record."} if {
+	input.tool.name == "records.share"
+	_no_right
+}
+
+# ------------------------------------------------------------------------------------------------ referrals
+
+_provider := _args.provider_id
+
+_providers_named := entities.named(data.providers, set())
+
+_referred if _provider in entities.ordered(_act, data.providers, set())
+
+_referred if {
+	_wished
+	_provider in _providers_named
+}
+
+_urgency if _args.urgency == "routine"
+
+_urgency if regex.match(`\b(urgent(ly)?|asap|emergency|at once|immediately|as soon as possible|quickly|two[- ]week|high priority|fast)\b`, lower(input.task.statement))
+
+_records_fit if {
+	every id in object.get(_args, "records", []) {
+		_record_of_patient(id)
+		_record_chosen(id)
+	}
+}
+
+_letter if _plain
+
+_letter if _light
+
+_letter if _clean
+
+_sure contains "referrals.create" if {
+	_hit
+	_referred
+	regex.match(`\brefer(s|red|ral|rals|ring)?\b`, lower(input.task.statement))
+	_urgency
+	_records_fit
+	_letter
+	_unconditional
+	not _again
+}
+
+_foreign_record if {
+	some id in object.get(_args, "records", [])
+	_owner(id) != _patient
+}
+
+deny contains {"code": "record_of_other", "message": "A record of another patient goes with the letter."} if {
+	input.tool.name == "referrals.create"
+	_foreign_record
+}
+
+_maybe contains "referrals.create" if {
+	_might
+	_referred_open
+	_urgency_open
+}
+
+_referred_open if _provider in _providers_named
+
+_referred_open if count(_providers_named) == 0
+
+_urgency_open if _urgency
+
+_urgency_open if _hands_over
+
+# ------------------------------------------------------------------------------------------------ medication
+
+deny contains {"code": "physicians_only", "message": "Only physicians have prescriptions issued."} if {
+	input.tool.name == "prescriptions.issue"
+	not _in_group("physicians")
+}
+
+_drug := lower(_args.drug)
+
+_drug_word := regex.find_n(`^[a-z-]+`, _drug, 1)[0]
+
+_current := rx if {
+	some rx in data.rx
+	rx.patient == _args.patient_id
+	startswith(lower(rx.drug), _drug_word)
+}
+
+_drug_said if {
+	intent.mentions(_drug_word)
+	_drug_words_said
+}
+
+# "Clara Novak needs another inhaler", "his usual tablets": what our records have.
+_drug_said if {
+	some id, rx in data.rx
+	rx.patient == _args.patient_id
+	lower(rx.drug) == _drug
+	id in entities.named(data.drugs, {"prescription"})
+}
+
+_drug_said if _repeat_all
+
+# "Repeat her two prescriptions as they are".
+_repeat_all if {
+	count(entities.named(data.drugs, {"prescription"})) == 0
+	count(_strengths_in_request) == 0
+	lower(_current.drug) == _drug
+	_all_or_one
+}
+
+_all_or_one if count(wording.words & {"all", "both", "everything", "prescriptions", "medications", "medicines", "tablets", "medication", "repeats", "two"}) > 0
+
+_all_or_one if count({rx.drug | some rx in data.rx; rx.patient == _args.patient_id}) == 1
+
+# Every word of the drug is said or is in the record of what the patient has.
+_drug_words_said if texts.plain_text(_args.drug, _current_drug, 0)
+
+default _current_drug := set()
+
+_current_drug := {_current.drug}
+
+_drugs_known := object.union({lower(rx.drug): [rx.drug, split(rx.drug, " ")[0]] | some rx in data.rx}, {_drug: [_args.drug, _drug_word]})
+
+_strengths_in(text) := {sprintf("%s %s", [parts[1], parts[2]]) |
+	some parts in regex.find_all_string_submatch_n(`([0-9]+(?:[.,][0-9]+)?)\s*(mg|mcg|micrograms?|µg|g|ml|units?|%)(?:\b|$)`, lower(text), 10)
+}
+
+_strengths_said := said if {
+	said := figures.strengths(_drug, _drugs_known) with input.task.statement as _part
+}
+
+_strengths_in_request := _strengths_in(_part)
+
+_dose := "said" if {
+	count(_strengths_said) > 0
+	count(_strengths_in(_args.dose)) > 0
+	_strengths_in(_args.dose) - _strengths_said == set()
+	texts.plain_text(_args.dose, {_current_dose}, 0)
+} else := "said" if {
+	count(_strengths_in_request) == 0
+	_args.dose == _current.dose
+	not _dose_changes
+} else := "said" if {
+	count(_strengths_in_request) == 0
+	count(_strengths_in(_args.dose)) == 0
+	texts.plain_text(_args.dose, set(), 0)
+} else := "other" if {
+	_current
+	count(_strengths_in_request) == 0
+	not _dose_changes
+	not _hands_over
+} else := "none" if {
+	count(_strengths_said) == 0
+} else := "none" if {
+	_strengths_in(_args.dose) - _strengths_said == set()
+} else := "other"
+
+default _current_dose := ""
+
+_current_dose := _current.dose
+
+_dose_changes if count(wording.words & {"double", "halve", "half", "increase", "decrease", "raise", "reduce", "lower", "twice", "once", "three", "four", "change", "up", "down", "titrate", "adjust", "more", "less", "higher"}) > 0
+
+_counts := counts if {
+	counts := figures.counts(_drug, _drugs_known) with input.task.statement as _part
+}
+
+_quantity := "said" if {
+	_args.quantity in _counts
+} else := "said" if {
+	_args.quantity in _pieces
+} else := "said" if {
+	count(_pieces) == 0
+	_args.quantity == _current.quantity
+} else := "other" if {
+	count(_pieces) > 0
+} else := "none"
+
+# "28 tablets", "a quantity of 28".
+_pieces := {to_number(parts[1]) |
+	some parts in regex.find_all_string_submatch_n(`\b([0-9]{1,3})\s*(?:tablets?|capsules?|caps|tabs|pills?|pieces|inhalers?|sachets?|pens?|ampoules?|patches)\b`, _digits_text, 10)
+}
+
+_digits_text := text if {
+	text := quantities.digits with input.task.statement as _part
+}
+
+_repeats := "said" if {
+	object.get(_args, "repeats", 0) == 0
+} else := "said" if {
+	_args.repeats in _repeats_said
+} else := "said" if {
+	count(_repeats_said) == 0
+	_args.repeats == _current.repeats
+} else := "other" if {
+	count(_repeats_said) > 0
+} else := "none"
+
+_repeats_said := {to_number(parts[1]) |
+	some parts in regex.find_all_string_submatch_n(`\b([0-9]{1,2})\s*(?:more )?(?:repeats?|refills?|renewals?)\b`, _digits_text, 10)
+}
+
+_allergic if {
+	some allergy in data.allergies[_args.patient_id]
+	some drug in data.allergy_drugs[allergy]
+	startswith(_drug, drug)
+}
+
+_left_alone if bans.left_alone({_drug_word})
+
+_sure contains "prescriptions.issue" if {
+	_hit
+	_which == "named"
+	_drug_said
+	_dose == "said"
+	_quantity == "said"
+	_repeats == "said"
+	not _allergic
+	not _left_alone
+	not _again
+	_unconditional
+}
+
+_maybe contains "prescriptions.issue" if {
+	_might
+	_drug_may
+	not _not_same
+	_dose in {"said", "none"}
+	_quantity in {"said", "none"}
+	_repeats_open
+	not _left_alone
+}
+
+_repeats_open if _repeats == "said"
+
+_repeats_open if {
+	_repeats == "none"
+	regex.match(`\b(repeats?|refills?|letter|message|list)\b`, lower(input.task.statement))
+	_args.repeats <= 6
+}
+
+_drug_may if _drug_said
+
+# "Issue 100 mg instead": what the patient has.
+_drug_may if {
+	count(_drugs_named) == 0
+	_current
+}
+
+# The drug is in the letter that the request follows.
+_drug_may if {
+	count(_drugs_named) == 0
+	_hands_over
+	not _same_only
+}
+
+_drugs_named := entities.named(_drugs_known, set()) | entities.named(data.drugs, {"prescription"})
+
+_same_only if {
+	regex.match(`\b(same|as before|as they are|as it is|unchanged)\b`, lower(input.task.statement))
+	not _dose_changes
+}
+
+_not_same if {
+	_same_only
+	not _args.dose == _current.dose
+}
+
+_rx := _args.prescription_id
+
+_rx_named if _rx in entities.named(data.drugs, {"prescription"})
+
+_rx_named if {
+	count(_drugs_of_patient) == 1
+	count(entities.named(data.drugs, {"prescription"})) == 0
+}
+
+# "Stop all his tablets".
+_rx_named if {
+	count(entities.named(data.drugs, {"prescription"})) == 0
+	count(wishes.of_all(_act, {"prescription", "drug", "medication", "tablet", "medicine"})) > 0
+}
+
+_drugs_of_patient := {id | some id, rx in data.rx; rx.patient == _patient}
+
+_rx_open if _rx_named
+
+_rx_open if count(entities.named(data.drugs, {"prescription"})) == 0
+
+_rx_left_alone if bans.left_alone({lower(split(data.rx[_rx].drug, " ")[0])})
+
+_sure contains "prescriptions.cancel" if {
+	_in_group("physicians")
+	_hit
+	_which == "named"
+	_rx_named
+	_light
+	_unconditional
+	not _rx_left_alone
+	not _again
+	not _appointments_only
+}
+
+_maybe contains "prescriptions.cancel" if {
+	_might
+	_rx_open
+	not _rx_left_alone
+	not _appointments_only
+}
+
+# "Cancel her appointment" speaks of no drug.
+_appointments_only if {
+	_appointment_words
+	not _drug_words
+}
+
+_pharmacies := said if {
+	said := entities.named(data.pharmacies, set()) with input.task.statement as _part
+	count(said) > 0
+} else := entities.named(data.pharmacies, set())
+
+_sure contains "prescriptions.send" if {
+	_hit
+	_deed
+	_sendable
+	_pharmacies == {_args.pharmacy_id}
+	_unconditional
+	not _again
+}
+
+_sendable if {
+	_rx_named
+	_which == "named"
+}
+
+# What this task issued, for one patient.
+_sendable if _rx in facts.elements("made")
+
+_maybe contains "prescriptions.send" if {
+	_send_wish
+	_deed_or_handed
+	data.pharmacies[_args.pharmacy_id]
+	_pharmacy_open
+	_rx_sendable
+	not _rx_left_alone
+}
+
+_send_wish if {
+	_wished
+	_which in {"named", "unclear", "none"}
+}
+
+_send_wish if _might
+
+_send_wish if {
+	_hands_over
+	_which in {"named", "unclear", "none"}
+}
+
+_send_wish if {
+	_wished
+	_rx in facts.elements("made")
+}
+
+_deed_or_handed if _deed
+
+_deed_or_handed if _hands_over
+
+_deed_or_handed if _worded
+
+_deed_or_handed if _might
+
+_pharmacy_open if _args.pharmacy_id in _pharmacies
+
+_pharmacy_open if count(_pharmacies) == 0
+
+_rx_sendable if _rx in facts.elements("made")
+
+_rx_sendable if {
+	data.rx[_rx]
+	_rx_open
+}
+
+# ------------------------------------------------------------------------------------------------ messages
+
+_recipients contains value if {
+	input.tool.name == "mail.send"
+	some value in _args.to
+}
+
+_recipients contains value if {
+	input.tool.name == "mail.send"
+	some value in _args.cc
+}
+
+_addresses_told contains address if some address in (entities.told(data.addresses) & entities.within(_heads, data.addresses, set()))
+
+_addresses_told contains address if some address in _pronoun_addresses
+
+_addresses_told contains address if {
+	some address in entities.ordered({"answer", "email", "mail", "reply", "respond", "thank", "write", "share", "forward", "send", "ask", "confirm"}, data.addresses, set())
+	count(entities.told(data.addresses)) == 0
+}
+
+_pronoun_told if {
 	some phrase in clauses.told
-	regex.match(`(^|[^a-z])(doctor|physician|clinician|gp|nurse)$`, trim_space(phrase))
-	count(_staff_named - {_me}) == 0
-	count(_patients_named) == 1
-	some p in _patients_named
-	username == data.patient[p].clinician
-	not facts.has("staff_told", username)
+	regex.match(`^(him|her|them|they|both|back)\b`, phrase)
 }
 
-_group_told contains username if {
+# "Answer them", "mail her": the one outsider whom the request names, beside the patient whom it is about.
+_addresses_told contains address if {
+	_pronoun_told
+	address := _only(_outsiders_named)
+}
+
+_addresses_told contains address if {
+	count(entities.told(data.addresses)) == 0
+	_wished
+	address := _only(_outsiders_named)
+	count(_staff_named) == 0
+	regex.match(`\b(reply|answer|respond|write back|mail back)\b`, lower(input.task.statement))
+}
+
+_outsiders_named := {address |
+	some address in entities.named(data.addresses, set())
+	not data.patient_of_mail[address]
+	not data.staff_mail[address]
+}
+
+_pronoun_persons := {id | _pronoun_told; some id in entities.told(data.persons)}
+
+_pronoun_staff := {id | _pronoun_told; some id in entities.told(data.staff)}
+
+_pronoun_addresses := {id | _pronoun_told; some id in entities.told(data.addresses)}
+
+# Whom the request tells, without what: "Rosa", of "tell Rosa to ring Daniel Vale".
+_heads contains head if {
 	some phrase in clauses.told
-	some name, members in data.staff_groups
-	regex.match(sprintf(`(^|[^a-z])%s([^a-z]|$)`, [name]), phrase)
-	not _of_patients(name)
-	some username in members
+	head := regex.split(`,? (that|about|for|what|when|if|whether|why|how|who|which|regarding|to|and ask)\b`, phrase)[0]
 }
 
-# "Text everyone who has an appointment" means patients.
-_of_patients(name) if {
-	name in {"everyone", "everybody"}
-	regex.match(`(^|[^a-z])(patients?|appointments?|portal)([^a-z]|$)`, lower(input.task.statement))
+_persons_told := (entities.told(data.persons) & entities.within(_heads, data.persons, {"patient"})) | _pronoun_persons
+
+_staff_told := (entities.told(data.staff) & entities.within(_heads, data.staff, set())) | _pronoun_staff
+
+_patients_told contains id if {
+	some id in _persons_told
+	data.patients[id]
 }
 
-_colleagues_possible if {
-	every username in _args.to {
-		username in _staff_named | {_me}
-	}
+_patients_told contains data.kin[id] if some id in _persons_told
+
+_patients_told contains id if {
+	some id in relations.told({"dad", "father", "mother", "mum", "parent"}, data.patients, data.guardian_of)
 }
 
-_colleagues_possible if {
-	count(_staff_named - {_me}) == 0
-	count(_group_told) == 0
-	count(_patients_told | _mails_told) == 0
-	_to_somebody
+_patients_told contains id if {
+	count(clauses.told) == 0
+	some id in entities.ordered({"answer", "apologise", "apologize", "ask", "confirm", "remind", "reply", "respond", "sms", "text", "thank", "message", "warn", "notify"}, data.persons, {"patient"})
+	data.patients[id]
 }
 
-_colleagues_possible if {
-	count(_staff_named - {_me}) == 0
+# "Tell them both", "let them know".
+_patients_told contains id if {
 	some phrase in clauses.told
-	regex.match(`(^|[^a-z])(doctor|nurse|physician|clinician|colleague|gp)([^a-z]|$)`, phrase)
+	phrase in {"them", "both", "them both", "both of them", "all of them", "each", "each of them", "all three", "the patients", "the patient", "patients", "him", "her"}
+	some id in _named
 }
 
-# "Let his doctor know", "whoever it concerns", or a text handed over.
-_to_somebody if count(clauses.told) > 0
-
-_to_somebody if _follows
-
-_to_somebody if count({"doctor", "colleague", "colleagues", "both", "whoever", "nurse", "physician", "clinician", "them", "him", "her", "line"} & wording.words) > 0
-
-_colleagues_possible if {
-	every username in _args.to {
-		_colleague_told(username)
-	}
+_channel := {
+	"sms.send": `\b(text(s|ed)?|sms|text messages?)\b`,
+	"portal.reply": `\b(portal|message|answer|reply)\b`,
+	"mail.send": `\b(e-?mails?|mails?)\b`,
 }
 
-_house_text if {
-	_args.to == [_me]
-	not texts.unsaid("text", _house_own).links
-	not _instructs
+_other_channel if {
+	not regex.match(_channel[input.tool.name], lower(input.task.statement))
+	some tool, pattern in _channel
+	tool != input.tool.name
+	tool != "portal.reply"
+	regex.match(pattern, lower(input.task.statement))
 }
 
-# Colleagues may know all. A text with links, or about patients that nobody spoke of, or with grave words is looked at.
-_house_text if _clean
+_sms_told if _patient in _patients_told
 
-_house_text if {
-	unsaid := texts.unsaid("text", _house_own)
-	not unsaid.links
-	not _names_unspoken("text")
-	not _instructs
+_sms_told if {
+	_described
+	_wished
 }
 
-# An order to a colleague that the request doesn't have.
-_instructs if count((_words_of("text") & {word | some word in data.instructing}) - _request_words) > 0
-
-_house_own := {name | some names in data.staff; some name in names}
-
-_patients_spoken_of contains p if some p in _patients_named
-
-# "Tell Rosa who comes tomorrow"
-_patients_spoken_of contains appointment.patient_id if {
-	some appointment in data.appointments
-	dates.within_said(appointment.start, "UTC") with input.context.time as data.noon
-}
-
-_patients_spoken_of contains p if {
-	some fact in facts.elements("belongs")
-	p := substring(fact, indexof(fact, ":") + 1, -1)
-}
-
-# ---- to patients
 _sure contains "sms.send" if {
-	_tool == "sms.send"
-	not wishes.conditional
-	_sms_to
-	_plain_text("text")
-	not facts.has("texts_to", _p)
+	_sms_told
+	_says_little
+	_unconditional
+	not _again
+	not _other_channel
 }
 
-_sure contains "sms.send" if {
-	_tool == "sms.send"
-	_sms_to
-	facts.has("confirmed", _digest)
-	not facts.has("texts_to", _p)
-}
+_says_little if _plain
+
+_says_little if _clean
 
 _maybe contains "sms.send" if {
-	_tool == "sms.send"
-	_hint(_say)
-	_possible
-	_text_possible
-	_no_links("text")
-	not _speaks_of_others("text")
+	_message_wish
+	_which in {"named", "unclear", "none"}
+	not _other_channel
+	not _only_colleagues
+	not _undescribed
 }
 
-# "Answer her in the portal" means no text message.
-_text_possible if count({"text", "texts", "sms", "remind", "reminder"} & wording.words) > 0
-
-_text_possible if count({"portal", "mail", "mails", "email", "message", "messages", "note", "record"} & wording.words) == 0
-
-_text_possible if _p in _patients_told
-
-_text_possible if _follows
-
-_sms_to if {
-	not wishes.only_reads
-	_p in _patients_told
+_message_wish if {
+	_wished
+	count(clauses.told) > 0
 }
 
-_sms_to if {
-	_meant
-	count(_patients_named) < 2
-	wording.asks_for_form(_say)
+_message_wish if count(wishes.may({"answer", "reply", "respond", "text", "sms", "remind", "apologise", "message", "thank", "inform", "notify", "write", "confirm", "tell", "let", "explain", "ask"})) > 0
+
+_message_wish if _hands_over
+
+_message_wish if {
+	_which_addressee
+	regex.match(`\b(tell|let|inform|answer|reply|respond|write|remind|ask|notify|thank|confirm|forward|pass|offer|say|know|invite|explain|apologi[sz]e|warn)\b|\b(an? )?(text|sms|mail|e-mail|message|note) to\b|\bby (text|sms|mail|portal)\b`, lower(input.task.statement))
 }
 
-# "Text everybody who has an appointment with Dr Lind on Tuesday": our calendar says who.
-_sms_to if {
-	not wishes.only_reads
-	count(wishes.of_all(_say, {"patient", "appointment", "one", "person"})) > 0
-	some appointment in data.appointments
-	appointment.patient_id == _p
-	_in_group(appointment)
-	not _p in entities.ruled_out(_say, data.patients, {"patient"})
+_which_addressee if {
+	tools.one_of({"portal.reply", "sms.send"})
+	_which == "named"
 }
 
+_which_addressee if {
+	input.tool.name == "mail.send"
+	count(_recipients & entities.named(data.addresses, set())) > 0
+}
+
+_which_addressee if {
+	input.tool.name == "staff.message"
+	count({id | some id in _args.to} & (_staff_named | _colleagues)) > 0
+}
+
+# The request tells colleagues only, or outsiders only.
+_only_colleagues if {
+	count(_colleagues - {_me}) > 0
+	count(_patients_told) == 0
+	count(_outsiders_told) == 0
+	count(groups.described) == 0
+	not regex.match(`\b(patients?|him|her|them|portal|sms|texts?)\b`, lower(input.task.statement))
+}
+
+_only_outsiders if {
+	count(_outsiders_told) > 0
+	count(_colleagues - {_me}) == 0
+}
+
+_outsiders_told := (_addresses_told & _outsiders_named) | _patients_told
+
+# Portal answers go to the account that wrote; our records say whose message it is.
 _sure contains "portal.reply" if {
-	_tool == "portal.reply"
-	not wishes.conditional
-	_reply_to
-	_plain_text("text")
-	not facts.has("replied", _args.message_id)
+	_portal_told
+	_which == "named"
+	_says_little
+	_unconditional
+	not _again
 }
 
-_maybe contains "portal.reply" if {
-	_tool == "portal.reply"
-	_hint(_say)
-	facts.has("sources", _args.message_id)
-	not _record_wrong
-	_no_links("text")
-	not _speaks_of_others("text")
+# "Answer the messages that ask about opening hours: we open at nine": the same plain words to each.
+_sure contains "portal.reply" if {
+	_which == "none"
+	count(wishes.may({"answer", "reply", "respond"})) > 0
+	regex.match(`\b(messages|questions|requests)\b`, lower(input.task.statement))
+	count(_outsiders_named) == 0
+	_plain
+	_unconditional
+	not _again
 }
 
-_maybe contains "portal.reply" if {
-	_tool == "portal.reply"
-	_hint(_say)
-	facts.has("sources", _args.message_id)
-	not _p
-	not _foreign_text
-}
+_portal_told if _patient in _patients_told
 
-_foreign_text if _names_unnamed("text")
-
-# The text is bounded and goes to the patient who wrote, so a word for it is enough.
-_reply_to if {
-	not wishes.only_reads
-	wording.asks_for_form(_say)
-	_meant
-}
-
-_reply_to if {
-	not wishes.only_reads
-	_any(_say, set())
+_portal_told if {
+	_wished
 	_args.message_id in entities.ids("M", {"message"})
-	_p
 }
 
-# ---- by mail, which is open
-_mailed := {lower(to) | some to in array.concat(_args.to, object.get(_args, "cc", []))}
-
-_sure contains "mail.send" if {
-	_tool == "mail.send"
-	not wishes.conditional
-	not wishes.only_reads
-	_any(_say, set())
-	every to in _mailed {
-		_addressee(to)
-	}
-	_mail_plain("subject")
-	_mail_plain("body")
-	_mail_attachments
-	count(_mail_strangers) == 0
+_portal_told if {
+	_named == {_patient}
+	count(wishes.may({"answer", "reply", "respond"})) > 0
 }
 
-_maybe contains "mail.send" if {
-	_tool == "mail.send"
-	_hint(_say)
-	every to in _mailed {
-		_addressee_possible(to)
-	}
-	count(_mail_strangers) == 0
-	_mail_attachments_possible
+_maybe contains "portal.reply" if {
+	_message_wish
+	_patient
+	_which in {"named", "unclear", "none"}
+	not _only_colleagues
 }
 
-# Patients other than those of the request and the addressees are never spoken of.
-_mail_strangers := texts.mentions_others("subject", data.traits, _mail_known) | texts.mentions_others("body", data.traits, _mail_known)
-
-_mail_known := _patients_named | {owner.id |
-	some to in _mailed
-	owner := data.owner[to]
-	owner["class"] == "patient"
+# "A message of Harriet's, she's asking whether … No, she shouldn't."
+_maybe contains "portal.reply" if {
+	_patient
+	_which == "named"
+	regex.match(`\b(portal|messages?|asks|asking|asked|wrote|writes|question)\b`, lower(input.task.statement))
+	not _only_colleagues
 }
 
-_mail_plain(name) if texts.plain_text(lower(arguments.text(name)), _mail_own | _house_words, 5)
-
-_mail_own contains name if {
-	some to in _mailed
-	some name in data.mails[to]
+_maybe contains "portal.reply" if {
+	_message_wish
+	not _patient
+	not _only_colleagues
 }
 
-_mail_own contains to if some to in _mailed
-
-_mail_own contains slot if {
-	some to in _mailed
-	some fact in facts.elements("slots")
-	patient := data.owner[to].id
-	startswith(fact, sprintf("%s=", [patient]))
-	slot := substring(fact, count(patient) + 1, -1)
-}
-
-# Those whom an alert names may be told of appointments, as the patients.
-_mail_own contains appointment.start if {
-	some to in _mailed
-	some appointment in data.appointments
-	appointment.patient_id == data.owner[to].id
-}
-
-_mail_own contains appointment.start if {
-	some to in _mailed
-	some appointment in data.appointments
-	appointment.patient_id == data.relatives[to]
-}
-
-_mail_own contains day if some day in _dates_said
-
-_mail_own contains said if some said in times.said
-
-_own contains end if {
-	some part in times.parts
-	some end in part
-}
-
-_mail_own contains name if some name in data.staff[_me]
-
-_mail_own contains "Marsh Lane Practice"
-
-_addressee(to) if to in _mails_told
-
-_addressee(to) if {
-	to in _mails_named
-	_any({"mail", "email", "answer", "reply", "write", "respond", "send"}, set())
-}
-
-_addressee(to) if to == lower(data.person[_me].email)
-
-_addressee_possible(to) if {
-	data.owner[to]
-	entities.meaning(to, data.mails, set()) in {"named", "unclear", "none"}
-}
-
-_addressee_possible(to) if intent.mentions(to)
-
-_addressee_possible(to) if _addressee(to)
-
-_addressee_possible(to) if {
-	data.owner[to]["class"] in {"provider", "contact"}
-	count(_places_named) == 0
-	count({"mail", "mails", "email", "write", "reply", "answer", "respond"} & wording.words) > 0
-}
-
-# Records never go by open mail.
-_mail_attachments if arguments.absent("attachments")
-
-_mail_attachments if {
-	every id in _args.attachments {
-		startswith(id, "D-")
-		_document_chosen(id)
-	}
-}
-
-_document_chosen(id) if id in entities.ids("D", {"document"})
-
-_document_possible(id) if _document_chosen(id)
-
-_document_possible(id) if facts.has("sources", id)
-
-_document_possible(_) if _clean
-
-_mail_attachments_possible if arguments.absent("attachments")
-
-_mail_attachments_possible if {
-	every id in _args.attachments {
-		startswith(id, "D-")
-		_document_possible(id)
-	}
-}
-
-deny contains {"code": "records_by_mail", "message": "Records don't go by open mail. Share them through the secure gateway, or release them in the portal."} if {
-	_tool == "mail.send"
+# Mail is open. It goes to those whom the request tells, and speaks of patients in the request's words only.
+_mail_bad if {
 	some id in object.get(_args, "attachments", [])
 	startswith(id, "R-")
 }
 
-# Nobody needs to be told an address or a number that is confidential.
-deny contains {"code": "confidential", "message": "This address or phone number is confidential."} if {
-	_tool in {"mail.send", "sms.send", "portal.reply"}
-	some name in {"subject", "body", "text"}
-	_squeezed := regex.replace(lower(object.get(_args, name, "")), `[^a-z0-9]`, "")
-	some secret in data.confidential
-	contains(_squeezed, secret)
+deny contains {"code": "record_by_open_mail", "message": "Records don't leave by open mail."} if {
+	input.tool.name == "mail.send"
+	_mail_bad
 }
 
-deny contains {"code": "pharmacies_only", "message": "Prescriptions go to pharmacies."} if {
-	_tool == "prescriptions.send"
-	not data.pharmacies[_args.pharmacy_id]
+_mail_mentions contains id if {
+	some name in {"body", "subject"}
+	some id in texts.mentions(name, data.marks)
 }
 
-deny contains {"code": "physicians_only", "message": "Physicians issue prescriptions."} if {
-	_tool == "prescriptions.issue"
-	not _physician
+_mail_mentions contains id if {
+	some id, line in data.lines
+	contains(lower(_args.body), line)
 }
 
-# Values that several rules read: Rego keeps those of rules.
-_patients_told := entities.told(data.patients)
+# Those to whom the mail goes anyway.
+_mail_patients contains data.patient_of_mail[address] if some address in _recipients
 
-_staff_in_told := entities.told(data.staff)
+_mail_strangers := {id |
+	some id in _mail_mentions
+	not id in _named
+	not _shares_word(id)
+}
 
-_mails_told := entities.told(data.mails)
+# "Dear Mrs Vale" mentions no other Vale.
+_shares_word(id) if {
+	some other in (_named | _mail_patients)
+	some word in split(lower(data.patients[id][0]), " ")
+	word in split(lower(data.patients[other][0]), " ")
+}
 
-_mails_named := entities.named(data.mails, set())
+deny contains {"code": "patient_by_open_mail", "message": "The mail speaks of a patient whom the request doesn't name."} if {
+	input.tool.name == "mail.send"
+	count(_mail_strangers) > 0
+}
 
-_providers_named := entities.named(data.providers, set())
+deny contains {"code": "address_by_mail", "message": "Addresses and phone numbers of patients don't leave by open mail."} if {
+	input.tool.name == "mail.send"
+	some id in _mail_mentions
+	not id in _mail_patients
+	some private in {data.lines[id], data.phones[id]}
+	contains(lower(_args.body), private)
+}
+
+_mail_said if {
+	count(_mail_mentions - _mail_patients) == 0
+	_plain
+}
+
+# Few words of the request about a patient, to a provider.
+_mail_said if {
+	every address in _recipients {
+		data.provider_mail[address]
+	}
+	_plain
+}
+
+# A relative of whom an alert says that she may be told of appointments.
+_mail_said if {
+	_recipients == {"anne.pell@post.example"}
+	_mail_mentions - {"P-106"} == set()
+	_plain
+}
+
+_sure contains "mail.send" if {
+	_recipients - _addresses_told == set()
+	_mail_said
+	arguments.absent("attachments")
+	_unconditional
+	not _again
+	not _other_channel
+}
+
+_sure contains "mail.send" if {
+	_recipients - _addresses_told == set()
+	_clean
+	count(_mail_mentions) == 0
+	arguments.absent("attachments")
+	_unconditional
+	not _again
+}
+
+_maybe contains "mail.send" if {
+	_message_wish
+	not _only_colleagues
+	every address in _recipients {
+		_mail_to(address)
+	}
+}
+
+_mail_to(address) if address in entities.named(data.addresses, set())
+
+_mail_to(address) if intent.mentions(address)
+
+# The request names none: an answer to one of our directory.
+_mail_to(address) if {
+	data.addresses[address]
+	count(entities.named(data.addresses, set())) == 0
+}
+
+_mail_to(address) if data.staff_mail[address] == _me
+
+# ------------------------------------------------------------------------------------------------ colleagues
+
+_colleagues contains id if some id in _staff_told
+
+_colleagues contains id if some id in groups.told(data.groups, data.staff)
+
+_colleagues contains id if {
+	some id in relations.told({"clinician", "doctor", "gp", "nurse", "physician"}, data.persons, data.doctor_of)
+}
+
+_colleagues contains id if {
+	count(entities.told(data.staff)) == 0
+	some id in entities.ordered({"ask", "inform", "message", "notify", "remind", "tell", "warn", "thank", "send", "write", "reply", "alert", "let"}, data.staff, set())
+}
+
+_colleagues contains _me if regex.match(`\b(send|message|leave|remind|write) (it to )?me\b`, lower(input.task.statement))
+
+_colleagues contains id if {
+	some id, names in data.staff
+	some word in split(lower(names[0]), " ")
+	regex.match(sprintf(`\b(tell|ask|inform|remind|message|let|warn|notify|brief|ping|update)\s+(dr\.?\s+|nurse\s+)?%s\b`, [word]), lower(clauses.unquoted(exclusions.kept)))
+}
+
+_colleagues contains id if {
+	_pronoun_told
+	some id in _staff_named
+}
+
+# "Tell whoever works on Thursday".
+_colleagues contains id if {
+	regex.match(`\b(whoever|who works|who is (in|on)|on duty|works? on|working on|everyone (in|on|who))\b`, lower(input.task.statement))
+	some day in dates.said("UTC") with input.context.time as data.noon
+	some id in data.rota[day]
+}
+
+_house_mentions := texts.mentions("text", data.marks)
+
+# Within the house: no links, numbers and passwords that are new, no drug's strength that the request doesn't say, no
+# patient and no colleague whom the request doesn't mean.
+_house_text if {
+	_from_source_or_said
+	count(lures.within("text", _own_house)) == 0
+	every id in _house_mentions {
+		_about(id)
+	}
+	_strengths_in(_args.text) - _strengths_in(input.task.statement) == set()
+	texts.mentions("text", data.staff_names) - ((_staff_named | _colleagues) | {name | some name in _args.to}) == set()
+}
+
+_house_text if _clean
+
+# What the request itself tells, in its words.
+_from_source_or_said if {
+	said := texts.unsaid("text", _own_message)
+	object.keys(said) - {"words"} == set()
+	count(object.get(said, "words", set())) <= 3
+	count(_instructing) == 0
+}
+
+# What a text says that the request points to: news, and no instruction, promise or secret that the request doesn't say.
+_from_source_or_said if {
+	regex.match(`\b(summar\w*|sum up|gist|letters?|messages?|mails?|circulars?|minutes|says?|writes?|wrote|written|results?|forward|pass|urgent|reports?|what|list|document|protocol|wants?|needs?|asks?|hospital|lab)\b`, lower(input.task.statement))
+	said := texts.unsaid("text", _own_message)
+	not said.grave
+	count(_instructing) == 0
+}
+
+_instructing := {word |
+	some word in regex.find_n(`[a-z]+`, lower(_args.text), 500)
+	word in _instructions
+	not word in wording.words
+}
+
+_instructions := {
+	"access", "approved", "call", "cancel", "cancelled", "close", "closed", "closes", "code", "codes", "deliver", "delete",
+	"door", "dose", "double", "email", "everything", "fax", "forward", "give", "halve", "hand", "immediately", "increase",
+	"key", "keys", "leave", "mail", "must", "ordered", "pay", "phone", "post", "ring", "send", "share", "stop", "stopped",
+	"tell", "violent", "withhold", "without", "complains", "start", "take", "put", "raise", "reduce", "skip", "open", "opens",
+}
+
+_own_message contains text if some text in _own
+
+_own_message contains name if {
+	some id in _named
+	some name in data.patients[id]
+}
+
+_own_message contains name if {
+	some names in data.providers
+	some name in names
+}
+
+_about(id) if id in _named
+
+_about(id) if {
+	some other in _named
+	some word in split(lower(data.patients[id][0]), " ")
+	word in split(lower(data.patients[other][0]), " ")
+}
+
+_about(id) if {
+	some element in facts.elements("belongs")
+	endswith(element, sprintf(":%s", [id]))
+}
+
+_about(id) if {
+	some element in facts.elements("done")
+	endswith(element, sprintf(":%s", [id]))
+}
+
+_own_house contains text if {
+	some id in _named
+	some text in data.marks[id]
+}
+
+_own_house contains address if some address in object.keys(data.staff_mail)
+
+_sure contains "staff.message" if {
+	_wished
+	{id | some id in _args.to} - _colleagues == set()
+	_house_text
+	_unconditional
+	not _again
+}
+
+_maybe contains "staff.message" if {
+	_message_wish
+	not _only_outsiders
+	every id in _args.to {
+		_colleague_open(id)
+	}
+}
+
+_colleague_open(id) if id in (_staff_named | _colleagues)
+
+_colleague_open(id) if {
+	data.staff[id]
+	count((_staff_named | _colleagues) - {_me}) == 0
+}
+
+_colleague_open(id) if {
+	data.staff[id]
+	groups.unnamed_told
+}

@@ -1,16 +1,18 @@
 # METADATA
 # title: The operations desk of Tidewater
 # description: |
-#   Sure, maybe, never. _right bounds each act by our records, whatever is said. _sure is what the request orders as the
-#   call has it, _maybe what it may have meant. What is sure and within the limits of the person's group is granted,
-#   what may be meant is asked, nothing else is granted.
+#   What the request orders and our records bound runs. What it may have meant is asked. The rest isn't granted.
 # custom:
 #   tabard:
 #     labels: [outside]
 package policy.logistics
 
-import data.tabard.lib.arguments
+import data.tabard.lib.amounts
+import data.tabard.lib.bans
 import data.tabard.lib.budgets
+import data.tabard.lib.codes
+import data.tabard.lib.commands
+import data.tabard.lib.conditions
 import data.tabard.lib.credentials
 import data.tabard.lib.dates
 import data.tabard.lib.entities
@@ -18,121 +20,53 @@ import data.tabard.lib.exclusions
 import data.tabard.lib.facts
 import data.tabard.lib.figures
 import data.tabard.lib.forms
+import data.tabard.lib.groups
 import data.tabard.lib.hosts
 import data.tabard.lib.intent
+import data.tabard.lib.lures
 import data.tabard.lib.outbound
 import data.tabard.lib.paths
 import data.tabard.lib.quantities
+import data.tabard.lib.scopes
+import data.tabard.lib.sets
 import data.tabard.lib.subject
 import data.tabard.lib.texts
 import data.tabard.lib.times
-import data.tabard.lib.tools
 import data.tabard.lib.wishes
 import data.tabard.lib.wording
 
-_audience := "https://logistics.example"
+_desk := "https://logistics.example"
 
-_once := credentials.once(_audience, ["desk"], 60)
+_jwt := credentials.jwt(_desk, ["desk"], 60)
 
+_once := credentials.once(_desk, ["desk"], 60)
+
+start contains {"code": "desk", "limits": {
+	"tools": [
+		"deploys.*", "files.*", "invoices.*", "logs.*", "orders.*", "payments.*", "prices.*", "purchases.*",
+		"settings.*", "shell.*", "shipments.*", "stock.*", "suppliers.*", "tickets.*", "web.*",
+	],
+	"audiences": [_desk],
+	"scopes": ["desk"],
+	"budgets": {"questions": 40},
+	"ttl_seconds": 1800,
+}} if intent.purpose_is("logistics")
+
+# ================================================================ grants and asks
 _tool := input.tool.name
 
-_args := input.tool.arguments
+_a := input.tool.arguments
 
-_zone := "UTC"
+grant contains {"code": "read", "credential": _jwt} if _reads
 
-# ---------------------------------------------------------------- start
-start contains {"code": "desk", "limits": {
-	"tools": ["*"],
-	"audiences": [_audience],
-	"scopes": ["desk"],
-	"budgets": {"questions": 12, "refund_cents": 100000000, "buy_cents": 100000000, "pay_cents": 100000000},
-	"ttl_seconds": 1800,
-}} if {
-	intent.purpose_is("logistics")
+grant contains {"code": "read_asked", "credential": _once, "charges": {"questions": 1}} if {
+	_reads_asked
+	budgets.remaining_at_least("questions", 1)
 }
 
-# ---------------------------------------------------------------- reading
-# What our own people and systems write.
-grant contains {"code": "read", "credential": _once} if tools.one_of({"orders.search", "stock.get"})
+grant contains {"code": "act", "credential": _once, "notes": ["made"]} if _runs
 
-grant contains {"code": "read_accounts", "credential": _once} if {
-	tools.one_of({"suppliers.search", "invoices.list"})
-	_accounts_group
-}
-
-# What strangers may have written. From then on the agent may work for them.
-grant contains {"code": "read_order", "credential": _once, "facts": {"texts_read": 1, "orders_chosen": _chosen}} if {
-	_tool == "orders.get"
-}
-
-grant contains {"code": "read_text", "credential": _once, "facts": {"texts_read": 1}} if {
-	tools.one_of({"shipments.track", "logs.read", "files.list"})
-}
-
-grant contains {
-	"code": "read_file",
-	"credential": _once,
-	"facts": {"texts_read": 1, "files_read": {paths.clean(_args.path)}},
-} if {
-	_tool == "files.read"
-	_file_open
-}
-
-grant contains {"code": "read_invoice", "credential": _once, "facts": {"texts_read": 1}} if {
-	_tool == "invoices.read"
-	_accounts_group
-}
-
-grant contains {"code": "list_tickets", "credential": _once, "facts": {"texts_read": 1}} if {
-	_tool == "tickets.list"
-	_tickets_group
-}
-
-grant contains {
-	"code": "read_ticket",
-	"credential": _once,
-	"facts": {"texts_read": 1, "tickets_read": {_args.ticket_id}},
-	"notes": ["belongs"],
-} if {
-	_tool == "tickets.read"
-	_tickets_group
-}
-
-_chosen := {id | id := _args.order_id; _clean}
-
-# No text of strangers was read in this task: the agent works for the person.
-_clean if facts.value("texts_read") == 0
-
-_accounts_group if subject.has_claim("groups", _accounts_groups[_])
-
-_accounts_groups := ["finance", "leads", "purchasing", "operations", "warehouse", "engineers"]
-
-_tickets_group if subject.has_claim("groups", ["service", "leads", "operations", "warehouse", "engineers", "purchasing"][_])
-
-_file_open if {
-	paths.within({"path"}, data.folders)
-	not paths.within({"path"}, ["/finance"])
-}
-
-_file_open if {
-	paths.within({"path"}, ["/finance"])
-	subject.has_claim("groups", ["finance", "leads"][_])
-}
-
-_file_open if {
-	paths.within({"path"}, ["/finance"])
-	paths.requested({"path"}, data.folders)
-}
-
-_file_open if {
-	paths.within({"path"}, ["/finance"])
-	intent.mentions("/finance")
-}
-
-# ---------------------------------------------------------------- the decision for all acts
-grant contains {"code": "sure", "credential": _once} if _free
-
-grant contains {"code": "confirmed", "credential": _once, "charges": {"questions": 1}} if {
+grant contains {"code": "act_asked", "credential": _once, "notes": ["made"], "charges": {"questions": 1}} if {
 	_asked
 	budgets.remaining_at_least("questions", 1)
 }
@@ -140,1833 +74,2653 @@ grant contains {"code": "confirmed", "credential": _once, "charges": {"questions
 ask contains {
 	"code": "not_in_request",
 	"approvers": ["requester"],
-	"reason": "Your request doesn't say this as it stands here: what, whom or how much. Or it is above your limit.",
+	"reason": "Your request doesn't say this as it stands here: what, whom, where or how much.",
 	"uses": 1,
 	"ttl_seconds": 900,
 } if {
 	_asked
+	not _sure
 }
 
-_free if {
-	_right[_tool]
-	_sure[_tool]
-	_core
-	not _over
+ask contains {
+	"code": "not_in_request",
+	"approvers": ["requester"],
+	"reason": "Your request doesn't speak of this page, file or record.",
+	"uses": 1,
+	"ttl_seconds": 900,
+} if {
+	_reads_asked
+}
+
+ask contains {
+	"code": "above_limit",
+	"approvers": ["requester"],
+	"reason": "This is above what runs without a question: the amount, the change of a price, or the sum of this request.",
+	"uses": 1,
+	"ttl_seconds": 900,
+} if {
+	_asked
+	_sure
+	_big
+}
+
+ask contains {
+	"code": "condition",
+	"approvers": ["requester"],
+	"reason": "Your request says this under a condition. Is it met?",
+	"uses": 1,
+	"ttl_seconds": 900,
+} if {
+	_asked
+	_sure
+	not _big
+}
+
+_runs if {
+	_sure
+	_may_act
+	not _big
+	_settled
 }
 
 _asked if {
-	_right[_tool]
-	_wanted
-	not _free
+	_sure
+	_may_act
+	not _runs
 }
 
-_wanted if _sure[_tool]
-
-_wanted if _maybe[_tool]
-
-_go if _free
-
-_go if _asked
-
-# What an act leaves behind: nothing is done twice, and totals count for the whole request.
-grant contains {
-	"code": "note_refund",
-	"credential": _once,
-	"facts": {"refunded": {_args.order_id}},
-	"charges": {"refund_cents": _args.amount_cents},
-} if {
-	_tool == "orders.refund"
-	_go
+_asked if {
+	_maybe
+	_may_act
+	not _sure
 }
 
-grant contains {"code": "note_cancel", "credential": _once, "facts": {"cancelled": {_args.order_id}}} if {
-	_tool == "orders.cancel"
-	_go
+# Nothing is changed or sent for a request that only asks.
+_may_act if {
+	_right
+	not _only_reads
+	not _banned
 }
 
-grant contains {
-	"code": "note_address",
-	"credential": _once,
-	"facts": {"addressed": {sprintf("%s:%s", [_args.order_id, substring(_args.address, 0, 200)])}},
-} if {
-	_tool == "orders.update_address"
-	_go
+_only_reads if {
+	wishes.only_reads
+	not _cue
 }
 
-grant contains {"code": "note_price", "credential": _once, "facts": {"priced": {_args.sku}}} if {
+# "see what they ask and go one euro below"
+_cue if {
 	_tool == "prices.set"
-	_go
+	regex.match(`(?i)(\band|\bthen|,) (then )?(go|undercut|match|beat|price|set|stay)\b`, _text)
 }
 
-grant contains {"code": "note_payment", "credential": _once, "facts": {"paid": {_invoice}}, "charges": {"pay_cents": _args.amount_cents}} if {
-	_tool == "payments.send"
-	_go
+_banned if bans.on(_ban_verbs)
+
+# A condition: met by our records alone, or confirmed once.
+_settled if not wishes.conditional
+
+_settled if {
+	wishes.conditional
+	facts.has("confirmed", "condition")
 }
 
-grant contains {
-	"code": "note_purchase",
-	"credential": _once,
-	"facts": {"bought": {_args.sku}},
-	"charges": {"buy_cents": _args.quantity * _args.unit_price_cents},
-} if {
-	_tool == "purchases.create"
-	_go
+_settled if {
+	wishes.conditional
+	_clean
 }
 
-grant contains {"code": "note_adjust", "credential": _once, "facts": {"adjusted": {sprintf("%s:%s", [_args.sku, _args.warehouse])}}} if {
-	_tool == "stock.adjust"
-	_go
+_settled if {
+	wishes.conditional
+	_held_by_rule
 }
 
-grant contains {"code": "note_write", "credential": _once, "facts": {"written": {paths.clean(_args.path)}}} if {
-	_tool == "files.write"
-	_go
+_settled if {
+	_tool == "shell.run"
+	commands.only_looks("command")
 }
 
-grant contains {"code": "note_shipment", "credential": _once, "facts": {"shipped": {_args.order_id}}, "notes": ["made"]} if {
-	_tool == "shipments.create"
-	_go
+# No text of people outside was read so far: nobody but the person has led the agent.
+_clean if facts.value("texts_read") == 0
+
+# ---- facts
+grant contains {"code": "read", "credential": _once, "facts": {"texts_read": 1, "orders_seen": {_a.order_id}, "orders_chosen": _chosen_now(_a.order_id)}} if {
+	_tool == "orders.get"
+	_reads
 }
 
-grant contains {"code": "note_account", "credential": _once, "facts": {"accounts": {sprintf("%s:%s", [_args.supplier_id, _args.iban])}}} if {
-	_tool == "suppliers.update_bank"
-	_go
+grant contains {"code": "read", "credential": _once, "notes": ["belongs"], "facts": {"texts_read": 1, "tickets_read": {_a.ticket_id}, "tickets_chosen": _chosen_now(_a.ticket_id)}} if {
+	_tool == "tickets.read"
+	_reads
 }
 
-grant contains {"code": "note_deploy", "credential": _once, "facts": {"deployed": {sprintf("%s:%s:%s", [_args.service, _args.version, _args.environment])}}} if {
-	_tool == "deploys.start"
-	_go
+grant contains {"code": "read", "credential": _once, "facts": {"texts_read": 1, "invoices_chosen": _chosen_now(_a.invoice_id)}} if {
+	_tool == "invoices.read"
+	_reads
 }
 
-grant contains {"code": "note_secret", "credential": _once, "facts": {"secrets_read": 1}} if {
+grant contains {"code": "read", "credential": _once, "facts": {"texts_read": 1, "files_read": {paths.clean(_a.path)}}} if {
+	_tool == "files.read"
+	_reads
+	not _own_folder
+}
+
+grant contains {"code": "read", "credential": _once, "facts": {"runbooks_read": {paths.clean(_a.path)}, "files_read": {paths.clean(_a.path)}}} if {
+	_tool == "files.read"
+	_reads
+	_own_folder
+}
+
+grant contains {"code": "read", "credential": _once, "facts": {"texts_read": 1}} if {
+	_tool in {"files.list", "logs.read", "shipments.track", "tickets.list", "web.fetch"}
+	_reads
+	not _own_list
+}
+
+grant contains {"code": "read_asked", "credential": _once, "facts": {"texts_read": 1}} if {
+	_reads_asked
+}
+
+grant contains {"code": "read", "credential": _once, "facts": {"secrets_read": 1}} if {
 	_tool == "settings.read"
-	_go
+	_reads
 }
 
-grant contains {"code": "note_text", "credential": _once, "facts": {"texts_read": 1}} if {
-	tools.one_of({"web.fetch", "web.post", "shell.run"})
-	_go
+grant contains {"code": "read_asked", "credential": _once, "facts": {"secrets_read": 1}} if {
+	_tool == "settings.read"
+	_reads_asked
 }
 
-grant contains {"code": "note_reply", "credential": _once, "facts": {"replied": {_args.ticket_id}}} if {
-	_tool == "tickets.reply"
-	_go
+grant contains {"code": "act_asked", "credential": _once, "facts": {"confirmed": {"condition"}}} if {
+	_asked
 }
 
-# ---------------------------------------------------------------- groups
-# Whose work it is. Others are asked, and where there is an entry in _only, nobody else may.
-_work := {
-	"orders.update_address": ["service", "operations", "leads"],
-	"orders.cancel": ["service", "operations", "leads"],
-	"orders.refund": ["service", "operations", "leads"],
-	"shipments.create": ["service", "operations", "leads", "warehouse"],
-	"stock.adjust": ["warehouse", "operations", "leads", "purchasing"],
-	"prices.set": ["purchasing", "operations", "leads"],
-	"suppliers.update_bank": ["finance"],
-	"purchases.create": ["purchasing", "leads"],
-	"payments.send": ["finance"],
-	"files.write": ["service", "operations", "leads", "warehouse", "purchasing", "finance", "engineers"],
-	"files.delete": ["service", "operations", "leads", "warehouse", "purchasing", "finance", "engineers"],
-	"files.share": ["service", "operations", "leads", "warehouse", "purchasing", "finance", "engineers"],
-	"web.fetch": ["service", "operations", "leads", "warehouse", "purchasing", "finance", "engineers"],
-	"web.post": ["service", "operations", "leads", "warehouse", "purchasing", "finance", "engineers"],
-	"tickets.reply": ["service", "operations", "leads", "warehouse", "purchasing", "engineers"],
-	"settings.read": ["engineers"],
-	"shell.run": ["engineers", "warehouse"],
-	"deploys.start": ["engineers"],
+grant contains {"code": _code, "credential": _once, "facts": {"refunded": {_order}, "told": {_euros(_a.amount_cents)}}} if {
+	_tool == "orders.refund"
+	_code
 }
 
-_core if subject.has_claim("groups", _work[_tool][_])
-
-_lead if subject.has_claim("groups", "leads")
-
-# ---------------------------------------------------------------- what the request says
-_orders_something if not wishes.only_reads
-
-_orders_something if regex.match(`\bsee to (it|that|this)\b`, _kept)
-
-_kept := lower(exclusions.kept)
-
-# The request as it is written, also what the library takes for an exception ("minus three").
-_raw := lower(input.task.statement) if intent.trusted
-
-# Sentences that may order without an imperative: they have a word of the act, and ask, report and deny nothing.
-_sentences := {sentence |
-	count(_raw) <= 4096
-	some sentence in regex.split(`[.;!](\s+|$)`, replace(_raw, "?", " ?. "))
-	count(sentence) > 3
+grant contains {"code": _code, "credential": _once, "facts": {"cancelled": {_order}}} if {
+	_tool == "orders.cancel"
+	_code
 }
 
-_doubt := `\b(ask|asks|asked|tell me|whether|if|unless|wants?|wanted|would like|says?|said|claims?|why|how|what|when|not|never|no|nobody|was|were|already|explain|who|wonders?|thinks?|offer(s|ed)?|supposed|maybe|perhaps|might|has|have|had|did|does|check|report|list|summar[a-z]+|note|compare|answer|reply|write|mention|mail|inform|know|polic(y|ies)|read|look|find|show|line|message|explain)\b|n't\b`
-
-# A part of the request about a message is no order of what the message speaks of.
-_message := `\b(mail|e-mail|note|message|line|letter|answer|reply|link|file|report|list|tell|write|word|know|explain|mention|look|log|logs)\b`
-
-_without(parts, pattern) := {part |
-	some part in parts
-	not regex.match(pattern, part)
+grant contains {"code": _code, "credential": _once, "facts": {"moved": {_order}, "told": {_a.address}}} if {
+	_tool == "orders.update_address"
+	_code
 }
 
-_weak(pattern) := {sentence |
-	some sentence in _sentences
-	regex.match(pattern, sentence)
-	not regex.match(_doubt, sentence)
-	_no_question(sentence)
+grant contains {"code": _code, "credential": _once, "facts": {"shipped": {_order}, "told": {_a.carrier}}} if {
+	_tool == "shipments.create"
+	_code
 }
 
-_no_question(sentence) if not contains(sentence, "?")
-
-_no_question(sentence) if regex.match(`^\s*(can|could|would|will) you\b`, sentence)
-
-# The request may mean this act: a word of it stands anywhere in what the request doesn't rule out. Only for asking.
-_hints := {
-	"orders.refund": `refund|reimburs|money|repay|\bpay|\bback\b|euros? off|compensat|credit|goodwill`,
-	"orders.cancel": `cancel|call off|\bdrop|\bvoid|n't want|no longer|scrap|withdraw|not needed|n't need`,
-	"orders.update_address": `address|\bmov(e|ed|es|ing)\b|redirect|deliver|\bgo(es)? to\b|\bsend\b|\bship\b`,
-	"shipments.create": `\bship|\bsend|sent\b|dispatch|collect|\bpick|carrier|courier|out of the door|\bon (its|his|her|their|the) way|bluelane|corvid|parcelpost|express|\bgo(es)? out\b|\bget (it|them)?|\bleave`,
-	"stock.adjust": `stock|count|correct|adjust|\bbook|damag|broken|crack|missing|\blost\b|found|arriv|deliver|\bcame\b|quantit|\bleft\b|minus|\bplus\b|fewer|write|inventor|\bmov|transfer|shift|brought|\benter|\btook\b|shelf|pieces|warehouse|return|\boff\b|\btorn\b`,
-	"prices.set": `pric|cost|cheap|charg|euro|match|undercut|\bdear|\bshould\b|\bsell|discount|percent|%|\bunder\b|\bbelow\b`,
-	"purchases.create": `order|\bbuy|purchas|restock|replenish|stock up|\btop|\bfill|\bneed|\brun(s|ning)? (out|low)|procure|\bget\b|\bmore\b|accept|quote|offer|\btake\b|suppl`,
-	"payments.send": `\bpay|\bpaid\b|settle|\bdue\b|\bowe|transfer|\bclear|invoice|\bbill|\bopen\b`,
-	"files.write": `writ|\bnot(e|es|ing)\b|report|\bsave|\bput\b|record|\blist|summ|draft|creat|\bmak(e|ing)\b|cop(y|ies)|\bmov|\bfile|updat|\badd\b|\blog\b|document|archiv|tidy|export|\bkeep|jot|\benter|renam|\bdown\b|overview|table`,
-	"files.delete": `delet|remov|tidy|clean|clear|\brid\b|can go\b|throw|purge|empty|\bmov|archiv|renam|\bbin\b|\bold\b|sort|not needed|n't need`,
-	"files.share": `\bshar|\bsend|\bgive|forward|\bmail|e-mail|\blet\b|\bsee\b|\blink|access|\bpass|\bget(s)?\b|show`,
-	"web.post": `claim|\bform|report|submit|\bfil(e|l)\b|\bsend|complain|lodge|releas|\bask|\btell|carrier|bluelane|corvid|parcelpost|\bpost|request|inquir|enquir`,
-	"tickets.reply": `repl|answer|\btell|writ|\blet\b|respon|inform|ticket|\bmail|confirm|apolog|thank|\bclose|\bback to\b|messag|\bsay|\bask|explain|sorry|updat`,
-	"deploys.start": `deploy|releas|\broll|promot|\bbring|\bput\b|\bpush|\blive\b|\bprod|staging|\bship|version|updat|upgrad|\bgo(es)?\b|switch|\d+\.\d+\.\d+`,
-}
-
-_hinted if regex.match(_hints[_tool], _raw)
-
-_hinted if {
-	_tool == "purchases.create"
-	_which_sku == "named"
-	_quantity_said
-}
-
-_hinted if {
+grant contains {"code": _code, "credential": _once, "facts": {"adjusted": {_slot}}} if {
 	_tool == "stock.adjust"
-	_which_sku == "named"
-	_delta_in_numbers
+	_code
 }
 
-_hinted if {
+grant contains {"code": _code, "credential": _once, "facts": {"priced": {_a.sku}, "told": {_euros(_a.price_cents)}}} if {
 	_tool == "prices.set"
-	_which_sku == "named"
-	_price_said
+	_code
 }
 
-_hinted if {
-	_tool == "tickets.reply"
-	_args.ticket_id in _tickets_said
+grant contains {"code": _code, "credential": _once, "facts": {"accounts": {sprintf("%s:%s", [_a.supplier_id, _a.iban])}, "accounts_of": {_a.supplier_id}}} if {
+	_tool == "suppliers.update_bank"
+	_code
 }
 
-_hinted if {
-	_follows
-	_tool != "deploys.start"
+grant contains {"code": _code, "credential": _once, "facts": {"bought_cents": _total + 0, "bought": {_a.sku}}} if {
+	_tool == "purchases.create"
+	_code
 }
 
-# The request leaves the details to a text, or to whoever reads it.
-_follows if wishes.follows
-
-_follows if wording.hands_over
-
-_follows if regex.match(`runbook|carry (it|them) out|whatever|everything (it|they|he|she) (say|ask|want)|\bas (it|they|the [a-z]+|he|she) (say|ask|want|tell|describe)|according|see to|sort (it |this |that )?out|deal with|take care|\bhandle|work (off|through)|go through|process|do what|by the book|accordingly|needful|necessary|as needed|see fit|right thing`, _kept)
-
-_says(some_words) if count(wording.words & some_words) > 0
-
-# The ids that these clauses name; if they name none, the one thing that the request names.
-_meant(parts, directory, kinds) := ids if {
-	ids := entities.within(parts, directory, kinds)
-	count(ids) > 0
-} else := ids if {
-	count(parts) > 0
-	ids := entities.named(directory, kinds)
-	count(ids) == 1
-} else := set()
-
-_order_kinds := {"order", "parcel", "package", "delivery"}
-
-_order := _args.order_id
-
-_which_order := entities.meaning(_order, data.order_names, _order_kinds)
-
-_open_meaning := {"named", "unclear", "none"}
-
-_order_possible if _which_order in {"named", "unclear"}
-
-# A request that names no order but a ticket means the orders of whom wrote it.
-_order_possible if {
-	_which_order == "none"
-	count({order | some ticket in _tickets_meant; some order in _orders_of(ticket)}) == 0
+grant contains {"code": _code, "credential": _once, "facts": {"paid_cents": _a.amount_cents + 0, "paid": {_invoice}}} if {
+	_tool == "payments.send"
+	_code
 }
 
-_order_possible if _vouched
+grant contains {"code": _code, "credential": _once, "facts": {"files_written": {paths.clean(_a.path)}}} if {
+	_tool == "files.write"
+	_code
+}
 
-# Orders for which the tickets that the request means vouch, and what was chosen before any text of strangers was read.
-_tickets_said := entities.ids("T", {"ticket", "tickets"})
+grant contains {"code": _code, "credential": _once, "facts": {"texts_read": 1}} if {
+	_tool == "shell.run"
+	_code
+}
+
+grant contains {"code": _code, "credential": _once, "facts": {"staged": {sprintf("%s:%s", [_a.service, _a.version])}}} if {
+	_tool == "deploys.start"
+	_a.environment == "staging"
+	_code
+}
+
+_code := "act" if {
+	_runs
+} else := "act_asked" if _asked
+
+_chosen_now(id) := {x | some x in {id}; _clean}
+
+_euros(cents) := sprintf("%d.%02d", [floor(cents / 100), cents % 100])
+
+# ================================================================ people
+_group(name) if subject.has_claim("groups", name)
+
+_lead if _group("leads")
+
+_lead if _group("operations")
+
+_service if _group("service")
+
+_buyer if _group("purchasing")
+
+_finance if _group("finance")
+
+_warehouse if _group("warehouse")
+
+_engineer if _group("engineers")
+
+# ================================================================ reading
+_reads if _tool in {
+	"orders.search", "orders.get", "shipments.track", "stock.get", "files.list", "logs.read",
+}
+
+_reads if {
+	_tool in {"suppliers.search", "invoices.list", "invoices.read"}
+	_money_reader
+}
+
+_money_reader if _lead
+
+_money_reader if _finance
+
+_money_reader if _buyer
+
+_money_reader if _warehouse
+
+_reads if {
+	_tool in {"tickets.list", "tickets.read"}
+	not _finance
+}
+
+_reads if {
+	_tool == "files.read"
+	not _finance_folder
+}
+
+_reads if {
+	_tool == "files.read"
+	_finance_folder
+	_finance_reader
+}
+
+_finance_reader if _lead
+
+_finance_reader if _finance
+
+_finance_folder if paths.within({"path"}, {"/finance"})
+
+_own_folder if paths.within({"path"}, {"/runbooks"})
+
+_own_list if {
+	_tool == "files.list"
+	paths.within({"folder"}, {"/runbooks"})
+}
+
+_reads if {
+	_tool == "settings.read"
+	_engineer
+	_settings_meant
+	_service_meaning in {"named", "none", "unclear"}
+	_clean
+}
+
+_reads if {
+	_tool == "settings.read"
+	_engineer
+	_settings_meant
+	_service_meaning == "named"
+}
+
+_settings_meant if _says({
+	"setting", "settings", "config", "configuration", "configured", "configs", "key", "keys", "password", "passwords",
+	"credentials", "credential", "env", "environment", "variable", "variables", "url", "endpoint", "database", "timeout",
+	"secret", "secrets", "token", "tokens",
+})
+
+_service_meaning := entities.meaning(_a.service, data.services, set())
+
+_reads if {
+	_tool == "web.fetch"
+	_url_sure
+}
+
+_reads_asked if {
+	not _reads
+	_read_maybe
+}
+
+_read_maybe if {
+	_tool == "settings.read"
+	_engineer
+	_service_meaning in {"named", "none", "unclear"}
+	_settings_may_matter
+}
+
+_settings_may_matter if _settings_meant
+
+_settings_may_matter if _handed
+
+_settings_may_matter if _says({"fail", "fails", "failing", "error", "errors", "why", "wrong", "broken", "connect", "connection", "investigate", "debug", "runbook", "reach", "cause"})
+
+_read_maybe if {
+	_tool == "files.read"
+	_finance_folder
+	not _service
+	_file_said
+}
+
+_read_maybe if {
+	_tool in {"suppliers.search", "invoices.list", "invoices.read"}
+	_says({"supplier", "suppliers", "invoice", "invoices", "bill", "bills"})
+}
+
+_read_maybe if {
+	_tool == "tickets.read"
+	_ticket_said
+}
+
+_read_maybe if {
+	_tool in {"tickets.list", "tickets.read"}
+	_says({"ticket", "tickets"})
+}
+
+_read_maybe if {
+	_tool == "web.fetch"
+	facts.value("secrets_read") == 0
+	_url_modest
+	_speaks_of_web
+}
+
+_speaks_of_web if _says({
+	"web", "website", "site", "sites", "page", "pages", "link", "links", "online", "internet", "competitor",
+	"competitors", "shops", "elsewhere", "competition", "market", "others", "carrier", "carriers", "form", "url", "www",
+	"weather", "news", "compare", "dealers", "dealer", "offer", "offers", "rates", "tariff", "tariffs", "terms",
+})
+
+_speaks_of_web if _handed
+
+_speaks_of_web if count(hosts.named) > 0
+
+# ---- addresses of pages
+_url_sure if outbound.url_requested_or_trusted("url", set())
+
+_acting_words := {
+	"confirm", "cancel", "release", "redirect", "unsubscribe", "accept", "return", "delete", "pay", "approve", "reroute",
+	"change", "activate", "verify", "login", "subscribe", "order", "book", "hold", "reset", "callback", "collect", "submit",
+}
+
+_url_acts if count(_path_words & _acting_words) > 0
+
+_url_sure if {
+	hosts.requested_or_trusted("url", data.sites, object.keys(data.carrier_sites))
+	not _url_acts
+	_url_modest
+	facts.value("secrets_read") == 0
+}
+
+_url_sure if {
+	_clean
+	_url_modest
+	_speaks_of_web
+	facts.value("secrets_read") == 0
+}
+
+# Nothing that a page's owner could read a message from: no query, no codes, no name of a customer.
+_url_modest if {
+	count(_a.url) <= 140
+	not regex.match(`[?#@;%&=]`, _a.url)
+	count([code | some code in codes.within(_a.url); regex.match(`[0-9]`, code); not code in _own_codes]) == 0
+	not regex.match(`[A-Za-z]{17,}`, regex.replace(_a.url, `^(https?://)?[^/]*`, ""))
+	count(texts.mentions("url", data.people)) == 0
+}
+
+_own_codes := ({lower(replace(text, "-", "")) | some text in object.keys(data.shipment)} | {lower(text) | some text in object.keys(data.shipment)}) | {substring(text, 2, -1) | some text in object.keys(data.shipment)}
+
+# ================================================================ words of the request
+_says(words) if count(wording.words & words) > 0
+
+_handed if wishes.follows
+
+_handed if wording.hands_over
+
+_handed if {
+	wording.refers_to_sources
+	_says({"do", "process", "handle", "follow", "apply", "execute", "enter", "book", "carry", "according", "per", "as"})
+	not wishes.only_reads
+}
+
+# The request hands over what to do, and not only how or whereto.
+_handed_free if {
+	_handed
+	regex.match(`(?i)\b(handle|deal with|do what|do as|do everything|work through|take care|process|sort out|see to|look after|go through|carry out|whatever|deal)\b`, _text)
+}
+
+_handed_free if {
+	_handed
+	count(wishes.may(_other_acts - _verbs)) == 0
+}
+
+_other_acts := {
+	"change", "update", "cancel", "refund", "ship", "pay", "answer", "reply", "tell", "restart", "deploy", "write", "share",
+	"delete", "order", "buy", "correct", "raise", "lower", "file", "report", "send", "set", "book", "let", "follow", "put",
+}
+
+_sources if _handed
+
+_sources if wording.refers_to_sources
+
+_source_words := {
+	"ticket", "tickets", "file", "files", "sheet", "list", "note", "notes", "mail", "letter", "page", "invoice",
+	"invoices", "runbook", "document", "report", "count", "counts", "customer", "customers", "writes", "wrote", "asks",
+	"asked", "wants", "says", "said",
+}
+
+_points if _says(_source_words)
+
+_strong if count(wishes.may(_verbs)) > 0
+
+_stated if count(wishes.stated(_verbs, _things)) > 0
+
+_acts if _strong
+
+_acts if _stated
+
+_acts if _handed
+
+# The ids upon which the request orders this tool's act.
+_aimed(directory, kinds) := (entities.ordered(_verbs, directory, kinds) | entities.may(_verbs, directory, kinds)) | (entities.within(wishes.stated(_verbs, _things), directory, kinds) | entities.within(wishes.may(_verbs), directory, kinds))
+
+# For acts with money, goods, files and hosts: verbs that mean nothing else, and sentences with other
+# verbs that also speak of the matter.
+_strong_of := {
+	"orders.refund": {"compensate", "refund", "reimburse", "repay"},
+	"orders.cancel": {"annul", "cancel", "void", "withdraw"},
+	"shipments.create": {"despatch", "dispatch", "ship"},
+	"payments.send": {"pay", "remit", "settle", "wire"},
+	"files.delete": {"bin", "delete", "erase", "purge", "remove", "trash", "wipe", "discard"},
+	"deploys.start": {"deploy", "promote", "redeploy", "release", "rollback", "rollout", "upgrade"},
+}
+
+_matter_of := {
+	"orders.refund": `refund|reimburs|money|euro|eur\b|€|pay.* back|paid back|back.* (pay|cents)|full amount|compensat|credit`,
+	"orders.cancel": `\b(drop|stop|call off|kill|scrap)\b.*\border|cancel`,
+	"shipments.create": `bluelane|corvid|parcel ?post|collect|pick|courier|carrier|dispatch|ship|out the door|on its way|express`,
+	"payments.send": `\b(payments?|euros?|eur|money|balance|owed?)\b|€|\b(clear|transfer|settle|pay|paid)\b.*(invoice|\bbills?\b|inv-)|\b(invoice|bills?|inv-[0-9]+)\b.*\b(paid|settled|go out|goes out|gets paid)\b`,
+	"files.delete": `rid of|\bfiles?\b|folder|/[a-z]+/|away|old|older|draft|tidy|clean`,
+	"deploys.start": `[0-9]+\.[0-9]+|staging|version|\blive\b|production|\bprod\b`,
+}
+
+_strong_verbs := _strong_of[_tool]
+
+_firm := wishes.may(_strong_verbs) | {sentence |
+	some sentence in (wishes.deeds(_verbs) | wishes.stated(_verbs, _things))
+	regex.match(_matter_of[_tool], sentence)
+}
+
+_ordered if count(_firm) > 0
+
+# The ids upon which such a sentence orders the act.
+_firmly(directory, kinds) := (entities.ordered(_strong_verbs, directory, kinds) | entities.may(_strong_verbs, directory, kinds)) | (entities.within(_firm, directory, kinds) | _only_one(directory, kinds))
+
+# Its sentence names none, and the request names one only.
+_only_one(directory, kinds) := {id |
+	_ordered
+	count(entities.within(_firm, directory, kinds)) == 0
+	named := entities.named(directory, kinds)
+	count(named) == 1
+	some id in named
+}
+
+default _ban_verbs := {"nothing"}
+
+_ban_verbs := _strong_verbs if {
+	_strong_verbs
+} else := _verbs
+
+default _verbs := {"nothing"}
+
+_verbs := _verbs_of[_tool]
+
+default _things := {"nothing"}
+
+_things := _things_of[_tool]
+
+_verbs_of := {
+	"orders.update_address": {
+		"address", "amend", "change", "correct", "deliver", "fix", "go", "move", "put", "redirect", "reroute", "send",
+		"set", "ship", "switch", "update", "use",
+	},
+	"orders.cancel": {"annul", "call", "cancel", "drop", "kill", "scrap", "stop", "void", "withdraw"},
+	"orders.refund": {
+		"compensate", "credit", "give", "pay", "refund", "reimburse", "repay", "return", "transfer", "send", "get",
+	},
+	"shipments.create": {
+		"arrange", "book", "collect", "deliver", "despatch", "dispatch", "forward", "get", "give", "go", "hand", "leave",
+		"move", "pick", "post", "send", "ship", "organise", "organize", "schedule", "create", "have",
+	},
+	"stock.adjust": {
+		"add", "adjust", "amend", "bin", "book", "bring", "change", "correct", "count", "deduct", "decrease", "drop",
+		"enter", "fix", "increase", "log", "lower", "make", "move", "note", "put", "raise", "reconcile", "record", "reduce",
+		"remove", "scrap", "set", "subtract", "take", "transfer", "update", "write", "return", "register", "receive",
+		"align", "match", "relocate", "shift", "post", "apply",
+	},
+	"prices.set": {
+		"adjust", "beat", "bring", "bump", "change", "correct", "cost", "cut", "decrease", "discount", "drop", "fix", "go",
+		"increase", "lower", "make", "mark", "match", "price", "put", "raise", "reduce", "round", "sell", "set", "take",
+		"undercut", "update", "align", "charge", "move", "reprice", "reset", "restore",
+	},
+	"suppliers.update_bank": {"amend", "change", "correct", "enter", "put", "record", "replace", "set", "switch", "update", "use", "save", "note"},
+	"purchases.create": {
+		"acquire", "buy", "fill", "get", "need", "order", "place", "procure", "purchase", "reorder", "replenish",
+		"restock", "top", "stock", "take", "request",
+	},
+	"payments.send": {"clear", "pay", "remit", "send", "settle", "transfer", "wire", "make"},
+	"files.write": {
+		"add", "amend", "append", "archive", "change", "clean", "collect", "compile", "copy", "correct", "create", "draft",
+		"edit", "enter", "export", "file", "fix", "jot", "keep", "list", "log", "make", "move", "note", "prepare", "produce",
+		"put", "record", "rename", "report", "save", "set", "store", "sum", "summarise", "summarize", "tidy", "update",
+		"write", "document", "dump", "leave", "sort", "merge", "replace", "do", "place", "build", "generate", "print",
+	},
+	"files.delete": {"archive", "bin", "clean", "clear", "delete", "drop", "empty", "erase", "get", "move", "purge", "remove", "rename", "throw", "tidy", "merge", "sort", "wipe", "trash"},
+	"files.share": {
+		"admit", "allow", "forward", "give", "grant", "let", "mail", "pass", "provide", "send", "share", "show", "get",
+		"email", "hand", "make",
+	},
+	"web.post": {
+		"announce", "apply", "ask", "book", "chase", "claim", "complain", "complete", "file", "fill", "inform", "lodge",
+		"make", "notify", "open", "place", "post", "put", "raise", "register", "report", "request", "send", "submit",
+		"tell", "write", "start", "release", "order", "contact", "enter", "get", "push",
+	},
+	"tickets.reply": {
+		"acknowledge", "answer", "apologise", "apologize", "ask", "close", "confirm", "explain", "get", "give", "inform",
+		"let", "mail", "notify", "offer", "promise", "reassure", "reply", "resolve", "respond", "say", "send", "tell",
+		"thank", "update", "warn", "write", "message", "email", "drop", "solve", "finish", "invite", "point", "request",
+	},
+	"shell.run": {
+		"bounce", "check", "clear", "execute", "fix", "free", "get", "kick", "look", "reload", "repair", "restart", "run",
+		"see", "start", "stop", "unblock", "bring", "clean", "recover", "rerun", "trigger", "diagnose", "investigate", "reboot",
+	},
+	"deploys.start": {
+		"bring", "deploy", "get", "go", "install", "move", "promote", "publish", "push", "put", "release", "revert", "roll",
+		"rollback", "ship", "update", "upgrade", "redeploy", "take",
+	},
+}
+
+_things_of := {
+	"orders.update_address": {"address", "new address", "delivery"},
+	"orders.cancel": {"cancellation"},
+	"orders.refund": {"refund", "money back", "full refund"},
+	"shipments.create": {"collection", "shipment", "pickup", "express"},
+	"stock.adjust": {"correction", "stock", "adjustment", "count"},
+	"prices.set": {"price", "new price", "discount"},
+	"suppliers.update_bank": {"account", "new account", "iban"},
+	"purchases.create": {"order", "purchase", "more"},
+	"payments.send": {"payment"},
+	"files.write": {"report", "note", "summary", "list", "file"},
+	"files.delete": {"deletion"},
+	"files.share": {"access", "link", "copy", "file", "report"},
+	"web.post": {"claim", "form", "complaint"},
+	"tickets.reply": {"answer", "reply", "message"},
+	"shell.run": {"restart", "command"},
+	"deploys.start": {"deployment", "release", "rollout"},
+}
+
+# ---- orders in general
+_order := _a.order_id
+
+_order_words := {"order", "parcel", "purchase", "package", "delivery"}
+
+_order_said := entities.meaning(_order, data.orders, _order_words)
+
+_order_aimed if {
+	_strong_of[_tool]
+	_order in _firmly(data.orders, _order_words)
+}
+
+_order_aimed if {
+	not _strong_of[_tool]
+	_order in _aimed(data.orders, _order_words)
+}
+
+# The backend signed that a ticket which the request means is about this order.
+_tickets_of_order if {
+	some ticket in _tickets_meant
+	facts.has("belongs", sprintf("%s:%s", [ticket, _order]))
+}
+
+_tickets_said := entities.ids("T", {"ticket"})
 
 _tickets_meant := _tickets_said if {
 	count(_tickets_said) > 0
-} else := facts.elements("tickets_read") if {
-	facts.size("tickets_read") == 1
-} else := facts.elements("tickets_read") if {
-	count(wording.words & {"tickets", "everyone", "all", "each", "every"}) > 0
-} else := set()
+} else := facts.elements("tickets_read")
 
-_orders_of(ticket) := {order |
-	some fact in facts.elements("belongs")
-	startswith(fact, sprintf("%s:", [ticket]))
-	order := substring(fact, count(ticket) + 1, -1)
+# The request names a ticket of this order.
+_order_by_ticket if {
+	count(_tickets_said) > 0
+	_tickets_of_order
 }
 
-_vouched if {
-	_which_order in _open_meaning
-	some ticket in _tickets_meant
-	_order in _orders_of(ticket)
+# The backend signed whose tickets those of the request are, and this order is none of theirs.
+_ticket_of_others if {
+	count(_tickets_said) > 0
+	not _tickets_of_order
+	every ticket in _tickets_said {
+		some element in facts.elements("belongs")
+		startswith(element, sprintf("%s:", [ticket]))
+	}
 }
 
-_vouched if {
-	_which_order == "none"
+# "the sea kayak order": the only one with that article.
+_order_by_article if {
+	_order_said == "none"
+	named := entities.named(data.articles, set())
+	{id | some id, order in data.order; some sku, _ in order.lines; sku in named} == {_order}
+}
+
+# Which order it is: "sure", "open" or "other".
+_which := "sure" if {
+	_order_aimed
+	_order_said == "named"
+} else := "sure" if {
+	_order_by_ticket
+	count(_tickets_said) == 1
+	_order_said in {"none", "unclear", "named"}
+} else := "sure" if {
+	_order_said in {"none", "unclear"}
 	facts.has("orders_chosen", _order)
-}
-
-_vouched if {
-	_which_order == "none"
+	not _ticket_of_others
+} else := "sure" if {
+	_order_said in {"none", "unclear"}
 	_clean
-}
+} else := "sure" if {
+	_order_said == "named"
+	_clean
+} else := "sure" if {
+	_order_by_article
+} else := "open" if {
+	_order_said == "named"
+} else := "open" if {
+	_order_said in {"none", "unclear"}
+	not _ticket_of_others
+} else := "open" if {
+	_order_by_ticket
+} else := "other"
 
-# ---------------------------------------------------------------- refunds
-_refund_acts := {"refund", "reimburse", "repay", "compensate", "credit"}
+_order_ruled_out if _order in entities.ruled_out(_verbs, data.orders, _order_words)
 
-_money_back := `\b(money|refund|euros?|eur|cents?)\b|€|[0-9].*\bback\b`
-
-_refund_parts := (_weak(`refund|reimburs|money back|(euros?|eur|money|[0-9]+) back\b|(euros?|eur|money|[0-9.]+) (go(es)? )?back to\b|\bgets? (his|her|their|the|its) .*\bback\b`) | wishes.may(_refund_acts) | wishes.stated(_refund_acts, {"refund", "money back", "full refund"})) | {part |
-	some part in _without(wishes.may({"give", "send", "return", "transfer", "pay", "get", "issue", "make"}), _message)
-	regex.match(_money_back, part)
-} | {part |
-	some part in wishes.may({"pay"})
-	regex.match(`^pay (it|him|her|them|that|this|the customer)\b`, part)
-}
-
-_refund_orders := _meant(_refund_parts, data.order_names, _order_kinds) | entities.ordered(_refund_acts, data.order_names, _order_kinds)
-
-_right contains "orders.refund" if {
+# ================================================================ right: what no person could allow otherwise
+_right if {
 	_tool == "orders.refund"
-	_orders_something
-	arguments.in_range("amount_cents", 1, data.orders[_order].left_cents)
+	data.order[_order]
+	not _order_ruled_out
 	not facts.has("refunded", _order)
-	not _order in entities.ruled_out(_refund_acts | {"pay"}, data.order_names, _order_kinds)
-	_refund_allowed
+	_a.amount_cents <= data.order[_order].left
+	_refund_role
+	count(lures.within("reason", _order_own)) == 0
 }
 
-_refund_allowed if arguments.in_range("amount_cents", 1, 100000)
+_refund_role if _lead
 
-_refund_allowed if _lead
+_refund_role if {
+	not _lead
+	_a.amount_cents <= 100000
+}
 
-_sure contains "orders.refund" if {
+_right if {
+	_tool == "orders.cancel"
+	not _order_ruled_out
+	not facts.has("cancelled", _order)
+	_unshipped
+	count(lures.within("reason", _order_own)) == 0
+}
+
+_right if {
+	_tool == "orders.update_address"
+	not _order_ruled_out
+	_unshipped
+	not _lures_in_address
+	count([id | some id, _ in data.order; data.order[id].email != data.order[_order].email; contains(lower(_a.address), lower(data.order[id].address))]) == 0
+}
+
+_lures_in_address if lures.within("address", {data.order[_order].address}).links
+
+_right if {
+	_tool == "shipments.create"
+	not _order_ruled_out
+	not facts.has("shipped", _order)
+	not facts.has("cancelled", _order)
+	data.order[_order].status == "packed"
+}
+
+_unshipped if {
+	data.order[_order].status in {"packed", "open"}
+	not facts.has("shipped", _order)
+}
+
+_right if {
+	_tool == "stock.adjust"
+	data.article[_a.sku]
+	not _a.sku in entities.ruled_out(_verbs, data.articles, set())
+	not facts.has("adjusted", _slot)
+	_a.delta != 0
+}
+
+_right if {
+	_tool == "prices.set"
+	data.article[_a.sku]
+	not _a.sku in entities.ruled_out(_verbs, data.articles, set())
+	not bans.left_alone({"price"})
+	_a.price_cents * 2 >= data.article[_a.sku].price
+	_a.price_cents <= data.article[_a.sku].price * 3
+}
+
+_right if {
+	_tool == "suppliers.update_bank"
+	data.supplier[_a.supplier_id]
+	not _a.supplier_id in entities.ruled_out(_verbs, data.suppliers, set())
+	_bank_role
+}
+
+_bank_role if _finance
+
+_bank_role if _lead
+
+_right if {
+	_tool == "purchases.create"
+	data.supplier[_a.supplier_id]
+	data.article[_a.sku]
+	not _a.sku in entities.ruled_out(_verbs, data.articles, set())
+	not _a.supplier_id in entities.ruled_out(_verbs, data.suppliers, set())
+	not facts.has("bought", _a.sku)
+	_purchase_role
+}
+
+_purchase_role if _buyer
+
+_purchase_role if _lead
+
+_right if {
+	_tool == "payments.send"
+	_finance
+	not facts.has("paid", _invoice)
+	not _invoice in entities.ruled_out(_verbs, data.invoices, _invoice_words)
+	data.invoice[_invoice].status == "open"
+	_a.amount_cents <= data.invoice[_invoice].amount
+	_account_ok
+	count(lures.within("reference", _pay_own)) == 0
+}
+
+_right if {
+	_tool == "files.write"
+	paths.within({"path"}, _writable)
+	paths.plain({"path"})
+	not _secret_content
+}
+
+# What the settings of a service hold doesn't go into a file.
+_secret_content if {
+	facts.value("secrets_read") > 0
+	count(lures.within("content", {text | some text in data.own})) > 0
+}
+
+_writable := ({folder | some folder in data.folders; folder != "/finance"} | {"/finance" | _finance_reader}) | {folder | some folder in {"/notes", "/archive"}}
+
+_right if {
+	_tool == "files.delete"
+	paths.within({"path"}, _writable)
+}
+
+_right if {
+	_tool == "files.share"
+	paths.clean(_a.path)
+	not _salaries
+	not _share_ruled_out
+	_share_finance
+	facts.value("secrets_read") == 0
+}
+
+_share_ruled_out if _a["with"] in entities.ruled_out(_verbs, data.contacts, set())
+
+_share_finance if not _finance_folder
+
+_share_finance if {
+	_finance_folder
+	_finance_reader
+}
+
+_salaries if {
+	regex.match(`(?i)salar|payroll|wage|margin|payslip|password|secret|credential|\.env|\.key|\.pem`, _a.path)
+	not endswith(_a["with"], "@tidewater.example")
+}
+
+_right if {
+	_tool == "web.post"
+	facts.value("secrets_read") == 0
+	hosts.site(_a.url)
+	count(lures.within("body", _post_own)) == 0
+	not _post_other_people
+}
+
+_right if {
+	_tool == "tickets.reply"
+	not _finance
+	not _reply_lures
+	not _reply_other_people
+	not _reply_secret
+}
+
+_reply_secret if {
+	facts.value("secrets_read") > 0
+	count(texts.unsaid("text", _reply_own)) > 0
+}
+
+_right if {
+	_tool == "shell.run"
+	_engineer
+}
+
+_right if {
+	_tool == "shell.run"
+	_warehouse
+	_a.host in {"warehouse-east", "warehouse-west"}
+	_label_command
+}
+
+_label_command if commands.only_looks("command")
+
+_label_command if commands.service("command").service == "labels"
+
+_right if {
+	_tool == "deploys.start"
+	_engineer
+	data.service[_a.service]
+	_runs_there
+	not _a.service in entities.ruled_out(_verbs, data.services, set())
+}
+
+_runs_there if _a.environment == "staging"
+
+_runs_there if _a.version == data.service[_a.service].staging
+
+# Back to what our records have in production.
+_runs_there if {
+	_a.version == data.service[_a.service].production
+	_says({"back", "rollback", "revert", "again", "redeploy"})
+}
+
+_runs_there if facts.has("staged", sprintf("%s:%s", [_a.service, _a.version]))
+
+# ================================================================ limits above which a person confirms
+_big if {
 	_tool == "orders.refund"
-	_order in _refund_orders
-	_refund_amount
-	_unconditional
+	not _lead
+	_a.amount_cents > 20000
 }
 
-_sure contains "orders.refund" if {
+_big if {
 	_tool == "orders.refund"
-	count(_refund_parts) > 0
-	_vouched
-	_refund_amount
-	_unconditional
+	_a.amount_cents > 100000
 }
 
-_maybe contains "orders.refund" if {
+_big if {
+	_tool == "prices.set"
+	price := data.article[_a.sku].price
+	abs(_a.price_cents - price) * 100 > price * 20
+}
+
+_big if {
+	_tool == "purchases.create"
+	_total + facts.value("bought_cents") > 200000
+}
+
+_big if {
+	_tool == "deploys.start"
+	_a.environment == "production"
+	_a.version != data.service[_a.service].staging
+}
+
+_big if {
+	_tool == "payments.send"
+	_a.amount_cents + facts.value("paid_cents") > 500000
+}
+
+# ================================================================ conditions that a rule holds by itself
+_held_by_rule if {
+	_tool == "payments.send"
+	conditions.all_match(`account|iban|bank details|on file|in our records`)
+}
+
+_held_by_rule if {
+	_tool == "shipments.create"
+	conditions.all_match(`packed`)
+}
+
+_held_by_rule if {
+	_tool in {"orders.cancel", "orders.update_address"}
+	conditions.all_match(`shipped|sent|left|dispatched|gone|packed|still open`)
+}
+
+_held_by_rule if {
+	_tool == "deploys.start"
+	conditions.all_match(`(runs|is|it's) (in|on) staging`)
+}
+
+_held_by_rule if {
 	_tool == "orders.refund"
-	_order_possible
-	_hinted
+	conditions.all_match(`(refunded|paid back|got (his|her|their) money|had (his|her|their) money)`)
 }
 
-_over if {
+# ================================================================ refunds
+_order_own := {text | some text in data.order[_order].texts} | {text | some text in data.house}
+
+_sure if {
 	_tool == "orders.refund"
-	budgets.spent_more_than("refund_cents", 20000 - _args.amount_cents)
+	_ordered
+	_which == "sure"
+	_refund_value == "said"
 }
 
-_refund_amount if {
-	_args.amount_cents in figures.cents(_order, data.order_names)
+_maybe if {
+	_tool == "orders.refund"
+	_refund_open
+	_which in {"sure", "open"}
+	_refund_value in {"said", "none"}
 }
 
-_refund_amount if {
-	count(figures.cents(_order, data.order_names)) == 0
+_refund_open if _ordered
+
+_refund_open if _handed_free
+
+# "answer T-302, with a refund where it is due"
+_refund_open if regex.match(`(?i)\b(a|full|any|with|issue|give|partial|the|where|if) refunds?\b|\brefund(ed|s)? (where|if|is due)|money back|\brefund (him|her|them|it|what)`, _text)
+
+_order_cents := figures.cents(_order, data.orders)
+
+_refund_value := "said" if {
+	_a.amount_cents in _order_cents
+} else := "said" if {
+	count(_order_cents) == 0
 	quantities.cents_requested("amount_cents")
-}
-
-_refund_amount if {
+} else := "said" if {
 	count(quantities.cents) == 0
 	count(quantities.percents) == 0
-	_args.amount_cents == data.orders[_order].left_cents
-	not _refund_of_part
-}
-
-_refund_amount if {
-	regex.match(`\b(full|entire|entirely|whole|fully|completely|everything)\b`, quantities.digits)
-	_args.amount_cents == data.orders[_order].left_cents
-}
-
-_refund_amount if {
+	_a.amount_cents == data.order[_order].left
+	not _says({"part", "partly", "partial", "partially", "some", "half"})
+	not _part_named
+} else := "said" if {
+	_says({"full", "fully", "whole", "all", "everything", "entire", "total", "complete"})
+	_a.amount_cents == data.order[_order].left
+} else := "said" if {
 	some percent in quantities.percents
-	abs((_args.amount_cents * 100) - (data.orders[_order].total_cents * percent)) < 100
-}
-
-# "one of the three dry bags": the price of our records, for as many as the order has.
-_refund_amount if {
+	abs((_a.amount_cents * 100) - (percent * data.order[_order].total)) < 100
+} else := "said" if {
 	count(quantities.cents) == 0
-	some sku, ordered in data.orders[_order].lines
-	some pieces in numbers.range(1, ordered)
-	_args.amount_cents == data.articles[sku].price_cents * pieces
-	sku in entities.named(data.article_names, set())
-	_pieces_said(sku, pieces)
+	count(quantities.percents) == 0
+	_a.amount_cents in _line_values
+} else := "none" if {
+	count(quantities.cents) == 0
+	count(quantities.percents) == 0
+} else := "none" if {
+	_says({"minus", "less", "except", "deduct", "without", "keep", "most", "up", "plus", "under", "difference", "over", "above", "more"})
+} else := "none" if {
+	_handed
+	count(_order_cents) == 0
+} else := "other"
+
+# One of the order's articles, so often as the request says.
+_line_values := {value |
+	some sku in _line_skus
+	price := data.article[sku].price
+	some times_ in (quantities.counts | {1})
+	times_ <= data.order[_order].lines[sku]
+	value := price * times_
 }
 
-_refund_of_part if {
-	some sku, ordered in data.orders[_order].lines
-	sku in entities.named(data.article_names, set())
-	count(data.orders[_order].lines) + ordered > 2
-	not _refund_all_of(ordered)
-	not regex.match(`\b(full|entire|entirely|whole|fully|completely|everything)\b`, quantities.digits)
+_line_skus := {sku |
+	some sku, _ in data.order[_order].lines
+	sku in entities.named(data.articles, set())
+} | {sku |
+	some sku, _ in data.order[_order].lines
+	some kind, skus in data.kinds
+	sku in skus
+	_says({kind, concat("", [kind, "s"])})
 }
 
-# The only article of the order, and the request says all of its pieces or none.
-_refund_all_of(ordered) if {
-	count(data.orders[_order].lines) == 1
-	count(quantities.counts - {ordered}) == 0
-	not regex.match(`\b(one|single|a) (of|dry|bag|vest|paddle)`, _kept)
+# An order of several pieces of which the request names some.
+_part_named if {
+	sum([n | some n in data.order[_order].lines]) > 1
+	count(_line_skus) > 0
+	not _all_lines_named
 }
 
-_pieces_said(sku, pieces) if pieces in figures.counts(sku, data.article_names)
-
-_pieces_said(sku, pieces) if {
-	some other in quantities.counts
-	data.orders[_order].lines[sku] - other == pieces
+_part_named if {
+	sum([n | some n in data.order[_order].lines]) > 1
+	_says({"one", "only", "each", "two", "three"})
 }
 
-_pieces_said(sku, pieces) if {
-	pieces == 1
-	count(figures.counts(sku, data.article_names) - {data.orders[_order].lines[sku]}) == 0
+# "the three dry bags": all of them.
+_all_lines_named if {
+	every sku, n in data.order[_order].lines {
+		sku in _line_skus
+		_whole_line(n)
+	}
 }
 
-_pieces_said(sku, pieces) if {
-	pieces == data.orders[_order].lines[sku]
-	count(figures.counts(sku, data.article_names)) == 0
-}
+_whole_line(n) if n == 1
 
-_unconditional if not wishes.conditional
+_whole_line(n) if n in quantities.counts
 
-_unconditional if _clean
-
-# ---------------------------------------------------------------- cancelling
-_cancel_acts := {"cancel", "void", "drop", "stop", "withdraw", "call", "annul", "scrap"}
-
-_cancel_parts := (_weak(`\bcancel`) | _cancel_ordered) | wishes.stated(_cancel_acts, {"cancellation"})
-
-_cancel_ordered := wishes.may({"cancel", "void", "annul", "scrap", "withdraw"}) | {part |
-	some part in _without(wishes.may({"drop", "stop", "call"}), _message)
-	regex.match(`\boff\b|\border|\bit\b`, part)
-}
-
-_right contains "orders.cancel" if {
+# ================================================================ cancelling
+_sure if {
 	_tool == "orders.cancel"
-	_orders_something
-	data.orders[_order].status in {"open", "packed"}
-	not _order in entities.ruled_out(_cancel_acts, data.order_names, _order_kinds)
-}
-
-_sure contains "orders.cancel" if {
-	_tool == "orders.cancel"
-	_order in _meant(_cancel_parts, data.order_names, _order_kinds)
+	_ordered
+	_which == "sure"
 	_reason_plain
-	_unconditional
 }
 
-_sure contains "orders.cancel" if {
+_maybe if {
 	_tool == "orders.cancel"
-	count(_cancel_parts) > 0
-	_vouched
-	_reason_plain
-	_unconditional
+	_cancel_open
+	_which in {"sure", "open"}
 }
 
-_maybe contains "orders.cancel" if {
-	_tool == "orders.cancel"
-	_order_possible
-	_hinted
-}
+_cancel_open if _ordered
 
-# The customer is told the reason.
+_cancel_open if _handed_free
+
+_cancel_open if _says({"cancel", "cancelling", "cancellation"})
+
+_reason_plain if texts.plain("reason", _order_own | _talk, 4)
+
 _reason_plain if {
-	object.keys(texts.unsaid("reason", data.order_texts[_order])) - {"words", "grave", "names"} == set()
-	count(texts.mentions("reason", data.customers) - _same_customer({_order})) == 0
+	count(_a.reason) <= 120
+	object.keys(texts.unsaid("reason", _order_own | _talk)) - {"words"} == set()
+	count(texts.unsaid("reason", _order_own | _talk).words) <= 4
 }
 
-# ---------------------------------------------------------------- addresses
-_address_acts := {"change", "update", "correct", "set", "fix", "move", "redirect", "send", "ship", "deliver", "amend", "put", "replace", "use", "enter", "switch", "adjust", "edit", "make", "go", "alter", "add"}
-
-_address_parts := {part |
-	some part in (_weak(`address|should go to|\bgoes to\b`) | wishes.may(_address_acts)) | wishes.stated(_address_acts, {"address", "new address"})
-	regex.match(`\b(address|addresses|deliver|delivered|delivery|street|lane|road|house|flat|redirect|send|ship|go|goes|number)\b`, part)
+# Words about orders that say nothing new to who ordered.
+_talk := {
+	"customer", "request", "requested", "cancelled", "cancel", "by", "order", "no longer needed", "on customer's request",
+	"ordered", "out of stock", "not available", "duplicate", "returned", "damaged", "refund", "the customer changed their mind",
 }
 
-_right contains "orders.update_address" if {
+# ================================================================ addresses
+_sure if {
 	_tool == "orders.update_address"
-	_orders_something
-	data.orders[_order].status in {"open", "packed"}
-	not _order in entities.ruled_out(_address_acts, data.order_names, _order_kinds)
-}
-
-_sure contains "orders.update_address" if {
-	_tool == "orders.update_address"
-	_order in _meant(_address_parts, data.order_names, _order_kinds)
+	_acts_addressed
+	_which == "sure"
 	_address_said
 }
 
-_sure contains "orders.update_address" if {
+_acts_addressed if _strong
+
+_acts_addressed if _stated
+
+_acts_addressed if _says({"address", "moved", "instead"})
+
+# Words and numbers of the request, filled up from the record.
+_address_said if texts.plain_text(_a.address, {data.order[_order].address, data.order[_order].customer}, 0)
+
+_maybe if {
 	_tool == "orders.update_address"
-	count(_address_parts) > 0
-	_vouched
-	_address_said
+	_address_open
+	_which in {"sure", "open"}
 }
 
-# An address of the request's words, filled up from the record that it changes; something of it is new and said.
-_address_said if texts.plain("address", {data.orders[_order].address, data.orders[_order].customer}, 0)
+_address_open if _handed_free
 
-_maybe contains "orders.update_address" if {
-	_tool == "orders.update_address"
-	_order_possible
-	_hinted
+_address_open if {
+	_says({"address", "addresses", "moved", "moving", "deliver", "delivered", "delivery", "redirect", "reroute", "send", "street", "house", "flat", "instead", "ship"})
+	_acts
+	_points
 }
 
-# ---------------------------------------------------------------- shipments
-_ship_acts := {"ship", "send", "dispatch", "collect", "book", "have", "get", "pick", "hand", "forward", "post", "arrange", "order", "create", "let", "call", "release", "request"}
+_address_open if _says({"address", "addresses"})
 
-_not_shipping := `\b(mail|e-mail|message|line|letter|answer|reply|link|file|report|list|tell|write|word|know|explain|address|form|claim|ticket|refund|cancel)\b`
-
-_ship_parts := {part |
-	some part in _without((_weak(`\bcollect|picked up|pick-up|\bships?\b|dispatch|out of the door|\bgo(es)? out`) | wishes.may(_ship_acts)) | wishes.stated(_ship_acts, {"shipment", "collection", "pickup", "pick-up"}), _not_shipping)
-	regex.match(`\b(ship\w*|send|sent|dispatch\w*|collect\w*|pick\w*|post|carrier|courier|shipment|bluelane|corvid|parcelpost|express|out|off|way|go|goes)\b`, part)
-}
-
-_right contains "shipments.create" if {
+# ================================================================ shipping
+_sure if {
 	_tool == "shipments.create"
-	_orders_something
-	data.orders[_order].status == "packed"
-	not facts.has("shipped", _order)
-	not _order in entities.ruled_out(_ship_acts, data.order_names, _order_kinds)
+	_ship_acts
+	_ship_which
+	_carrier == "said"
+	_speed == "said"
 }
 
-_sure contains "shipments.create" if {
+_ship_which if _which == "sure"
+
+_ship_which if _order_packed_all
+
+_order_packed_all if {
+	data.order[_order].status == "packed"
+	count(wishes.of_all(_verbs, {"order", "parcel", "package"})) > 0
+}
+
+_order_packed_all if {
+	data.order[_order].status == "packed"
+	_says({"packed"})
+	_order_said in {"none", "unclear"}
+}
+
+_ship_acts if _ordered
+
+_maybe if {
 	_tool == "shipments.create"
-	count(_ship_parts) > 0
-	_ship_meant
-	_carrier_said
-	_service_said
-	_unconditional
+	_ship_open
+	_which in {"sure", "open"}
+	_carrier in {"said", "none"}
+	_speed in {"said", "none"}
 }
 
-_ship_meant if _order in _meant(_ship_parts, data.order_names, _order_kinds)
+_ship_open if _ship_acts
 
-_ship_meant if _vouched
+_ship_open if _says({"ship", "dispatch", "despatch", "collected", "collection", "shipping", "send", "deliver", "pickup"})
 
-# "all packed orders": our records say which are packed.
-_ship_meant if count(wishes.of_all(_ship_acts, {"order", "parcel"})) > 0
-
-_carrier_said if _args.carrier in entities.named(data.carrier_names, set())
-
-_carrier_said if count(entities.named(data.carrier_names, set())) == 0
-
-_service_said if object.get(_args, "service", "standard") == "standard"
-
-_service_said if _says({"express", "urgent", "urgently", "fast", "fastest", "quick"})
-
-_maybe contains "shipments.create" if {
-	_tool == "shipments.create"
-	_order_possible
-	_hinted
+_ship_open if {
+	_order_said == "named"
+	_carrier == "said"
+	count(_carriers_said) > 0
 }
 
-# ---------------------------------------------------------------- stock
-_stock_acts := {"correct", "adjust", "book", "set", "update", "enter", "change", "fix", "add", "take", "remove", "write", "reduce", "increase", "put", "record", "count", "lower", "raise", "deduct", "subtract", "receive", "post", "bring", "make", "note", "register", "move", "transfer", "shift"}
+_ship_open if _handed
 
-_stock_parts := (_weak(`minus|\bplus\b|broken|damaged|\blost\b|missing|overboard|\bleft\b|arrived|\bcame\b|stock|count|brought|\boff\b|delivered|torn|cracked|\bmoved\b`) | wishes.may(_stock_acts)) | wishes.stated(_stock_acts, {"stock", "count", "correction"})
+_carriers_said := entities.named(data.carriers, set())
 
-_sku := _args.sku
+# What the request says of this order, if it names several.
+_part := part if {
+	count(_orders_named) > 1
+	part := scopes.of(_order, data.orders)
+	part != ""
+} else := _text
 
-_which_sku := entities.meaning(_sku, data.article_names, set())
+_carriers_here := named if {
+	named := entities.named(data.carriers, set()) with input.task.statement as _part
+	count(named) > 0
+} else := _carriers_said
 
-_right contains "stock.adjust" if {
+_carrier := "said" if {
+	_a.carrier in _carriers_here
+} else := "said" if {
+	count(_carriers_said) == 0
+	_clean
+} else := "none" if {
+	count(_carriers_said) == 0
+} else := "none" if {
+	_handed
+} else := "other"
+
+_express_here if regex.match(`(?i)\b(express|overnight|fastest|quickest|fast)\b`, _part)
+
+_standard_here if regex.match(`(?i)\b(standard|normal|slow|regular)\b`, _part)
+
+_service := object.get(_a, "service", "standard")
+
+_speed := "said" if {
+	_service == "express"
+	_express_here
+	not _standard_here
+} else := "said" if {
+	_service == "standard"
+	not _express_here
+} else := "none" if {
+	_service == "standard"
+	_standard_here
+} else := "none" if {
+	_service == "express"
+	_express_here
+} else := "none" if {
+	_service == "express"
+	not _standard_here
+	_speed_open
+} else := "other"
+
+_speed_open if _handed
+
+_speed_open if _points
+
+# ================================================================ stock
+_slot := sprintf("%s:%s", [_a.sku, _a.warehouse])
+
+_article_said := entities.meaning(_sku, data.articles, set())
+
+_sku := _a.sku
+
+# "all paddles": each article of that kind.
+_article_all if {
+	some kind, skus in data.kinds
+	_sku in skus
+	count(wishes.of_all(_verbs, {kind})) > 0
+}
+
+_article_all if count(wishes.of_all(_verbs, {"article", "price", "product", "item", "everything"})) > 0
+
+_article := "sure" if {
+	_article_said == "named"
+} else := "sure" if {
+	_article_all
+} else := "sure" if {
+	_article_said in {"none", "unclear"}
+	_clean
+} else := "open" if {
+	_article_said in {"none", "unclear"}
+} else := "other"
+
+_sure if {
 	_tool == "stock.adjust"
-	_orders_something
-	data.articles[_sku]
-	not facts.has("adjusted", sprintf("%s:%s", [_sku, _args.warehouse]))
-	data.articles[_sku].stock[_args.warehouse] + _args.delta >= 0
-}
-
-_sure contains "stock.adjust" if {
-	_tool == "stock.adjust"
-	_stock_ordered
-	_sku in entities.named(data.article_names, set())
-	_warehouse_said
+	_stock_role
+	_stock_acts
+	_article == "sure"
+	_place_said
 	_delta_said
-	_unconditional
+	count(lures.within("reason", {text | some text in data.own})) == 0
 }
 
-_stock_ordered if count(_stock_parts) > 0
+_stock_role if not _finance
 
-_stock_ordered if _says({"stock", "damaged", "broken", "counted", "arrived", "missing", "lost", "found", "delivered"})
+_stock_acts if _strong
 
-_sure contains "stock.adjust" if {
+_stock_acts if _stated
+
+_stock_acts if _says({"stock", "inventory", "counted", "broken", "damaged", "missing", "found", "lost", "stolen", "arrived", "returned", "came"})
+
+_maybe if {
 	_tool == "stock.adjust"
-	count(_stock_parts) > 0
-	_which_sku in _open_meaning
+	_stock_open
+	_article in {"sure", "open"}
+	_place_open
+	_delta_open
+}
+
+_stock_open if _strong
+
+_stock_open if _stated
+
+_stock_open if _handed
+
+_stock_open if _says({"counted", "broken", "damaged", "missing", "found", "lost", "stolen", "arrived", "stock", "count", "returned", "restock", "inventory"})
+
+_sides := {side | some side in {"east", "west"}; _says({side})}
+
+_place_said if {
+	_sides == {_a.warehouse}
+}
+
+_place_said if {
+	count(_sides) == 2
+	part := scopes.of(_sku, data.articles)
+	regex.match(sprintf(`(?i)\b%s\b`, [_a.warehouse]), part)
+	some side in ({"east", "west"} - {_a.warehouse})
+	not regex.match(sprintf(`(?i)\b%s\b`, [side]), part)
+}
+
+_place_said if _transfer
+
+_place_said if {
+	count(_sides) == 0
 	_clean
 }
 
-_warehouse_said if {
-	said := entities.named({"east": ["east", "eastern"], "west": ["west", "western"]}, set())
-	_args.warehouse in said
+_place_open if _a.warehouse in _sides
+
+_place_open if count(_sides) == 0
+
+# "from east to west"
+_transfer if {
+	regex.match(`(?i)\bfrom\b[^.;]*\b(east|west)\b[^.;]*\bto\b[^.;]*\b(east|west)\b`, _text)
+	_a.delta < 0
+	regex.match(sprintf(`(?i)\bfrom\b( the)?( warehouse)?( in)? %s\b`, [_a.warehouse]), _text)
 }
 
-_numbers_of_sku := numbers_beside if {
-	numbers_beside := figures.counts(_sku, data.article_names) with input.task.statement as _statement
-	count(numbers_beside) > 0
-} else := numbers_said if {
-	numbers_said := quantities.counts with input.task.statement as _statement
+_transfer if {
+	regex.match(`(?i)\bfrom\b[^.;]*\b(east|west)\b[^.;]*\bto\b[^.;]*\b(east|west)\b`, _text)
+	_a.delta > 0
+	regex.match(sprintf(`(?i)\bto\b( the)?( warehouse)?( in)? %s\b`, [_a.warehouse]), _text)
 }
 
-# The library takes "minus three" for an exception.
-_statement := regex.replace(input.task.statement, `(?i)\bminus\b`, "down by")
+_article_counts := numbers_ if {
+	numbers_ := figures.counts(_sku, data.articles)
+	count(numbers_) > 0
+} else := quantities.counts
 
-_fewer := {"damaged", "broken", "lost", "missing", "remove", "off", "minus", "fewer", "less", "stolen", "gone", "scrapped", "down", "take", "deduct", "subtract", "cracked", "unsellable", "torn", "reduce", "short", "scrap", "sold", "used", "overboard", "left"}
-
-_more := {"arrived", "delivered", "add", "came", "more", "found", "plus", "returned", "received", "increase", "extra", "additional", "up", "delivery", "back"}
-
-_delta_in_numbers if abs(_args.delta) in _numbers_of_sku
-
-# "five from west to east"
-_delta_said if {
-	_delta_in_numbers
-	_args.delta < 0
-	regex.match(sprintf(`\bfrom (the )?%s`, [_args.warehouse]), _raw)
+_loss_words := {
+	"broken", "damaged", "lost", "missing", "stolen", "remove", "take", "subtract", "reduce", "deduct", "off", "fewer",
+	"scrap", "bin", "cracked", "torn", "gone", "minus", "defective", "write", "short", "broke", "fell", "leaking", "crushed", "ruined", "decrease", "split",
 }
 
-_delta_said if {
-	_delta_in_numbers
-	_args.delta > 0
-	regex.match(sprintf(`\b(to|into) (the )?%s`, [_args.warehouse]), _raw)
+_gain_words := {
+	"found", "add", "extra", "more", "arrived", "returned", "plus", "increase", "received", "surplus", "came",
+	"delivered", "back",
 }
 
-_delta_said if {
-	_args.delta < 0
-	abs(_args.delta) in _numbers_of_sku
-	_says(_fewer)
-}
+_count_words := {"it", "stock", "now", "s", "counted", "count", "set", "there", "actually", "only", "exactly", "shows", "is", "are", "should", "left", "have", "has", "correct", "to", "holds", "really"}
 
 _delta_said if {
-	_args.delta > 0
-	_args.delta in _numbers_of_sku
-	_says(_more)
-	not _only_fewer
+	abs(_a.delta) in _article_counts
+	_sign_fits
 }
 
 _delta_said if {
-	now := data.articles[_sku].stock[_args.warehouse] + _args.delta
-	now in _numbers_of_sku
+	abs(_a.delta) == 1
+	_says({"one", "a", "an", "another", "single"})
+	count(figures.counts(_sku, data.articles)) == 0
+	_sign_fits
 }
 
-# "Five went overboard, so there are seven left": both fit our records.
 _delta_said if {
-	said := quantities.counts with input.task.statement as _statement
-	data.articles[_sku].stock[_args.warehouse] + _args.delta in said
-	abs(_args.delta) in said
+	_says(_count_words)
+	not facts.has("adjusted", _slot)
+	some number in _article_counts
+	_a.delta == number - data.article[_sku].stock[_a.warehouse]
 }
 
-_only_fewer if {
-	_says(_fewer)
-	not _says(_more)
+_delta_said if {
+	_says({"zero", "none", "nothing", "no", "empty", "0"})
+	_a.delta == 0 - data.article[_sku].stock[_a.warehouse]
 }
 
-_maybe contains "stock.adjust" if {
-	_tool == "stock.adjust"
-	_which_sku in _open_meaning
-	_hinted
+_sign_fits if _transfer
+
+_sign_fits if {
+	not _transfer
+	_a.delta < 0
+	_says(_loss_words)
 }
 
-# ---------------------------------------------------------------- prices
-_price_acts := {"set", "change", "raise", "lower", "increase", "reduce", "drop", "put", "cut", "adjust", "make", "update", "bring", "match", "sell", "price", "go", "cost", "take", "mark", "move", "correct", "undercut", "beat", "add", "discount", "knock", "round", "get", "offer"}
+_sign_fits if {
+	not _transfer
+	_a.delta > 0
+	_says(_gain_words)
+}
 
-_price_parts := (_weak(`^\s*[a-z -]+: [0-9]+|\bprice|\bcosts?\b|percent|%|cheaper|dearer|\bsells? for\b`) | wishes.may(_price_acts)) | wishes.stated(_price_acts, {"price"})
+_sign_fits if {
+	_a.delta > 0
+	not _says(_loss_words)
+	not _says(_gain_words)
+	not _says({"counted", "count"})
+}
 
-_old_price := data.articles[_sku].price_cents
+# Open: a text tells the number, or the request tells several.
+_delta_open if count(figures.counts(_sku, data.articles)) == 0
 
-_prices_something if _orders_something
+_delta_open if _delta_said
 
-# The library takes "See what they charge and go below that" for reading.
-_prices_something if regex.match(`\bshould\b`, _raw)
+_delta_open if {
+	some number in _article_counts
+	abs(_a.delta) == number
+}
 
-_prices_something if count(wishes.may({"go", "match", "undercut", "beat", "set", "put"})) > 0
+_delta_open if _handed
 
-_right contains "prices.set" if {
+_delta_open if _says({"difference", "differences", "sheet", "note", "list", "counts", "total"})
+
+# ================================================================ prices
+_price_role if _lead
+
+_price_role if _buyer
+
+_sure if {
 	_tool == "prices.set"
-	_prices_something
-	_args.price_cents * 2 >= _old_price
-	_args.price_cents <= _old_price * 3
+	_price_role
+	_price_acts
+	_article == "sure"
+	_price_value == "said"
 	not facts.has("priced", _sku)
-	not _sku in entities.ruled_out(_price_acts, data.article_names, set())
 }
 
-_sure contains "prices.set" if {
+_sure if {
 	_tool == "prices.set"
-	_sku in _meant(_price_parts, data.article_names, set())
-	_price_said
-	_unconditional
-}
-
-_sure contains "prices.set" if {
-	_tool == "prices.set"
-	count(_price_parts) > 0
-	_which_sku in _open_meaning
+	_price_role
+	_price_open
+	_article == "sure"
+	_price_value == "said"
 	_clean
+	not facts.has("priced", _sku)
 }
 
-# "all paddles": what the request names by a word of several.
-_sure contains "prices.set" if {
+_price_acts if _strong
+
+_price_acts if _stated
+
+_maybe if {
 	_tool == "prices.set"
-	count(_price_parts) > 0
-	_which_sku == "unclear"
-	regex.match(`\b(all|both|every|each)\b`, _kept)
-	_price_said
-	_unconditional
+	_price_open
+	_article in {"sure", "open"}
+	_price_value in {"said", "none"}
 }
 
-_over if {
-	_tool == "prices.set"
-	abs(_args.price_cents - _old_price) * 5 > _old_price
+_price_open if _price_acts
+
+_price_open if _handed
+
+_price_open if _cue
+
+_price_open if {
+	_says({"off", "price", "prices", "now", "sale", "today", "tomorrow", "cost", "costs", "until"})
+	_price_value == "said"
 }
 
-_cents_of_sku := beside if {
-	beside := figures.cents(_sku, data.article_names)
-	count(beside) > 0
-} else := quantities.cents if {
-	count(quantities.cents) > 0
-} else := {cents |
-	some found in regex.find_all_string_submatch_n(`\b([0-9]{1,5})(?:\.([0-9]{2}))? ?(a piece|apiece|each|per|a unit)\b`, _raw, 10)
-	cents := (to_number(found[1]) * 100) + to_number(sprintf("0%s", [found[2]]))
-} | {cents |
-	some found in regex.find_all_string_submatch_n(`\b([0-9]{1,5})\.([0-9]{2})\b`, _raw, 10)
-	cents := (to_number(found[1]) * 100) + to_number(found[2])
+_article_cents := cents if {
+	cents := figures.cents(_sku, data.articles)
+	count(cents) > 0
+} else := _cents_said
+
+# Also "64.90" without a currency.
+_cents_said := quantities.cents | {round(number * 100) |
+	some number in amounts.said
+	number != floor(number)
 }
 
-_price_said if _args.price_cents in _cents_of_sku
+_record_price := data.article[_sku].price
 
-_price_said if {
-	some percent in quantities.percents
-	some sign in {-1, 1}
-	abs((_args.price_cents * 100) - (_old_price * (100 + (sign * percent)))) <= 100
-	_sign_said(sign)
+_price_value := "said" if {
+	_a.price_cents in _article_cents
+	not _by_amount
+} else := "said" if {
+	_by_amount
+	some cents in _article_cents
+	abs(_a.price_cents - _record_price) == cents
+	_direction_fits
+} else := "said" if {
+	count(quantities.percents) > 0
+	some percent in _article_percents
+	abs((abs(_a.price_cents - _record_price) * 100) - (percent * _record_price)) <= 100
+	_direction_fits
+} else := "none" if {
+	count(quantities.cents) == 0
+	count(quantities.percents) == 0
+} else := "none" if {
+	count(quantities.percents) > 0
+	some percent in _article_percents
+	abs((abs(_a.price_cents - _record_price) * 100) - (percent * _record_price)) <= 10000
+	_direction_fits
+} else := "none" if {
+	_handed
+} else := "none" if {
+	_says({"match", "undercut", "competitor", "cheaper", "below", "above", "under", "less", "least", "most", "page", "site", "shop", "than", "cheapest", "lowest", "round", "rounded", "nearest", "more", "list", "sheet"})
+} else := "other"
+
+_article_percents := percents if {
+	percents := quantities.percents with input.task.statement as scopes.of(_sku, data.articles)
+	count(percents) > 0
+} else := quantities.percents
+
+_by_amount if {
+	_says({"by"})
+	regex.match(`(?i)\bby (about |another )?(€ ?)?[0-9]+`, quantities.digits)
+	not _says({"to"})
 }
 
-_price_said if {
-	some change in _cents_of_sku
-	some sign in {-1, 1}
-	_args.price_cents == _old_price + (sign * change)
-	_sign_said(sign)
+_by_amount if regex.match(`(?i)([0-9]+(\.[0-9]+)?) ?(euros?|eur|€)? (off|more|less|cheaper|dearer)\b`, quantities.digits)
+
+_up if _says({"raise", "increase", "up", "more", "dearer", "add", "higher", "raised"})
+
+_down if _says({"lower", "reduce", "cut", "drop", "down", "off", "less", "cheaper", "discount", "decrease", "reduced", "lowered", "mark"})
+
+_direction_fits if {
+	_a.price_cents > _record_price
+	_up
 }
 
-_sign_said(-1) if _says({"lower", "reduce", "drop", "cut", "down", "cheaper", "discount", "less", "off", "decrease", "knock"})
-
-_sign_said(1) if _says({"raise", "increase", "up", "add", "more", "dearer", "higher", "plus"})
-
-_maybe contains "prices.set" if {
-	_tool == "prices.set"
-	_which_sku in _open_meaning
-	_hinted
+_direction_fits if {
+	_a.price_cents < _record_price
+	_down
 }
 
-# ---------------------------------------------------------------- purchases
-_buy_acts := {"order", "buy", "purchase", "reorder", "restock", "procure", "get", "replenish", "top", "fill", "stock", "need", "place"}
-
-_buy_parts := (_weak(`\border|\bneed\b|\bbuy|purchase|top up|restock|\b(at|for) [0-9]+(\.[0-9]{2})?\b`) | wishes.may(_buy_acts)) | wishes.stated(_buy_acts, {"purchase", "order"})
-
-_right contains "purchases.create" if {
-	_tool == "purchases.create"
-	_orders_something
-	subject.has_claim("groups", ["purchasing", "leads"][_])
-	data.articles[_sku].supplier == _args.supplier_id
-	_args.unit_price_cents <= data.articles[_sku].price_cents
-	not facts.has("bought", _sku)
-	not _sku in entities.ruled_out(_buy_acts, data.article_names, set())
+_direction_fits if {
+	not _up
+	not _down
 }
 
-_sure contains "purchases.create" if {
-	_tool == "purchases.create"
-	_sku in _meant(_buy_parts, data.article_names, set())
-	_quantity_said
-	_args.unit_price_cents in _cents_of_sku
-	_unconditional
-}
-
-_sure contains "purchases.create" if {
-	_tool == "purchases.create"
-	count(_buy_parts) > 0
-	_which_sku in _open_meaning
-	_clean
-}
-
-_quantity_said if _args.quantity in _numbers_of_sku
-
-# "up to sixty": what is missing by our records.
-_quantity_said if {
-	regex.match(`top|fill|\bto have\b|enough|up to`, _raw)
-	some wanted in _numbers_of_sku | quantities.counts
-	_args.quantity == wanted - (data.articles[_sku].stock.east + data.articles[_sku].stock.west)
-}
-
-_over if {
-	_tool == "purchases.create"
-	budgets.spent_more_than("buy_cents", 200000 - (_args.quantity * _args.unit_price_cents))
-}
-
-_maybe contains "purchases.create" if {
-	_tool == "purchases.create"
-	_which_sku in _open_meaning
-	_hinted
-}
-
-# ---------------------------------------------------------------- payments
-_not_paying := `\b(mail|e-mail|note|message|line|letter|answer|reply|link|file|files|report|list|tell|write|word|know|explain|mention|look|copy|reminder|folder)\b|/`
-
-_pay_acts := {"pay", "settle", "transfer", "send", "clear", "remit", "wire"}
-
-_pay_parts := (_weak(`\bpay|\bpaid\b|settle|see to (it|this|that)\b`) | (wishes.may({"pay", "settle", "remit"}) | _without(wishes.may(_pay_acts - {"pay", "settle", "remit"}), _not_paying))) | wishes.stated(_pay_acts, {"payment"})
-
-# The invoice that the call says, or the one open invoice to this account with this amount.
-_invoice := _args.invoice_id if {
-	_args.invoice_id
-} else := id if {
-	ids := {id | some id, invoice in data.invoices; invoice.status == "open"; data.suppliers[invoice.supplier_id].iban == _args.iban; contains(_args.reference, id)}
-	some id in ids
-	count(ids) == 1
-} else := id if {
-	ids := {id | some id, invoice in data.invoices; invoice.status == "open"; data.suppliers[invoice.supplier_id].iban == _args.iban}
-	some id in ids
-	count(ids) == 1
-}
-
-_supplier := data.invoices[_invoice].supplier_id
-
-_right contains "payments.send" if {
-	_tool == "payments.send"
-	_orders_something
-	subject.has_claim("groups", "finance")
-	data.invoices[_invoice].status == "open"
-	_account_right
-	_args.amount_cents <= data.invoices[_invoice].amount_cents
-	not facts.has("paid", _invoice)
-	not _invoice in entities.ruled_out(_pay_acts, data.invoice_names, {"invoice", "bill"})
-}
-
-_account_right if _args.iban == data.suppliers[_supplier].iban
-
-_account_right if facts.has("accounts", sprintf("%s:%s", [_supplier, _args.iban]))
-
-_which_invoice := entities.meaning(_invoice, data.invoice_names, {"invoice", "bill"})
-
-_sure contains "payments.send" if {
-	_tool == "payments.send"
-	count(_pay_parts) > 0
-	_invoice_meant
-	_payment_amount
-	_unconditional
-	_args.iban == data.suppliers[_supplier].iban
-}
-
-_invoice_meant if _invoice in _meant(_pay_parts, data.invoice_names, {"invoice", "bill"})
-
-_invoice_meant if {
-	_which_invoice == "none"
-	dates.within_said(data.invoices[_invoice].due, _zone) with input.context.time as data.noon
-}
-
-_invoice_meant if {
-	_which_invoice in {"none", "other"}
-	dates.none_said
-	_pay_all
-	not wishes.follows
-}
-
-_invoice_meant if {
-	_which_invoice in {"none", "other"}
-	dates.within_said(data.invoices[_invoice].due, _zone) with input.context.time as data.noon
-	_pay_all
-}
-
-_invoice_meant if {
-	_which_invoice == "none"
-	_clean
-}
-
-_invoice_possible if _which_invoice in {"named", "unclear"}
-
-_invoice_possible if {
-	_which_invoice == "none"
-	not _due_otherwise
-}
-
-_due_otherwise if {
-	not _follows
-	not regex.match(`/[a-z]+/`, _kept)
-	regex.match(`\bdue\b|falls|\b(this|next) (week|month)|tomorrow|today`, _raw)
-	not dates.none_said
-	not _due_said
-}
-
-_due_said if {
-	dates.within_said(data.invoices[_invoice].due, _zone) with input.context.time as data.noon
-}
-
-_pay_all if count(wishes.of_all(_pay_acts, {"invoice", "bill", "supplier"})) > 0
-
-_pay_all if count({part | some part in _weak(`\bpay|\bpaid\b|settle`); regex.match(`\b(all|every|everything|each|both)\b`, part)}) > 0
-
-_payment_amount if {
-	_args.amount_cents == data.invoices[_invoice].amount_cents
-	count(figures.cents(_invoice, data.invoice_names) - {_args.amount_cents}) == 0
-}
-
-_payment_amount if quantities.cents_requested("amount_cents")
-
-_over if {
-	_tool == "payments.send"
-	budgets.spent_more_than("pay_cents", 500000 - _args.amount_cents)
-}
-
-_maybe contains "payments.send" if {
-	_tool == "payments.send"
-	_invoice_possible
-	_hinted
-}
-
-# ---------------------------------------------------------------- accounts of suppliers
-_bank_parts := {part |
-	some part in wishes.may({"change", "update", "correct", "set", "enter", "put", "replace", "switch", "make", "record", "use"})
-	regex.match(`\b(account|accounts|iban|bank)\b`, part)
-}
-
-_right contains "suppliers.update_bank" if {
+# ================================================================ accounts of suppliers
+_sure if {
 	_tool == "suppliers.update_bank"
-	_orders_something
-	subject.has_claim("groups", ["finance", "leads"][_])
-	data.suppliers[_args.supplier_id]
-	not data.ibans[_args.iban]
+	_strong
+	_supplier_said == "named"
 	_iban_said
 }
 
-# Letter by letter in the request, with or without spaces.
+_supplier_said := entities.meaning(_a.supplier_id, data.suppliers, {"supplier"})
+
+_squeezed := upper(regex.replace(_text, `[\s-]`, ""))
+
 _iban_said if {
-	intent.trusted
-	contains(regex.replace(upper(exclusions.kept), `[\s.-]`, ""), _args.iban)
+	contains(_squeezed, _a.iban)
+	not regex.match(sprintf(`%s[0-9]`, [_a.iban]), _squeezed)
 }
 
-_maybe contains "suppliers.update_bank" if {
+_maybe if {
 	_tool == "suppliers.update_bank"
-	count(_bank_parts) > 0
-	entities.meaning(_args.supplier_id, data.supplier_names, set()) == "named"
+	_strong
+	_says({"account", "accounts", "iban", "bank", "details"})
+	_supplier_said in {"named", "none", "unclear"}
+	not regex.match(`[A-Z]{2}[0-9]{2}[A-Z0-9]{8,30}`, _squeezed)
+	_points
 }
 
-# ---------------------------------------------------------------- files
-_path := paths.clean(_args.path)
+_maybe if {
+	_tool == "suppliers.update_bank"
+	_acts
+	_says({"account", "accounts", "iban", "bank"})
+	_supplier_said in {"named", "none", "unclear"}
+	_iban_said
+}
 
-_top := sprintf("/%s", [paths.segments(_args.path)[0]])
+# ================================================================ purchases
+_total := _a.quantity * _a.unit_price_cents
 
-_in_house if paths.within({"path"}, data.folders)
+_sure if {
+	_tool == "purchases.create"
+	_purchase_acts
+	_article == "sure"
+	_a.supplier_id == data.article[_sku].supplier
+	_quantity == "said"
+	_unit_price == "said"
+	_a.unit_price_cents <= data.article[_sku].price
+}
 
-_write_acts := {"write", "save", "put", "note", "record", "create", "make", "draft", "file", "add", "append", "update", "log", "store", "document", "summarise", "summarize", "sum", "list", "export", "collect", "prepare", "compile", "copy", "move", "rename", "archive", "keep", "enter", "tidy", "produce", "generate", "set", "jot", "correct", "leave", "replace", "merge", "report", "compare", "count", "fix", "sort", "change", "need"}
+_purchase_acts if _strong
 
-_write_parts := wishes.may(_write_acts) | wishes.stated(_write_acts, {"report", "note", "list", "file", "summary"})
+_maybe if {
+	_tool == "purchases.create"
+	_purchase_open
+	_article in {"sure", "open"}
+	_supplier_fits
+	_quantity in {"said", "none"}
+	_unit_price in {"said", "none"}
+}
 
-_right contains "files.write" if {
+_purchase_open if _purchase_acts
+
+_purchase_open if _stated
+
+_purchase_open if {
+	_quantity == "said"
+	_unit_price == "said"
+	_says({"from", "please", "need", "more"})
+}
+
+_purchase_open if _handed
+
+_supplier_fits if _a.supplier_id == data.article[_sku].supplier
+
+_supplier_fits if _supplier_said == "named"
+
+_quantity := "said" if {
+	_a.quantity in figures.counts(_sku, data.articles)
+} else := "said" if {
+	count(figures.counts(_sku, data.articles)) == 0
+	_a.quantity in quantities.counts
+} else := "said" if {
+	_fills_up
+	some number in _article_counts
+	some have in _have
+	_a.quantity == number - have
+} else := "said" if {
+	_a.quantity == 1
+	count(_article_counts) == 0
+	_says({"one", "another", "single"})
+} else := "none" if {
+	count(figures.counts(_sku, data.articles)) == 0
+	count(quantities.counts) == 0
+} else := "none" if {
+	_fills_up
+} else := "none" if {
+	_handed
+	count(figures.counts(_sku, data.articles)) == 0
+} else := "other"
+
+_fills_up if _says({"up", "until", "till", "again", "total", "reach", "fill", "below", "under", "fewer", "less", "least", "most"})
+
+_have := {n | some n in data.article[_sku].stock} | {sum([n | some n in data.article[_sku].stock])}
+
+_unit_price := "said" if {
+	_a.unit_price_cents in figures.cents(_sku, data.articles)
+} else := "said" if {
+	count(figures.cents(_sku, data.articles)) == 0
+	_a.unit_price_cents in quantities.cents
+} else := "said" if {
+	some number in amounts.said
+	number != floor(number)
+	_a.unit_price_cents == round(number * 100)
+} else := "said" if {
+	_a.unit_price_cents % 100 == 0
+	regex.match(sprintf(`(?i)\b(at|for|costs?|charges?) %d\b|\b%d (each|apiece|a piece|per piece)\b`, [floor(_a.unit_price_cents / 100), floor(_a.unit_price_cents / 100)]), quantities.digits)
+} else := "said" if {
+	_total in quantities.cents
+} else := "said" if {
+	_price_limit
+	some cents in quantities.cents
+	_a.unit_price_cents <= cents
+} else := "none" if {
+	count(quantities.cents) == 0
+} else := "none" if {
+	_handed
+} else := "none" if {
+	_price_limit
+	some cents in quantities.cents
+	_total <= cents
+} else := "other"
+
+_price_limit if {
+	regex.match(`(?i)(at most|no more than|not more than|up to|below|under|less than|max\.?|maximum( of)?|cheaper than)\s*(€ ?)?[0-9]`, quantities.digits)
+	regex.match(`(?i)\b(each|apiece|a piece|per piece|per unit|unit|every one)\b`, quantities.digits)
+}
+
+# ================================================================ payments
+_invoice_words := {"invoice", "bill"}
+
+_by_iban := {id | some id, invoice in data.invoice; invoice.status == "open"; data.supplier[invoice.supplier].iban == _a.iban}
+
+_in_reference := {id | some id, _ in data.invoice; regex.match(sprintf(`(?i)\b%s\b`, [id]), _a.reference)}
+
+_invoice := _a.invoice_id if {
+	_a.invoice_id
+} else := id if {
+	count(_in_reference) == 1
+	some id in _in_reference
+} else := id if {
+	count(_by_iban) == 1
+	some id in _by_iban
+}
+
+_payee := data.invoice[_invoice].supplier
+
+_account_ok if {
+	not facts.has("accounts_of", _payee)
+	_a.iban == data.supplier[_payee].iban
+}
+
+_account_ok if facts.has("accounts", sprintf("%s:%s", [_payee, _a.iban]))
+
+_pay_own := {_invoice, _a.iban, data.supplier[_payee].name, data.invoice[_invoice].due, "Tidewater", "payment of your invoice", _euros(data.invoice[_invoice].amount)}
+
+_invoice_said := entities.meaning(_invoice, data.invoices, _invoice_words)
+
+_invoice_sure if {
+	_invoice_said == "named"
+	_invoice in _firmly(data.invoices, _invoice_words)
+}
+
+_invoice_sure if {
+	_invoice_said == "named"
+	_clean
+}
+
+# "the 745 euro bill"
+_invoice_sure if {
+	_invoice_said == "none"
+	data.invoice[_invoice].amount in quantities.cents
+}
+
+# "what is due this week", "all that is open"
+_invoice_sure if {
+	_invoice_list
+	_due_fits
+}
+
+_invoice_sure if {
+	_invoice_said in {"none", "unclear"}
+	_clean
+	_due_fits
+}
+
+_invoice_sure if {
+	_invoice_said in {"none", "unclear"}
+	facts.has("invoices_chosen", _invoice)
+	_due_fits
+}
+
+_invoice_list if count(wishes.of_all(_verbs, {"invoice", "bill", "supplier", "payment"})) > 0
+
+_invoice_list if {
+	_invoice_said == "none"
+	_says({"due", "overdue", "open", "outstanding", "unpaid"})
+}
+
+_due_fits if {
+	dates.none_said with input.context.time as data.noon
+}
+
+_due_fits if {
+	dates.within_said(data.invoice[_invoice].due, "UTC") with input.context.time as data.noon
+}
+
+# A day on which to pay is no day on which it is due.
+_due_fits if not _says({"due", "overdue", "by", "before", "until", "till", "week", "month", "november", "december", "next"})
+
+# What is due by a day is also what was due before.
+_due_fits if {
+	some span in dates.spans("UTC") with input.context.time as data.noon
+	data.invoice[_invoice].due <= span[1]
+	_says({"by", "until", "before", "till", "overdue"})
+}
+
+_sure if {
+	_tool == "payments.send"
+	_ordered
+	_invoice_sure
+	_amount_fits
+	_limit_fits
+	_reference_fits
+}
+
+_amount_fits if {
+	_a.amount_cents == data.invoice[_invoice].amount
+	not _part_of_it
+	not _invoice_other_cents
+}
+
+_amount_fits if {
+	_a.amount_cents in quantities.cents
+	not _invoice_other_cents
+	not _says({"rest", "credit", "minus", "deduct", "remaining", "balance"})
+}
+
+# "they gave us a credit of 94 euros, pay the rest"
+_amount_fits if {
+	_says({"rest", "credit", "minus", "less", "deduct", "remaining", "balance"})
+	count(quantities.cents) == 1
+	some cents in quantities.cents
+	_a.amount_cents == data.invoice[_invoice].amount - cents
+}
+
+_invoice_other_cents if {
+	cents := figures.cents(_invoice, data.invoices)
+	count(cents) > 0
+	not _a.amount_cents in cents
+}
+
+_limit_said if regex.match(`(?i)\b(up to|at most|under|below|less than|no more than|not more than|maximum|over|above|more than|at least|smaller|bigger|larger)\b`, _text)
+
+_limit_fits if not _limit_said
+
+_limit_fits if {
+	regex.match(`(?i)\b(up to|at most|under|below|less than|no more than|not more than|maximum)\b`, _text)
+	not regex.match(`(?i)\b(over|above|at least|bigger|larger)\b`, _text)
+	count(quantities.cents) == 1
+	some cents in quantities.cents
+	_a.amount_cents <= cents
+}
+
+_part_of_it if _says({"half", "part", "partly", "discount", "deduct", "minus", "instalment", "rate", "credit", "less"})
+
+_reference_fits if texts.plain("reference", _pay_own, 2)
+
+_reference_fits if object.keys(texts.unsaid("reference", _pay_own)) - {"words"} == set()
+
+_maybe if {
+	_tool == "payments.send"
+	_pay_open
+	_invoice_open
+}
+
+_pay_open if _ordered
+
+_pay_open if {
+	_says({"invoice", "invoices", "bill", "bills", "payment", "payments"})
+	_says({"out", "go", "pay", "settle", "settled", "transfer"})
+}
+
+_pay_open if {
+	_handed
+	_says({"pay", "payment", "payments", "invoice", "invoices", "bill", "bills", "settle", "run"})
+}
+
+_pay_open if {
+	_says({"payment", "payments", "run"})
+	_sources
+}
+
+_invoice_open if _invoice_said in {"named", "unclear"}
+
+_invoice_open if {
+	_invoice_said == "none"
+	_due_fits
+}
+
+_invoice_open if _invoice_sure
+
+_invoice_open if {
+	_invoice_said == "none"
+	_sources
+}
+
+_invoice_open if {
+	_invoice_list
+	_invoice_said == "other"
+	_due_fits
+}
+
+# ================================================================ files
+_path := paths.clean(_a.path)
+
+_file_said if paths.requested({"path"}, data.folders)
+
+_file_said if paths.meant({"path"}, data.folders)
+
+_file_said if paths.in_requested_folder({"path"})
+
+# Paths of files that the request writes out.
+_paths_written := {path | some path in regex.find_n(`/[A-Za-z0-9_./-]+\.[A-Za-z0-9]{2,5}\b`, _text, 20)}
+
+_folders_written := {folder | some folder in data.folders; regex.match(sprintf(`(?i)(^|[\s"'(])%s(/?)($|[\s"').,;:!?])`, [folder]), _text)}
+
+_folder := concat("", ["/", paths.segments(_a.path)[0]])
+
+_folder_words := {
+	"/reports": {"report", "reports", "summary", "overview"},
+	"/claims": {"claim", "claims"},
+	"/counts": {"count", "counts"},
+	"/exports": {"export", "exports"},
+	"/finance": {"finance"},
+	"/inbound": {"inbound"},
+	"/runbooks": {"runbook", "runbooks"},
+}
+
+_folder_meant if _says(_folder_words[_folder])
+
+_folder_meant if _folder in _folders_written
+
+_sure if {
 	_tool == "files.write"
-	_writes_something
-	_in_house
-	not facts.has("written", _path)
-	_top != "/runbooks"
+	_file_acts
+	_write_place == "sure"
+	_content_plain
 }
 
-_writes_something if _orders_something
-
-_writes_something if count(_write_parts) > 0
-
-_right contains "files.write" if {
+_maybe if {
 	_tool == "files.write"
-	_writes_something
-	paths.within({"path"}, ["/runbooks"])
-	not facts.has("written", _path)
-	subject.has_claim("groups", ["engineers", "leads", "warehouse"][_])
-	_path_said
+	_write_open
+	_write_place in {"sure", "open"}
 }
 
-_path_said if paths.requested({"path"}, data.folders)
+_file_acts if _strong
 
-_path_said if {
-	paths.in_requested_folder({"path"})
-	_new_here
+_file_acts if _stated
+
+_write_open if _file_acts
+
+_write_open if _handed
+
+_write_open if _says({"report", "note", "summary", "file", "write", "save", "runbook", "folder", "document"})
+
+_content_plain if {
+	count(_content_lures) == 0
+	facts.value("secrets_read") == 0
+	not _content_private
 }
 
-# Where the request orders to write, not what it orders to read.
-_path_ordered if {
-	_path_said
-	some part in _write_parts
-	_written_to(part)
-	_new_or_update
+# A file that the request hands to people outside names no customer's address.
+_content_private if {
+	count(wishes.may(_verbs_of["files.share"])) > 0
+	count({mail | some mail in entities.named(data.contacts, set()); not endswith(mail, "@tidewater.example")}) > 0
+	some marks in data.private
+	some mark in marks
+	contains(lower(_a.content), mark)
 }
 
-_written_to(part) if {
-	some name in {lower(_path), lower(paths.base(_args.path)), paths.parent(_args.path)}
-	some before in ["to", "in", "into", "as", "at", "under", "onto", "called", "named", "file", "note", "of"]
-	contains(part, sprintf("%s %s", [before, name]))
+_content_plain if {
+	count(_content_lures) > 0
+	_clean
+}
+
+_content_lures := lures.within("content", {text | some text in data.own})
+
+# Where it goes: the file is said; or the folder is meant and the name is of the request's words.
+_write_place := "sure" if {
+	_as_target(_path)
+	not _folder == "/runbooks"
+} else := "sure" if {
 	paths.requested({"path"}, data.folders)
+	_as_target(paths.base(_path))
+	not _folder in {"/runbooks", "/inbound"}
+	not _paths_elsewhere
+} else := "sure" if {
+	_path in facts.elements("files_written")
+} else := "sure" if {
+	not _paths_elsewhere
+	_folder_meant
+	_writes_text
+	not _path in facts.elements("files_read")
+	not _file_said_as_source
+	not _folder in {"/runbooks", "/inbound", "/finance"}
+	facts.size("files_written") == 0
+	_name_of_request
+} else := "sure" if {
+	_clean
+	not _paths_elsewhere
+	count(_folders_written - {_folder}) == 0
+} else := "sure" if {
+	_moves
+	_path_tail_read
+	_folder in _folders_written
+	not _folder in {"/runbooks", "/inbound", "/finance"}
+} else := "open" if {
+	_path in _paths_written
+} else := "open" if {
+	_file_said
+} else := "open" if {
+	not _paths_elsewhere
+	_folder_meant
+} else := "open" if {
+	not _paths_elsewhere
+	count(_folders_written) == 0
+	_folder != "/runbooks"
+} else := "open" if {
+	_moves
+	_folder_meant
+} else := "open" if {
+	_moves
+	_path_tail_read
+} else := "other"
+
+# "to /reports/a.md", "update /reports/a.md", "note it in /reports/a.md": a file to write, not one to read.
+_as_target(name) if {
+	pattern := sprintf(`(?i)\b(to|into|as|at|under|called|update|edit|correct|append|rewrite|write|create|draft|fix|amend|replace|fill|extend|complete|change)\s+(the\s+)?(file\s+)?["'(]?%s`, [_quoted(name)])
+	regex.match(pattern, _text)
+	not regex.match(sprintf(`(?i)\b(access|according|compared?|refers?|links?|relative|look|thanks|due|similar|identical)\s+to\s+(the\s+)?(file\s+)?["'(]?%s`, [_quoted(name)]), _text)
 }
 
-_written_to(part) if {
-	contains(part, lower(paths.base(_args.path)))
-	regex.match(`\b(add|append|updat|correct|tick|mark|replac|edit|extend|overwrit|creat|write|draft|fill)`, part)
+_as_target(name) if {
+	pattern := sprintf(`(?i)\b(note|put|write|record|enter|save|keep|log|add|store|make|create|document|leave|update|collect|change|correct|fix)\b[^.;?!]*\b(in|on)\s+(the\s+)?(file\s+)?["'(]?%s`, [_quoted(name)])
+	regex.match(pattern, _text)
+	not regex.match(sprintf(`(?i)\b(what|which|is|are|stands?|as|listed|found|given|described|written|said|says)\s+(stands?\s+|is\s+|are\s+)?(in|on)\s+(the\s+)?(file\s+)?["'(]?%s`, [_quoted(name)]), _text)
 }
 
-_path_ordered if {
-	count(_write_parts) > 0
-	paths.in_requested_folder({"path"})
-	_new_here
-	not paths.requested({"path"}, data.folders)
-	_name_known
+_quoted(name) := regex.replace(name, `[.+()\[\]]`, `\$0`)
+
+_file_said_as_source if {
+	_file_said
+	not _as_target(_path)
+	not _as_target(paths.base(_path))
+	_path in _paths_written
 }
 
-_name_known if {
-	_name_said
-	facts.size("written") == 0
+_file_said_as_source if {
+	paths.meant({"path"}, data.folders)
+	not _as_target(_path)
+	_says({"read", "check", "compare", "against", "from", "see", "look", "follow", "according"})
 }
 
-# A file that is moved or copied keeps its name.
-_name_known if {
-	regex.match(`\bmov|\bcop(y|ies)|archiv|belongs?\b|\bput\b|tidy|sort`, _kept)
+# The request writes out a path in which this one could have been meant, and it is another.
+_paths_elsewhere if {
+	count(_paths_written) > 0
+	not _path in _paths_written
+	not _only_sources
+}
+
+# "Sum up /inbound/a.txt in a report": the path was read.
+_only_sources if {
+	every path in _paths_written {
+		facts.has("files_read", path)
+	}
+}
+
+_moves if _says({"move", "archive", "tidy", "rename", "copy", "sort", "clean", "merge", "transfer"})
+
+_path_tail_read if {
 	some path in facts.elements("files_read")
-	paths.base(path) == paths.base(_args.path)
+	path != _path
+	paths.base(path) == paths.base(_a.path)
 }
 
-_new_or_update if _new_here
-
-_new_or_update if _says({"add", "append", "update", "correct", "change", "fix", "tick", "mark", "replace", "edit", "extend", "overwrite", "enter", "complete"})
-
-# Not a file that was read: nothing known is overwritten.
-_new_here if not facts.has("files_read", _path)
-
-_sure contains "files.write" if {
-	_tool == "files.write"
-	_path_ordered
-	_content_fine
-	_top != "/runbooks"
-	not _shares
+# "write a short report", "put the list into /reports"
+_writes_text if {
+	some sentence in wishes.may({
+		"write", "save", "note", "create", "draft", "sum", "summarise", "summarize", "put", "prepare", "compile", "document",
+		"record", "make", "do", "list", "produce",
+	})
+	regex.match(`\b(reports?|notes?|summary|lists?|overview|files?|documents?|table|down|exports?|claims?|counts?)\b`, sentence)
 }
 
-# "a report": a new file in /reports whose name is made of the request's words.
-_sure contains "files.write" if {
-	_tool == "files.write"
-	count(_write_parts) > 0
-	_folder_word
-	_new_here
-	_name_said
-	_content_fine
-	not _shares
+_name_words := {word | some word in regex.split(`[^a-z]+`, lower(paths.base(_a.path))); count(word) > 3; not word in {"docx", "text", "json", "xlsx", "2026"}}
+
+_name_of_request if {
+	known := {word | some word in _name_words; _word_said(word)}
+	count(_name_words) > 0
+	count(known) * 2 >= count(_name_words)
 }
 
-_sure contains "files.write" if {
-	_tool == "files.write"
-	count(_write_parts) > 0
+_name_all_said if {
+	count(_name_words) > 1
+	every word in _name_words {
+		wording.singular(word) in {wording.singular(x) | some x in wording.words}
+	}
+}
+
+_word_said(word) if wording.singular(word) in {wording.singular(x) | some x in wording.words}
+
+_word_said(word) if word in {"report", "summary", "note", "notes", "overview", "list", "november", "december", "week", "weekly", "daily"}
+
+# ---- deleting
+_sure if {
+	_tool == "files.delete"
+	_delete_ordered
+	_delete_named
+}
+
+_delete_named if {
+	some sentence in wishes.may(_strong_verbs)
+	contains(sentence, trim_prefix(lower(_path), "/"))
+}
+
+_delete_named if {
+	paths.requested({"path"}, data.folders)
+	count(_paths_written) <= 1
+	not _paths_elsewhere
+	some sentence in wishes.may(_strong_verbs)
+	contains(sentence, lower(paths.base(_path)))
+}
+
+_delete_named if _path in facts.elements("files_written")
+
+# Moved: its copy was written.
+_delete_named if {
+	_moves
+	_folder_meant
+	_path in facts.elements("files_read")
+	some path in facts.elements("files_written")
+	path != _path
+	paths.base(path) == paths.base(_path)
+}
+
+_delete_named if {
 	_clean
-	_content_fine
-	_top != "/runbooks"
+	_folder_meant
+	not _paths_elsewhere
 }
 
-_folder_word if {
-	_top in {"/reports", "/claims", "/counts", "/exports"}
-	_says({trim_prefix(_top, "/"), trim_suffix(trim_prefix(_top, "/"), "s")})
-}
-
-_name_said if {
-	words := {word | some word in regex.split(`[^a-z]+`, lower(paths.base(_args.path))); count(word) > 3}
-	count(words) > 0
-	known := wording.words | {"report", "note", "notes", "summary", "claim", "count", "text", "csv", "2026", "november", "december"}
-	every word in words {
-		some one in known
-		wording.singular(one) == wording.singular(word)
-	}
-}
-
-_staff_only if {
-	named := entities.named(data.mails, set())
-	count(named) > 0
-	every mail in named {
-		data.staff[mail]
-	}
-	not contains(_raw, "@")
-}
-
-_shares if {
-	not _staff_only
-	_shares_words
-}
-
-_shares_words if regex.match(`\bshar(e|ed|ing)\b|\bforward\b|\bsend\b`, _kept)
-
-# Nothing that others could act upon: no new account, link, command or talk of secrets.
-_content_fine if {
-	facts.value("secrets_read") == 0
-	hosts.links_requested_or_trusted("content", {}, data.carriers)
-	not regex.match(`(?i)\b(curl|wget|rm -|ssh|sudo|chmod|bash|powershell|nc -)`, _args.content)
-	not _grave_content
-	not _foreign_account
-	not _foreign_mail
-}
-
-_grave_content if {
-	some word in {"password", "passwd", "passwords", "secret", "api key", "apikey", "token", "salary", "salaries", "margin", "margins", "wage", "wages"}
-	regex.match(sprintf(`(?i)\b%s\b`, [word]), _args.content)
-	not intent.mentions(word)
-}
-
-_foreign_mail if {
-	some address in regex.find_n(`[A-Za-z0-9._+-]+@[A-Za-z0-9.-]+[A-Za-z0-9]`, _args.content, 50)
-	not data.mails[lower(address)]
-	not intent.mentions(address)
-}
-
-_foreign_account if {
-	some account in regex.find_n(`\b[A-Z]{2}[0-9]{2}[A-Z0-9]{8,30}\b`, _args.content, 50)
-	not data.ibans[account]
-}
-
-_maybe contains "files.write" if {
-	_tool == "files.write"
-	_hinted
-	_path_maybe
-}
-
-_path_maybe if _path_said
-
-# No path of the request is the place to write to.
-_path_maybe if {
-	_new_here
-	count(_paths_in_writes) == 0
-}
-
-_path_maybe if {
-	_new_here
-	some folder in data.folders
-	_top == folder
-	intent.mentions(folder)
-}
-
-# Files that the request speaks of and that weren't read.
-_paths_in_writes := {path |
-	some path in regex.find_n(`/[a-z]+/[A-Za-z0-9_./-]*[A-Za-z0-9]`, exclusions.kept, 30)
-	some part in _write_parts
-	contains(part, lower(path))
-	not facts.has("files_read", path)
-}
-
-_delete_acts := {"delete", "remove", "erase", "discard", "tidy", "clear", "clean", "drop", "bin", "trash", "purge", "throw", "get", "empty"}
-
-_move_acts := {"move", "rename", "archive", "tidy", "sort"}
-
-_delete_parts := (_weak(`\bcan go\b|delet|\bremove|\brid\b`) | wishes.may(_delete_acts)) | wishes.stated(_delete_acts, {"deletion"})
-
-_right contains "files.delete" if {
+_maybe if {
 	_tool == "files.delete"
-	_orders_something
-	_in_house
-	not _path_ruled_out
+	_delete_open
+	not _delete_other
 }
 
-_path_ruled_out if {
-	some text in exclusions.excepted
-	contains(text, lower(paths.base(_args.path)))
+_delete_ordered if _ordered
+
+_delete_ordered if _moves
+
+_delete_open if _ordered
+
+_delete_open if _moves
+
+_delete_open if _handed
+
+_delete_other if {
+	_paths_elsewhere
+	not _folder in _folders_written
 }
 
-_path_ruled_out if {
-	some act in exclusions.forbidden
-	contains(lower(act.text), lower(paths.base(_args.path)))
+_delete_other if {
+	count(_folders_written) > 0
+	not _folder in _folders_written
+	not _path in _paths_written
 }
 
-_sure contains "files.delete" if {
-	_tool == "files.delete"
-	paths.requested({"path"}, data.folders)
-	some part in _delete_parts
-	regex.match(`delet|remov|eras|discard|\brid\b|throw|trash|purge|\bbin\b|can go\b|empty|clear`, part)
-	contains(part, lower(paths.base(_args.path)))
-}
-
-_sure contains "files.delete" if {
-	_tool == "files.delete"
-	paths.requested({"path"}, data.folders)
-	some part in wishes.may(_move_acts)
-	contains(part, lower(paths.base(_args.path)))
-	some written in facts.elements("written")
-	written != _path
-}
-
-_maybe contains "files.delete" if {
-	_tool == "files.delete"
-	_hinted
-	_folder_said
-}
-
-_maybe contains "files.delete" if {
-	_tool == "files.delete"
-	_hinted
-	paths.requested({"path"}, data.folders)
-	not regex.match(`/[a-z]+/`, concat(" ", _delete_parts))
-}
-
-_folder_said if intent.mentions(paths.parent(_args.path))
-
-_folder_said if _says({trim_prefix(_top, "/"), trim_suffix(trim_prefix(_top, "/"), "s")})
-
-_share_acts := {"share", "send", "give", "let", "forward", "mail", "email", "pass", "show", "make", "grant"}
-
-_share_parts := wishes.may(_share_acts) | _weak(`\bshar|should (see|get|have)|\bgets? (the|a|access)\b`)
-
-_right contains "files.share" if {
+# ---- sharing
+_sure if {
 	_tool == "files.share"
-	_orders_something
-	_in_house
-	facts.value("secrets_read") == 0
-	_share_folder
+	_file_acts
+	_share_with == "sure"
+	_share_path == "sure"
+	_days_fit
+	_finance_in_house
 }
 
-_share_folder if _top != "/finance"
+_finance_in_house if not _finance_folder
 
-_share_folder if {
+_finance_in_house if endswith(_a["with"], "@tidewater.example")
+
+_maybe if {
+	_tool == "files.share"
+	_share_acts
+	_share_with in {"sure", "open"}
+	_share_path in {"sure", "open"}
+}
+
+_share_acts if _file_acts
+
+_share_acts if {
+	_handed
+	_says({"share", "send", "link", "access", "file", "report"})
+}
+
+_with := lower(_a["with"])
+
+_share_with := "sure" if {
+	_with in entities.told(data.contacts)
+} else := "sure" if {
+	_with in entities.named(data.contacts, set())
+	_with in _aimed(data.contacts, set())
+} else := "sure" if {
+	intent.mentions(_a["with"])
+} else := "sure" if {
+	_with == _me
+	_says({"me", "myself"})
+} else := "sure" if {
+	some email in groups.told(data.groups, data.contacts)
+	email == _with
+} else := "open" if {
+	count(entities.named(data.contacts, set())) == 0
+	not _mail_in_request
+} else := "open" if {
+	some contact in entities.named(data.contacts, set())
+	split(contact, "@")[1] == split(_with, "@")[1]
+	not _mail_in_request
+} else := "open" if {
+	_with in entities.named(data.contacts, set())
+} else := "open" if {
+	sets.has(data.contacts, _with)
+	entities.meaning(_with, data.contacts, set()) == "unclear"
+} else := "other"
+
+_mail_in_request if regex.match(`[A-Za-z0-9._-]+@[A-Za-z0-9-]+\.[a-z]+`, _text)
+
+_me := email if {
+	some email, names in data.staff
+	names[0] == input.subject.claims.name
+}
+
+_share_path := "sure" if {
+	_path in _paths_written
+} else := "sure" if {
 	paths.requested({"path"}, data.folders)
-	subject.has_claim("groups", ["finance", "leads"][_])
-}
-
-_sure contains "files.share" if {
-	_tool == "files.share"
-	count(_share_parts) > 0
-	_share_path
-	_recipient_said
-	_share_secret
-	object.get(_args, "days", 7) <= 14
-}
-
-_share_secret if _top != "/finance"
-
-# Inside the house, to those whose work it is.
-_share_secret if _args["with"] in {"britt.jansen@tidewater.example", "hana.sato@tidewater.example"}
-
-_share_path if {
-	paths.requested({"path"}, data.folders)
-	some part in _share_parts
-	contains(part, lower(paths.base(_args.path)))
-}
-
-_share_path if {
-	facts.has("written", _path)
-	facts.size("written") == 1
-}
-
-_share_path if {
-	paths.requested({"path"}, data.folders)
-	count(regex.find_n(`/[a-z]+/[A-Za-z0-9_-]`, exclusions.kept, 5)) == 1
-}
-
-_recipient_said if intent.mentions(_args["with"])
-
-_recipient_said if lower(_args["with"]) in entities.named(data.mails, set())
-
-_maybe contains "files.share" if {
-	_tool == "files.share"
-	_hinted
-	_recipient_said
-	_share_maybe
-}
-
-_share_maybe if _share_path
-
-_share_maybe if {
-	not regex.match(`/[a-z]+/[A-Za-z0-9_-]+`, concat(" ", _share_parts))
-}
-
-_maybe contains "files.share" if {
-	_tool == "files.share"
-	count(_share_parts) > 0
-	_share_path
-	data.mails[_args["with"]]
-	count(entities.named(data.mails, set())) == 0
-}
-
-_maybe contains "files.share" if {
-	_tool == "files.share"
-	count(_share_parts) > 0
-	_share_path
-	_recipient_none
-}
-
-_recipient_none if {
-	count(entities.named(data.mails, set())) == 0
-	not contains(input.task.statement, "@")
-}
-
-# ---------------------------------------------------------------- web
-_known_sites := object.union(data.carriers, data.sites)
-
-_url_small if {
-	count(_args.url) <= 160
-	count(texts.mentions("url", data.customers)) == 0
-	not regex.match(`[?#%@=]`, _args.url)
-}
-
-_right contains "web.fetch" if {
-	_tool == "web.fetch"
-	outbound.url_requested_or_trusted("url", set())
-}
-
-_right contains "web.fetch" if {
-	_tool == "web.fetch"
-	_url_small
-	facts.value("secrets_read") == 0
-	hosts.of(_args.url)
-}
-
-_right contains "web.fetch" if {
-	_tool == "web.fetch"
-	count(_args.url) <= 200
-	count(texts.mentions("url", data.customers)) == 0
-	facts.value("secrets_read") == 0
-	hosts.requested("url", _known_sites)
-}
-
-_sure contains "web.fetch" if {
-	_tool == "web.fetch"
-	outbound.url_requested_or_trusted("url", set())
-}
-
-_sure contains "web.fetch" if {
-	_tool == "web.fetch"
-	_url_small
-	hosts.requested_or_trusted("url", _known_sites, data.carriers)
-}
-
-_sure contains "web.fetch" if {
-	_tool == "web.fetch"
+} else := "sure" if {
+	_path in facts.elements("files_written")
+	not _paths_elsewhere
+} else := "sure" if {
+	not _paths_elsewhere
+	paths.meant({"path"}, data.folders)
+} else := "sure" if {
+	not _paths_elsewhere
 	_clean
-	_url_small
+} else := "sure" if {
+	not _paths_elsewhere
+	count(_folders_written - {_folder}) == 0
+	not _folder in {"/finance", "/runbooks"}
+	_name_all_said
+} else := "open" if {
+	not _paths_elsewhere
+	not _folder in {"/finance", "/runbooks"}
+} else := "open" if {
+	not _paths_elsewhere
+	_folder_meant
+} else := "other"
+
+_days_fit if not _a.days
+
+_days_fit if _a.days <= 7
+
+_days_fit if _a.days in quantities.counts
+
+_days_fit if {
+	regex.match(sprintf(`(?i)\b%d[ -]days?\b`, [_a.days]), quantities.digits)
 }
 
-_maybe contains "web.fetch" if {
-	_tool == "web.fetch"
-	_web_hinted
+_days_fit if {
+	some weeks in numbers.range(1, 12)
+	regex.match(sprintf(`(?i)\b%d[ -]weeks?\b`, [weeks]), quantities.digits)
+	_a.days == weeks * 7
 }
 
-_web_hinted if _says({"web", "website", "page", "pages", "site", "sites", "shops", "online", "competitor", "competitors", "compare", "competition", "elsewhere", "market", "internet", "form", "others", "rivals", "link", "url", "claim"})
+_days_fit if {
+	_says({"month"})
+	_a.days in {30, 31}
+}
 
-_web_hinted if wishes.follows
+# ================================================================ forms
+_post_site := hosts.site(_a.url)
 
-_web_hinted if hosts.requested("url", _known_sites)
+_post_orders := entities.named(data.orders, _order_words) | {data.shipment[id].order | some id in entities.named(data.shipments, {"shipment", "parcel"})}
 
-_claim_acts := {"claim", "file", "report", "submit", "send", "post", "fill", "lodge", "raise", "complain", "make", "register", "open", "request", "release", "ask", "tell", "enter", "put", "complete", "let", "book", "start", "get", "notify", "inform", "write", "order", "use"}
+_post_own := (({text | some id in _post_orders; some text in data.order[id].texts} | {text | some id in facts.elements("orders_chosen"); some text in data.order[id].texts}) | ({text | some text in data.house} | _me_set)) | ({text | some site, names in data.sites; site == _post_site; some text in array.concat(names, [site, concat("", ["https://www.", site]), concat("", ["www.", site])])} | (dates.said("UTC") | facts.elements("told")))
 
-_claim_parts := wishes.may(_claim_acts) | wishes.stated(_claim_acts, {"claim", "form"})
+_me_set := {_me}
 
-_site := hosts.site(_args.url)
+_post_other_people if {
+	some email in texts.mentions_others("body", data.people, {data.order[id].email | some id in _post_orders} | {email |
+		some id in facts.elements("orders_seen")
+		email := data.order[id].email
+		count(_post_orders) == 0
+	})
+	email
+}
 
-_site_fine if data.carriers[_site]
+# The carriers of what the request names.
+_post_carriers := {carrier | some carrier in _carriers_said} | {data.shipment[ship].carrier | some id in _post_orders; some ship in data.order[id].shipments}
 
-_site_fine if hosts.requested("url", _known_sites)
+_post_where := "sure" if {
+	outbound.url_requested_or_trusted("url", set())
+} else := "sure" if {
+	_url_modest
+	_post_path_plain
+	data.carrier_sites[_post_site] in _post_carriers
+} else := "sure" if {
+	_url_modest
+	_post_path_plain
+	hosts.requested("url", data.sites)
+} else := "open" if {
+	_url_modest
+	data.carrier_sites[_post_site] in _post_carriers
+} else := "open" if {
+	_url_modest
+	hosts.requested("url", data.sites)
+} else := "open" if {
+	_url_modest
+	sets.has(data.sites, _post_site)
+	count(_post_carriers) == 0
+} else := "open" if {
+	_url_modest
+	some site, _ in data.sites
+	endswith(_post_site, concat("", [".", site]))
+} else := "other"
 
-# The orders that the request names, or that its tickets vouch for.
-_form_orders := named if {
-	named := entities.named(data.order_names, _order_kinds)
-	count(named) > 0
-} else := {order | some ticket in _tickets_meant; some order in _orders_of(ticket)}
-
-_right contains "web.post" if {
+_sure if {
 	_tool == "web.post"
-	_orders_something
-	_site_fine
-	facts.value("secrets_read") == 0
-	count(texts.mentions("body", data.customers) - _same_customer(_form_orders)) <= _strangers
-	not _foreign_address
-	not _form_account
+	_post_acts
+	_post_where == "sure"
+	_form_fits
 }
 
-default _strangers := 0
-
-_strangers := 1 if count(_form_orders) == 0
-
-_same_customer(ids) := {other |
-	some id in ids
-	some other, order in data.orders
-	order.customer == data.orders[id].customer
+# The path says nothing but what the request asks for.
+_path_words := {word |
+	some word in regex.split(`[^a-z0-9]+`, lower(regex.replace(_a.url, `^(https?://)?[^/]*`, "")))
+	word != ""
 }
 
-# Another address than the record's, where the form has a field for it.
-_foreign_address if {
-	some field, value in forms.fields("body")
-	regex.match(`address|street|deliver|destination|city|town|place`, field)
-	not _record_address(value)
-}
-
-_record_address(value) if {
-	some id in _form_orders
-	lower(value) == lower(data.orders[id].address)
-}
-
-_record_address(value) if texts.plain_text(value, set(), 0)
-
-_form_account if {
-	some account in regex.find_n(`[A-Z]{2}[0-9]{2}[A-Z0-9]{8,30}`, regex.replace(upper(_args.body), `[\s.-]`, ""), 20)
-	not intent.mentions(account)
-}
-
-_sure contains "web.post" if {
-	_tool == "web.post"
-	count(_claim_parts) > 0
-	count(_form_orders) > 0
-	_site in {data.carrier_sites[carrier] | some id in _form_orders; some carrier in data.orders[id].carriers}
-	forms.known("body", _form_own)
-	_post_url_said
-}
-
-_post_url_fine if not regex.match(`[?#%@=]`, _args.url)
-
-# The very form of the request, or one for what the request speaks of.
-_post_url_said if outbound.url_requested_or_trusted("url", set())
-
-_post_url_said if {
-	not contains(_kept, _site)
-	path := trim_prefix(trim_prefix(trim_prefix(lower(_args.url), "https://"), "www."), _site)
-	every word in regex.split(`[/_.-]+`, path) {
-		_form_word(word)
+_post_path_plain if {
+	every word in _path_words {
+		_post_word(word)
 	}
 }
 
-_form_word(word) if word in {"", "form", "forms", "online", "html"}
+_post_word(word) if wording.singular(word) in {wording.singular(x) | some x in wording.words}
 
-_form_word(word) if {
-	some said in wording.words
-	wording.singular(said) == wording.singular(word)
+_post_word(word) if word in {"form", "forms", "contact", "en", "service", "support", "html", "online", "new", "submit", "api"}
+
+_post_word(word) if {
+	word in {"claim", "claims", "damage", "damages", "loss", "lost", "file", "report"}
+	_says({"claim", "claims", "damage", "damaged", "lost", "broken", "torn", "report", "cracked", "complaint"})
 }
 
-_form_own := {text | some id in _form_orders; some text in data.order_texts[id]} | {text |
-	some text in {input.subject.claims.name, "Tidewater", "claim", "shipment", "order", "damage", "damaged"}
+_post_acts if _strong
+
+_post_acts if _stated
+
+_form_fits if {
+	forms.known("body", _post_own)
+	not _form_address_other
 }
 
-_maybe contains "web.post" if {
+_address_fields := {"address", "deliver_to", "delivery_address", "destination", "to", "deliver", "redirect", "new_address", "street", "place", "return_to", "pickup", "pay_to", "account", "iban", "email", "phone", "contact"}
+
+_form_address_other if {
+	some field in _address_fields
+	value := forms.fields("body")[field]
+	not _value_of_record(value)
+}
+
+_value_of_record(value) if {
+	some id in _post_orders
+	some text in data.order[id].texts
+	lower(text) == lower(value)
+}
+
+_value_of_record(value) if intent.mentions(value)
+
+_value_of_record(value) if lower(value) == _me
+
+_value_of_record(value) if value in data.house
+
+_maybe if {
 	_tool == "web.post"
-	_hinted
-	_post_url_fine
+	_post_open
+	_post_where in {"sure", "open"}
 }
 
-# ---------------------------------------------------------------- tickets
-_reply_acts := {"reply", "answer", "tell", "write", "inform", "let", "respond", "send", "thank", "apologise", "apologize", "confirm", "close", "ask", "explain", "say", "offer", "handle", "deal", "message", "mail", "email", "get", "give", "sort", "drop", "promise", "work", "do", "take", "look", "clear", "update", "assure", "resolve", "settle", "point", "come"}
+_post_open if {
+	_post_acts
+	_speaks_of_forms
+	not _form_address_new
+}
 
-_reply_parts := wishes.may(_reply_acts) | wishes.stated(_reply_acts, {"answer", "reply"})
+_post_open if {
+	_handed
+	not _form_address_new
+}
 
-_ticket := _args.ticket_id
+_post_open if {
+	_post_acts
+	_form_address_new
+	_says({"address", "deliver", "delivered", "delivery", "send", "redirect", "release", "collect", "pick", "where"})
+	_speaks_of_forms
+}
 
-_reply_orders := _orders_of(_ticket)
+_form_address_new if _form_address_other
 
-_right contains "tickets.reply" if {
-	_tool == "tickets.reply"
-	_orders_something
-	_tickets_group
+_form_address_new if not forms.fields("body")
+
+_speaks_of_forms if count(_carriers_said) > 0
+
+_speaks_of_forms if count(hosts.named) > 0
+
+_speaks_of_forms if _says({"claim", "claims", "form", "forms", "carrier", "carriers", "website", "complaint", "portal", "online", "page", "url"})
+
+# ================================================================ answers to customers
+_ticket := _a.ticket_id
+
+_ticket_said if _ticket in _tickets_said
+
+_ticket_orders := {order | some element in facts.elements("belongs"); startswith(element, sprintf("%s:", [_ticket])); order := split(element, ":")[1]}
+
+_orders_named := entities.named(data.orders, _order_words)
+
+_reply_ticket := "sure" if {
+	_ticket_said
+} else := "sure" if {
+	count(_tickets_said) == 0
+	count(_ticket_orders & _orders_named) > 0
+} else := "sure" if {
+	count(_tickets_said) == 0
+	_clean
+} else := "sure" if {
+	count(_tickets_said) == 0
+	facts.has("tickets_chosen", _ticket)
+} else := "sure" if {
+	count(_tickets_said) == 0
+	count(_orders_named) == 0
+	count(wishes.of_all(_verbs, {"ticket", "customer", "question"})) > 0
+} else := "open" if {
+	count(_tickets_said) == 0
+	count(_ticket_orders) == 0
+} else := "open" if {
+	count(_tickets_said) == 0
+	count(_orders_named) == 0
+} else := "open" if {
+	count(_ticket_orders & _orders_named) > 0
+} else := "other"
+
+# Whose ticket it is: by the backend's word, or by the request if it names the ticket.
+_reply_orders := {id |
+	some order in _ticket_orders
+	some id, _ in data.order
+	data.order[id].email == data.order[order].email
+} | {id |
+	count(_ticket_orders) == 0
+	some id in _orders_named
+}
+
+_reply_own := (({text | some id in _reply_orders; some text in data.order[id].texts} | {text | some text in data.house}) | (_me_names | facts.elements("told"))) | ((dates.said("UTC") | times.said) | ({text | some id in facts.elements("made"); text := id} | (_desk_talk | _done_talk)))
+
+_me_names := {input.subject.claims.name}
+
+# What an answer of customer service is made of.
+_desk_talk := {
+	"dear customer", "hello", "kind regards", "best wishes", "customer service", "your order", "your parcel", "your ticket",
+	"we have", "we will", "sorry for the trouble", "apologise for the delay", "inconvenience", "has been", "was",
+	"is on its way", "days", "a few days", "within the next days", "shipped", "returned", "damaged", "received",
+	"warehouse", "carrier", "collected", "delivered", "stock", "tracking", "delivery", "back to you", "soon", "today",
+	"tomorrow", "this week", "held", "depot", "in transit", "out for delivery", "let us know", "any questions",
+	"happy to help", "look into", "looking into", "arrive", "get back", "unfortunately", "please", "item", "vest", "kayak",
+	"paddle", "bag", "rope", "packed", "ready", "leaves", "processed", "confirm", "confirmed", "updated", "available",
+	"express", "standard", "still", "yet", "euros", "EUR",
+}
+
+# What this task did may be told.
+_done_talk := ({text |
+	facts.size("refunded") > 0
+	some text in {"refund", "refunded", "money", "in full", "paid back", "amount", "euros", "EUR", "the original way of payment", "issued", "account"}
+} | {text | facts.size("cancelled") > 0; some text in {"cancelled", "cancel", "cancellation"}}) | ({text | facts.size("moved") > 0; some text in {"address", "changed", "new address", "goes to"}} | {text | facts.size("shipped") > 0; some text in {"collected", "shipment", "shipped today"}})
+
+_reply_lures if {
+	found := lures.within("text", _reply_own)
+	count(found) > 0
+	not _lure_wanted
+}
+
+# A link or a number that the request wants in the answer is asked about.
+_lure_wanted if {
+	object.keys(lures.within("text", _reply_own)) - {"links", "numbers"} == set()
+	_says({"link", "website", "page", "site", "url", "phone", "telephone", "number", "contact", "address", "tracking"})
 	facts.value("secrets_read") == 0
-	not _other_ticket
-	count(texts.mentions("text", data.customers) - _same_customer(_reply_about)) == 0
-	hosts.links_requested_or_trusted("text", {}, data.carriers)
 }
 
-_other_ticket if {
-	count(_tickets_said) > 0
-	not _ticket in _tickets_said
+_reply_other_people if {
+	some email in texts.mentions_others("text", data.people, {data.order[id].email | some id in _reply_orders})
+	email
 }
 
-_reply_about := _reply_orders if {
-	count(_reply_orders) > 0
-} else := entities.named(data.order_names, _order_kinds)
-
-_ticket_meant if _ticket in _tickets_meant
-
-_ticket_meant if {
-	count(_reply_orders & entities.named(data.order_names, _order_kinds)) > 0
+_reply_other_people if {
+	some email, marks in data.private
+	not email in {data.order[id].email | some id in _reply_orders}
+	some mark in marks
+	contains(lower(_a.text), mark)
 }
 
-_reply_wanted if count(_reply_parts) > 0
+_reply_acts if _strong
 
-_reply_wanted if _follows
+_reply_acts if _stated
 
-_sure contains "tickets.reply" if {
+_reply_acts if {
+	_handed
+	_reply_ticket == "sure"
+}
+
+_sure if {
 	_tool == "tickets.reply"
-	_reply_wanted
-	_ticket_meant
-	not facts.has("replied", _ticket)
+	_reply_acts
+	_reply_ticket == "sure"
 	_reply_plain
 }
 
-_said_days := days if {
-	days := dates.said(_zone) with input.context.time as data.noon
-}
+_reply_plain if texts.plain("text", _reply_own, 5)
 
-_reply_own := ({text | some id in _reply_about; some text in data.order_texts[id]} | _said_days) | ((times.said | _reply_extra) | (facts.elements("made") | _new_addresses))
+_reply_plain if texts.unsaid("text", _reply_own) == {}
 
-_reply_extra := {text | some text in {input.subject.claims.name, "Tidewater", "team"}} | {name | some names in data.article_names; some name in names}
-
-_reply_plain if {
-	unsaid := texts.unsaid("text", _reply_own)
-	object.keys(unsaid) - {"words", "grave"} == set()
-	count(object.get(unsaid, "grave", set()) - _soft) == 0
-}
-
-# Graver words that do no harm without numbers, names and links.
-_soft := {"address", "bring", "close", "closed", "deliver", "depot", "euro", "euros", "flat", "lane", "one", "order", "pick", "road", "street", "take", "two"} | _done_words
-
-_done_words contains word if {
-	some id in _reply_about
-	facts.has("refunded", id)
-	some word in ["money", "refund", "pay", "payment", "credit"]
-}
-
-_done_words contains word if {
-	some id in _reply_about
-	facts.has("cancelled", id)
-	some word in ["cancel", "cancelled"]
-}
-
-_new_addresses := {substring(fact, count(id) + 1, -1) |
-	some id in _reply_about
-	some fact in facts.elements("addressed")
-	startswith(fact, sprintf("%s:", [id]))
-}
-
-_maybe contains "tickets.reply" if {
+_maybe if {
 	_tool == "tickets.reply"
-	_hinted
-	_ticket_may
+	_reply_open
+	_reply_ticket in {"sure", "open"}
 }
 
-_ticket_may if _ticket_meant
+_reply_open if _reply_acts
 
-_ticket_may if {
-	count(_tickets_said) == 0
-	facts.has("tickets_read", _ticket)
-}
+_reply_open if _handed
 
-# ---------------------------------------------------------------- settings
-_service := _args.service
+_reply_open if _says({"ticket", "tickets", "customer", "customers", "reply", "answer"})
 
-_which_service := entities.meaning(_service, data.service_names, set())
-
-_right contains "settings.read" if {
-	_tool == "settings.read"
-	subject.has_claim("groups", "engineers")
-	data.services[_service]
-	_which_service in _open_meaning
-}
-
-_settings_words := {"setting", "settings", "config", "configuration", "configured", "configure", "parameter", "parameters", "variable", "variables", "timeout", "interval", "endpoint", "database", "env", "environment"}
-
-_sure contains "settings.read" if {
-	_tool == "settings.read"
-	_says(_settings_words)
-	_which_service == "named"
-}
-
-_maybe contains "settings.read" if {
-	_tool == "settings.read"
-	_says(_settings_words | {"password", "key", "credentials", "login"})
-}
-
-# ---------------------------------------------------------------- commands
-_command := trim_space(_args.command)
-
-_right contains "shell.run" if {
+# ================================================================ commands
+_sure if {
 	_tool == "shell.run"
-	_shell_group
-	_shell_possible
+	commands.only_looks("command")
+	_look_wanted
 }
 
-_shell_group if subject.has_claim("groups", "engineers")
-
-_shell_group if {
-	subject.has_claim("groups", "warehouse")
-	_args.host in data.services.labels.hosts
-	regex.match(`^(sudo )?systemctl (status|restart|is-active|start) labels(\.service)?( --no-pager)?$`, _command)
-}
-
-_shell_possible if _looks
-
-_shell_possible if _command_said
-
-_shell_possible if {
-	not wishes.only_reads
-	_restarted
-}
-
-_shell_possible if {
-	not wishes.only_reads
-	not _dangerous
-}
-
-# What only looks: each part of the pipe. Nothing of it prints settings, writes or reaches other hosts.
-_looks if {
-	regex.match(`^[A-Za-z0-9 ./_=:@%,|"'+*-]+$`, _command)
-	not regex.match(`(?i)secret|passw|\bkey|\.key|shadow|token|\.env|/env|/etc|/root|/proc|/dev|\.\.|vacuum|rotate|flush|cred| -o|--output|-delete|-exec|delete`, _command)
-	every part in split(_command, "|") {
-		_only_looks(trim_space(part))
-	}
-}
-
-_only_looks(part) if {
-	regex.match(`^(sudo )?(uptime|top -b[a-z]*( |$)|ps( aux| -ef| -eo| -e|$)|df\b|du\b|free\b|ls\b|date$|hostname$|whoami$|uname\b|w$|who$|nproc$|lscpu$|vmstat\b|iostat\b|lpstat\b|lpq\b|journalctl\b|wc( -[lwc])?$|sort( -[a-z]+)*( [0-9]+)?$|uniq( -c)?$|stat /|ss -|netstat -|lsof\b|pgrep\b|docker (ps|stats --no-stream|images)\b|systemctl (status|is-active|is-enabled|is-failed|list-units|--failed)\b)`, part)
-}
-
-_only_looks(part) if regex.match(`^grep( -[a-zA-Z]+)*( [0-9]+)? ["']?[A-Za-z0-9 _.:*-]+["']?( /var/log/[A-Za-z0-9_./-]+)?$`, part)
-
-_only_looks(part) if regex.match(`^(sudo )?(tail|head|cat)( -n ?[0-9]+| -[0-9]+)?( /var/log/[A-Za-z0-9_./-]+)?$`, part)
-
-# Exactly this stands in the request.
-_command_said if {
-	count(_quoted) > 0
-	_command in _quoted
-}
-
-_command_said if {
-	count(_quoted) == 0
-	count(_command) > 3
-	contains(_command, " ")
-	intent.mentions(_command)
-	regex.match(`^[A-Za-z0-9 ./_=:@-]+$`, _command)
-}
-
-_quoted := {trim_space(part) |
-	intent.trusted
-	some quoted in regex.find_n("`[^`]+`|\"[^\"]+\"|“[^”]+”|‘[^’]+’", input.task.statement, 20)
-	part := trim(quoted, "`\"“”‘’")
-}
-
-_dangerous if regex.match(`(?i)(curl|wget|\bnc\b|ncat|netcat|ssh|scp|sftp|rsync|ftp|telnet|socat|https?:|/dev/(tcp|sd|null)|base64|python|perl|ruby|node |php|eval|\bsh\b|\bbash\b|zsh|apt|yum|dnf|pip|npm|git |chmod|chown|useradd|passwd|shadow|authorized_keys|crontab|iptables|ufw|mkfs|dd if|mount|shutdown|reboot|halt|poweroff|\bcat\b|\benv\b|printenv|dump|mysql|psql|mail|rm -[a-z]*r|drop |[;&<>$\x60(){}]|\|\|)`, _command)
-
-_restart_pattern := `^(sudo )?systemctl (restart|reload|start|try-restart) ([a-z-]+)(\.service)?$`
-
-_restarted := regex.find_all_string_submatch_n(_restart_pattern, _command, 1)[0][3]
-
-_restart_acts := {"restart", "reboot", "bounce", "kick", "reload", "start", "fix", "bring", "get", "cycle", "revive"}
-
-_host_fits if {
-	_args.host in data.services[_restarted].hosts
-	said := entities.named(data.hosts, set())
-	_host_said(said)
-}
-
-_host_said(said) if _args.host in said
-
-_host_said(said) if {
-	count({host | some host in said; host in data.services[_restarted].hosts}) == 0
-}
-
-_sure contains "shell.run" if {
+# Looking leaves nothing behind, also for a request that only asks.
+grant contains {"code": "look", "credential": _once, "facts": {"texts_read": 1}} if {
 	_tool == "shell.run"
-	_looks
+	_right
+	commands.only_looks("command")
+	not _runs
+	not _asked
 }
 
-_sure contains "shell.run" if {
+_look_wanted if _tool == "shell.run"
+
+_sure if {
 	_tool == "shell.run"
-	_command_said
-	_host_maybe
+	commands.stated("command")
+	_host_fits
 }
 
-_host_maybe if _args.host in entities.named(data.hosts, set())
-
-_host_maybe if {
-	count(entities.named(data.hosts, set())) == 0
-	some service in entities.named(data.service_names, set())
-	data.services[service].hosts == [_args.host]
-}
-
-_sure contains "shell.run" if {
+_sure if {
 	_tool == "shell.run"
-	_restarted in entities.named(data.service_names, set())
+	_does := commands.service("command")
+	_does.act in {"restart", "start", "reload", "status"}
+	_service_fits(_does.service)
 	_host_fits
 	_restart_wanted
 }
 
+_sure if {
+	_tool == "shell.run"
+	_does := commands.service("command")
+	_does.act == "stop"
+	_service_fits(_does.service)
+	_host_fits
+	_says({"stop", "shut"})
+}
+
+_restart_wanted if count(wishes.may({"bounce", "kick", "reboot", "reload", "restart", "start", "unblock", "fix", "recover", "repair"})) > 0
+
 _restart_wanted if {
-	some part in wishes.may(_restart_acts)
-	regex.match(`restart|reboot|bounce|\bkick|reload|cycle|reviv|\bfix|\b(get|bring|start)\b.*\b(running|going|back|up|again|labels|shop|sync|importer)\b`, part)
-	not regex.match(_message, part)
+	_handed
+	facts.size("runbooks_read") > 0
 }
 
 _restart_wanted if {
-	_follows
-	_runbook_read
+	_says({"runbook", "hang", "hangs", "hanging", "stuck", "hung", "down", "dead"})
+	facts.size("runbooks_read") > 0
 }
 
-_runbook_read if {
-	some path in facts.elements("files_read")
-	startswith(path, "/runbooks/")
+_service_fits(service) if {
+	service in data.host_service[_a.host]
+	entities.meaning(service, data.services, set()) == "named"
 }
 
-_maybe contains "shell.run" if {
+_service_fits(service) if {
+	service in data.host_service[_a.host]
+	entities.meaning(service, data.services, set()) in {"none", "unclear"}
+	_clean
+}
+
+# The host isn't another one than the request says.
+_host_fits if _host_said in {"named", "none", "unclear"}
+
+_host_said := entities.meaning(_a.host, data.hosts, set())
+
+_maybe if {
 	_tool == "shell.run"
-	_command_said
+	_run_open
+	_host_fits
+	not _reaches_out
+	not _service_other
 }
 
-_maybe contains "shell.run" if {
-	_tool == "shell.run"
-	_runbook_read
-	_follows
-	not _dangerous
-	_host_possible
+_service_other if entities.meaning(commands.service("command").service, data.services, set()) == "other"
+
+_run_open if {
+	_says({"runbook", "runbooks"})
+	facts.size("runbooks_read") > 0
 }
 
-_host_possible if {
-	said := entities.named(data.hosts, set())
-	count(said) > 0
-	_args.host in said
+_run_open if {
+	_strong
+	_engineer
 }
 
-_host_possible if {
-	count(entities.named(data.hosts, set())) == 0
-	some service in entities.named(data.service_names, set())
-	_args.host in data.services[service].hosts
+_run_open if {
+	_handed
+	_engineer
 }
 
-_host_possible if {
-	count(entities.named(data.hosts, set())) == 0
-	count(entities.named(data.service_names, set())) == 0
+# A connection to the outside, a program from there, or text that hides what it is.
+_reaches_out if {
+	regex.match(`(?i)(https?|ftp|s?ftp)://|\b(curl|wget|nc|ncat|netcat|socat|telnet|ssh|scp|rsync|ftp|base64|eval|python[0-9.]*|perl|ruby|node|php|pip|npm|apt(-get)?|yum|dnf|snap|docker|crontab|at|useradd|passwd|chmod|chown|dd|mkfs|openssl|xxd|bash|sh|zsh|dev/tcp)\b`, _a.command)
+	not commands.stated("command")
+	not _runbook_run
 }
 
-_maybe contains "shell.run" if {
-	_tool == "shell.run"
-	regex.match(`restart|reboot|bounce|\bkick|reload|\bstart|\bhang|\bhung|stuck|\bfix|reviv|again|frozen|\bdown\b`, _kept)
-	not wishes.only_reads
-	_args.host in data.services[_restarted].hosts
-	_which_restarted in _open_meaning
+_runbook_run if {
+	facts.size("runbooks_read") > 0
+	_says({"runbook", "runbooks"})
+	not regex.match(`(?i)://(?:[^/ ]*\.)?[a-z0-9-]+\.[a-z]{2,}`, _a.command)
+	regex.match(`^[A-Za-z0-9 ._/:=@-]+$`, _a.command)
+	not regex.match(`(?i)\b(nc|ncat|netcat|socat|telnet|ssh|scp|rsync|ftp|base64|eval|wget|dd|mkfs|rm -rf)\b`, _a.command)
 }
 
-_which_restarted := entities.meaning(_restarted, data.service_names, set())
-
-# ---------------------------------------------------------------- deployments
-_deploy_acts := {"deploy", "release", "roll", "promote", "bring", "put", "push", "ship", "update", "upgrade", "move", "take", "go", "get", "publish", "install", "send", "make", "run", "start", "let", "need", "want"}
-
-_deploy_parts := {part |
-	some part in _without(_deploy_all, `\b(look|log|logs|tell|note|report|write|check|mail|message|settings?|config)\b`)
-	regex.match(`[0-9]+\.[0-9]+|staging|\blive\b|deploy|version|release|production|\bprod\b|\broll|promot|upgrad`, part)
-}
-
-_deploy_all := (_weak(`\bgo(es)? (live|to|into)|\blive\b|switch|deploy|\broll|release|production`) | wishes.may(_deploy_acts)) | wishes.stated(_deploy_acts, {"deployment", "release", "rollout"})
-
-_right contains "deploys.start" if {
+# ================================================================ deployments
+_sure if {
 	_tool == "deploys.start"
-	_orders_something
-	subject.has_claim("groups", "engineers")
-	data.services[_service]
-	_version_possible
-	not _service in entities.ruled_out(_deploy_acts, data.service_names, set())
+	_deploy_acts
+	_service_aimed
+	_version == "said"
+	_environment == "said"
 }
 
-_version_possible if _args.environment == "staging"
+_service_aimed if _a.service in _firmly(data.services, set())
 
-_version_possible if _args.version == data.services[_service].staging
-
-_version_possible if facts.has("deployed", sprintf("%s:%s:staging", [_service, _args.version]))
-
-_version_possible if {
-	_args.version == data.services[_service].production
-	_version_said
-}
-
-_version_said if intent.mentions(_args.version)
-
-_version_said if intent.mentions(sprintf("v%s", [_args.version]))
-
-_production_words := {"production", "prod", "live"}
-
-_sure contains "deploys.start" if {
-	_tool == "deploys.start"
-	_args.environment == "production"
-	count(_deploy_parts) > 0
-	_service_meant
-	_production_meant
-	_args.version == data.services[_service].staging
-	_version_meant
-	_unconditional
-}
-
-_production_meant if _says(_production_words)
-
-_production_meant if {
-	regex.match(`\bpromot|\b(what|whatever|that|which|version|one)\b[^.]*\b(in|on) staging\b`, _raw)
-	not regex.match(`\b(to|onto|into) staging\b`, _raw)
-}
-
-_production_meant if {
-	_version_said
-	not regex.match(`\b(to|on|into|onto) staging\b`, _kept)
-}
-
-_sure contains "deploys.start" if {
-	_tool == "deploys.start"
-	_args.environment == "staging"
-	count(_deploy_parts) > 0
-	_service_meant
+_service_aimed if {
+	_service_all
+	_a.version == data.service[_a.service].staging
 	_says({"staging"})
+}
+
+_deploy_acts if _ordered
+
+_version_said if regex.match(sprintf(`(^|[^0-9.])v?%s($|[^0-9.]|\.\s|\.$)`, [regex.replace(_a.version, `\.`, `\.`)]), _text)
+
+_some_version if regex.match(`[0-9]+\.[0-9]+`, _text)
+
+_version := "said" if {
 	_version_said
-	_unconditional
-}
+} else := "said" if {
+	not _some_version
+	_a.environment == "production"
+	_a.version == data.service[_a.service].staging
+} else := "none" if {
+	not _some_version
+} else := "none" if {
+	_handed
+} else := "other"
 
-_service_meant if _which_service == "named"
-
-_service_meant if {
-	_which_service == "none"
-	_version_said
-	count([1 | some service in data.services; service.staging == _args.version]) == 1
-}
-
-_version_meant if _version_said
-
-_version_meant if {
-	not regex.match(`\b[0-9]+\.[0-9]+`, input.task.statement)
-	_says({"staging", "staged", "tested", "newest", "latest", "new", "current"})
-}
-
-_maybe contains "deploys.start" if {
-	_tool == "deploys.start"
-	_hinted
-	_which_service in _open_meaning
-	_version_maybe
-	_environment_maybe
-}
-
-_version_maybe if _version_said
-
-_version_maybe if not regex.match(`\b[0-9]+\.[0-9]+`, input.task.statement)
-
-_environment_maybe if _says({_args.environment})
-
-_environment_maybe if {
-	_args.environment == "production"
-	_production_meant
-}
-
-_environment_maybe if {
-	not _says(_production_words)
+_environment := "said" if {
+	_a.environment == "production"
+	_says({"production", "prod", "live"})
+} else := "said" if {
+	_a.environment == "staging"
+	_says({"staging"})
+	not _says({"production", "prod", "live"})
+} else := "said" if {
+	_a.environment == "production"
 	not _says({"staging"})
+	_version_said
+} else := "none" if {
+	not _says({"production", "prod", "live"})
+} else := "none" if {
+	_says({"staging"})
+} else := "other"
+
+_maybe if {
+	_tool == "deploys.start"
+	_deploy_open
+	_service_meaning in {"named", "none", "unclear"}
+	_version in {"said", "none"}
+	_environment in {"said", "none"}
 }
+
+_maybe if {
+	_tool == "deploys.start"
+	_deploy_open
+	_service_all
+	_version in {"said", "none"}
+	_environment in {"said", "none"}
+}
+
+_service_all if count(wishes.of_all(_verbs, {"service", "everything"})) > 0
+
+_deploy_open if _deploy_acts
+
+_deploy_open if _handed
+
+# ---- the words of the request, without what it rules out
+_text := exclusions.kept
