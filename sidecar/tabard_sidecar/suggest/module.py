@@ -85,10 +85,11 @@ _begins(value, beginning) if {
 	not regex.match(`\.\.|%|\\`, value)
 }
 
-# The part behind the only @; a text with none or several has no domain.
-_domain(value) := parts[1] if {
+# A text with no @ or with several is at no domain.
+_at(value, domains) if {
 	parts := split(value, "@")
 	count(parts) == 2
+	parts[1] in domains
 }
 
 _known if _name in _agent.only_known_tools
@@ -159,7 +160,7 @@ deny contains {"code": "domain_unused", "message": sprintf("The argument %s has 
 	some [path, value] in _values
 	domains := _tool.arguments[path].domains
 	is_string(value)
-	not _domain(value) in domains
+	not _at(value, domains)
 }
 
 deny contains {"code": "renewal_unused", "message": "Credentials for this tool aren't renewed."} if {

@@ -200,3 +200,33 @@ def data_calls(log, later):
             if "tool" in one["input"] and "tool" in other["input"]:
                 tool = one["input"]["tool"] | {"arguments": other["input"]["tool"]["arguments"]}
                 yield one["input"] | {"tool": tool}
+
+
+ELSEWHERE = {
+    "to": ["m@b.example", "m@a.example@b.example", "m@b.example@a.example", "a.example", "m@", "m@A.example", ["m@a.example"], {}],
+    "path": ["/in/../keys", "/in/%2e%2e/keys", "/in\\..\\keys", "/keys", "/i", "", "/IN/x", "/in/%", "/in/..", "/in/a\\b", ["/in/x"], 3],
+    "count": [21, 1e9, -1, "3", [3], True],
+    "kind": ["B", "", None, "a ", ["a"]],
+}  # fmt: skip
+
+
+def test_what_leads_elsewhere_is_denied(engine):
+    """Two domains in one address, ways out of a folder, other types, and sets that only look alike."""
+    log = [
+        record(day=day, task=f"t{day}", arguments={"to": f"m{day}@a.example", "path": f"/in/{day}", "count": day, "kind": kind})
+        for day, kind in enumerate(["a", "b"] * 5, 1)
+    ]  # fmt: skip
+    proposal = propose(learner_of(log).usage, dataclasses.replace(ALL, most_members=5, slack=1.0))
+    with tempfile.TemporaryDirectory() as folder:
+        home = Path(folder) / "author"
+        home.mkdir()
+        (home / "open.rego").write_text(PERMISSIVE)
+        files = {"seen/seen.rego": module_text("seen"), "seen/data.yaml": data_text(data_tree(proposal), [])}
+        policy = put_beside(Policy(home, CompileOptions(), Catalogue()), files, Path(folder) / "policy")
+        usual = {"to": "new@a.example", "path": "/in/new/deep", "count": 20, "kind": "a"}
+        with deciding(engine, policy.path, policy.options) as decide:
+            assert decide(record(arguments=usual)["input"]).decision.allowed
+            for name, values in ELSEWHERE.items():
+                for value in values:
+                    decision = decide(record(arguments=usual | {name: value})["input"]).decision
+                    assert not decision.allowed, (name, value)
