@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 import click
@@ -18,6 +18,18 @@ from tabard_sidecar.cli.terminal import Instant
 
 _Command = TypeVar("_Command", bound=Callable[..., object])
 
+_TIMES = (
+    click.option(
+        "--since",
+        type=Instant(),
+        metavar="TIME",
+        help="Only from this time on: 15m, 8h or 7d ago, or a date or time such as 2026-01-31 or 2026-01-31T08:00 (UTC unless "
+        "it names an offset).",
+    ),
+    click.option(
+        "--until", type=Instant(), metavar="TIME", help="Only before this time, written like --since."
+    ),
+)
 _OPTIONS = (
     click.option(
         "--task", "task_id", default="", shell_complete=complete_task, metavar="TASK", help="Only this task."
@@ -66,22 +78,22 @@ _OPTIONS = (
         metavar="EFFECT",
         help="Only with this effect, for example allow, deny or approved.",
     ),
-    click.option(
-        "--since",
-        type=Instant(),
-        metavar="TIME",
-        help="Only from this time on: 15m, 8h or 7d ago, or a date or time such as 2026-01-31 or 2026-01-31T08:00 (UTC unless "
-        "it names an offset).",
-    ),
-    click.option(
-        "--until", type=Instant(), metavar="TIME", help="Only before this time, written like --since."
-    ),
+    *_TIMES,
 )
 
 
 def filter_options(command: _Command) -> _Command:
     """Add the options; the command gets their values by name, for :func:`fits`."""
-    for option in reversed(_OPTIONS):
+    return _with(_OPTIONS, command)
+
+
+def time_options(command: _Command) -> _Command:
+    """Add ``--since`` and ``--until`` alone."""
+    return _with(_TIMES, command)
+
+
+def _with(options: Sequence[Callable[[_Command], _Command]], command: _Command) -> _Command:
+    for option in reversed(options):
         command = option(command)
     return command
 

@@ -13,12 +13,13 @@ import click
 
 from tabard_sidecar import exit_codes
 from tabard_sidecar.cli.failure import Failure
+from tabard_sidecar.cli.log_filters import time_options
 from tabard_sidecar.cli.log_source import LogSource, find_log, with_closed
 from tabard_sidecar.cli.odd_lines import OddLines
 from tabard_sidecar.cli.options import Existing, config_options, json_option, zone_option
 from tabard_sidecar.cli.policy_target import broken, catalogue_option, find_target
 from tabard_sidecar.cli.replay_view import print_report
-from tabard_sidecar.cli.terminal import Instant, echo_json, progress
+from tabard_sidecar.cli.terminal import echo_json, progress
 from tabard_sidecar.records.reading import joined
 from tabard_sidecar.replay.comparing import Change
 from tabard_sidecar.replay.merging import merged
@@ -59,13 +60,7 @@ _SMALL_BYTES = 4 * 2**20
     is_flag=True,
     help="Judge each decision alone, on the budgets, labels, history and facts that were recorded.",
 )
-@click.option(
-    "--since",
-    type=Instant(),
-    metavar="TIME",
-    help="Only what was decided from this time on, as in `tabard log`.",
-)
-@click.option("--until", type=Instant(), metavar="TIME", help="Only what was decided before this time.")
+@time_options
 @click.option(
     "--examples",
     default=3,

@@ -13,12 +13,13 @@ import click
 
 from tabard_sidecar import exit_codes
 from tabard_sidecar.cli.failure import Failure
+from tabard_sidecar.cli.log_filters import time_options
 from tabard_sidecar.cli.log_source import LogSource, find_log, with_closed
 from tabard_sidecar.cli.odd_lines import OddLines
 from tabard_sidecar.cli.options import Existing, config_options, json_option, zone_option
 from tabard_sidecar.cli.policy_target import broken, catalogue_option, find_target
 from tabard_sidecar.cli.suggest_view import KINDS, NEXT_STEPS, print_suggestion
-from tabard_sidecar.cli.terminal import Instant, echo_json, progress
+from tabard_sidecar.cli.terminal import echo_json, progress
 from tabard_sidecar.records.reading import Entry, joined
 from tabard_sidecar.replay.merging import merged
 from tabard_sidecar.replay.recorded import Recorded, Skipped, recorded
@@ -120,13 +121,7 @@ def _threshold_options(command: Callable[..., Any]) -> Callable[..., Any]:
     is_flag=True,
     help="Propose although allowed decisions can't be read, as if they weren't there.",
 )
-@click.option(
-    "--since",
-    type=Instant(),
-    metavar="TIME",
-    help="Only what was decided from this time on, as in `tabard log`.",
-)
-@click.option("--until", type=Instant(), metavar="TIME", help="Only what was decided before this time.")
+@time_options
 @click.option(
     "--jobs",
     type=click.IntRange(1, 64),

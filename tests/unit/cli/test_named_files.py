@@ -13,8 +13,8 @@ from tabard_sidecar.cli.options import Existing
 from tabard_sidecar.cli.root import command
 
 MADE = {("control keys new", "directory"), ("catalogue from-mcp", "output"), ("catalogue from-python", "output"), ("init", "directory"),
-        ("keys copy", "directory"), ("keys new", "directory"), ("policy new", "into"), ("replay", "page"), ("suggest", "out"), ("suggest", "page"),
-        ("suggest", "patch"), ("suggest", "widen")}  # fmt: skip
+        ("keys copy", "directory"), ("keys new", "directory"), ("policy build", "output"), ("policy new", "into"), ("policy sign", "output"),
+        ("replay", "page"), ("suggest", "out"), ("suggest", "page"), ("suggest", "patch"), ("suggest", "widen")}  # fmt: skip
 """What a command writes needn't exist."""
 OTHERS = [
     ["approvals", "approve", "x", "--token-file", "nofile"],
