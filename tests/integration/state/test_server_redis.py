@@ -29,6 +29,11 @@ def documented_rights() -> list[str]:
     return after.partition("```")[0].replace("ZONE", "z").split()
 
 
+def at_any_time(config: RedisConfig) -> RedisConfig:
+    """Return a configuration with which it doesn't matter how long ago the tests began, and so what ``NOW`` is."""
+    return config.model_copy(update={"max_clock_skew_seconds": 1e9})
+
+
 async def exercise(store: RedisStateStore) -> None:
     """Call everything that a store does."""
     made = await new_task(store)
@@ -242,7 +247,9 @@ async def test_the_password_is_read_anew_and_never_told(start_server, tmp_path, 
     file = tmp_path / "password"
     file.write_text("first-s3cret\n")
     server.cli("acl", "setuser", "tabard", "on", ">first-s3cret", *documented_rights())
-    config = StateConfig(url=server.url, redis=RedisConfig(username="tabard", password_file=file))
+    config = StateConfig(
+        url=server.url, redis=at_any_time(RedisConfig(username="tabard", password_file=file))
+    )
     store = late(create_store(config, "z"))
     with caplog.at_level(logging.DEBUG):
         await store.open()
@@ -317,7 +324,8 @@ async def test_a_unix_socket(start_server, tmp_path):
     """A store works over a unix socket and in a numbered database."""
     socket = tmp_path / "s.sock"
     start_server("--unixsocket", str(socket))
-    store = late(create_store(StateConfig(url=f"unix://{socket}?db=3"), "z"))
+    config = StateConfig(url=f"unix://{socket}?db=3", redis=at_any_time(RedisConfig()))
+    store = late(create_store(config, "z"))
     await store.open()
     await exercise(store)
     await store.close()
