@@ -274,6 +274,7 @@ OTHER_WORDS = {
     "intent_source",
     "intent_token",
     "keys_file",
+    "keys_secret",
     "policy_revision",
     "request_id",
     "revocation_endpoint",

@@ -322,5 +322,4 @@ def _tell(told: dict[str, Any], given: Mapping[str, Any]) -> None:
             "the proposal is refused, and nothing of it was written",
             exit_codes.NEGATIVE,
             next_step=NEXT_STEPS[told["refused"]],
-            see="docs/suggest.md",
         )
