@@ -28,7 +28,7 @@ DEFAULT_COMPILE_SECONDS: Final = 20.0
 #: How long an evaluation may hold the GIL before it moves to one of Go's threads.
 DEFAULT_HOLD_SECONDS: Final = 0.0005
 #: GOGC: heap growth in percent before a collection. Twice as much saves three per cent of an evaluation and takes 4 MB.
-DEFAULT_COLLECT_PERCENT: Final = 80
+DEFAULT_COLLECT_PERCENT: Final = 70
 
 
 @dataclass(frozen=True, slots=True)
