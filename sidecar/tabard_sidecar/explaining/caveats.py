@@ -12,6 +12,8 @@ from tabard_sidecar.util.jsontext import encode
 Asked = Mapping[str, Any]
 """A policy input."""
 
+_Text = Callable[[Mapping[str, Any], Asked, Mapping[str, Any]], str]
+
 _START = "the task's start"
 
 
@@ -43,31 +45,18 @@ def _holder(link: Mapping[str, Any]) -> str:
     return " ".join(filter(None, (str(link.get("holder") or ""), str(link.get("sub_agent") or ""))))
 
 
-def _tools(caveat: Mapping[str, Any], asked: Asked, charges: Mapping[str, Any]) -> str:
-    del asked, charges
-    return _but("tools", caveat.get("tools"))
+def _all_but(field: str, what: str) -> _Text:
+    """Return what tells that a caveat stops all but those that a field of it lists."""
 
+    def told(caveat: Mapping[str, Any], asked: Asked, charges: Mapping[str, Any]) -> str:
+        del asked, charges
+        names = caveat.get(field)
+        listed = [str(name) for name in names] if isinstance(names, list) else []
+        if "*" in listed:
+            return ""
+        return f"all {what} but {', '.join(listed)}" if listed else f"all {what}"
 
-def _audiences(caveat: Mapping[str, Any], asked: Asked, charges: Mapping[str, Any]) -> str:
-    del asked, charges
-    return _but("credentials for audiences", caveat.get("audiences"))
-
-
-def _scopes(caveat: Mapping[str, Any], asked: Asked, charges: Mapping[str, Any]) -> str:
-    del asked, charges
-    return _but("scopes", caveat.get("scopes"))
-
-
-def _purposes(caveat: Mapping[str, Any], asked: Asked, charges: Mapping[str, Any]) -> str:
-    del asked, charges
-    return _but("purposes", caveat.get("purposes"))
-
-
-def _but(what: str, names: object) -> str:
-    listed = [str(name) for name in names] if isinstance(names, list) else []
-    if "*" in listed:
-        return ""
-    return f"all {what} but {', '.join(listed)}" if listed else f"all {what}"
+    return told
 
 
 def _arguments(caveat: Mapping[str, Any], asked: Asked, charges: Mapping[str, Any]) -> str:
@@ -105,14 +94,14 @@ def _call(caveat: Mapping[str, Any], asked: Asked, charges: Mapping[str, Any]) -
     return "every other call"
 
 
-_TEXTS: Mapping[str, Callable[[Mapping[str, Any], Asked, Mapping[str, Any]], str]] = {
-    "tools": _tools,
+_TEXTS: Mapping[str, _Text] = {
+    "tools": _all_but("tools", "tools"),
     "arguments": _arguments,
     "read_only": _read_only,
     "budget": _budget,
-    "audiences": _audiences,
-    "scopes": _scopes,
-    "purposes": _purposes,
+    "audiences": _all_but("audiences", "credentials for audiences"),
+    "scopes": _all_but("scopes", "scopes"),
+    "purposes": _all_but("purposes", "purposes"),
     "call": _call,
     "expiry": _expiry,
 }
