@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 from hypothesis import HealthCheck
 from tabard_sidecar.facts import Facts, FactScope, Notes
 from tabard_sidecar.model import BudgetLimit
-from tabard_sidecar.state.approval import Approval, PendingLimits
+from tabard_sidecar.state.approval import Approval, Approver, PendingLimits
 from tabard_sidecar.state.labels import CarriedLabel, owner_id
 from tabard_sidecar.state.model import Chain, Child, Outcome, Reservation, SignedOutcome, TaskRecord
 from tabard_sidecar.state.store import StateStore
@@ -233,6 +233,11 @@ def approval(
         workloads=(*details.get("above", ()), str(details.get("workload", "w"))),  # type: ignore[misc]
         group_id=str(details.get("group", "")),
     )
+
+
+def person(name: str, *, token: str = "") -> Approver:
+    """Return a person who decides, with a token of that decision's own."""
+    return Approver(name, token or fresh("approver-token"), LATER)
 
 
 def at_most(task: int, *, person: int = 10**6, workload: int = 10**6, group: int = 10**6) -> PendingLimits:

@@ -1,4 +1,4 @@
-"""Verifies who decides, and that they may decide about the calls; spends their token for one decision."""
+"""Verifies who decides, and that they may decide about the calls."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from tabard_sidecar.approvals.roles import check_approver, check_person, check_right
 from tabard_sidecar.errors import Refused
+from tabard_sidecar.state import Approver
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -14,7 +15,6 @@ if TYPE_CHECKING:
     from tabard_sidecar.approvals.prompt import Prompt
     from tabard_sidecar.interfaces import Clock, Revocations
     from tabard_sidecar.model import Subject
-    from tabard_sidecar.state import StateStore
 
 
 class ApproverTokens(Protocol):
@@ -30,7 +30,6 @@ class Approvers:
 
     Args:
         config: the section ``approvals``.
-        state: counts the uses of tokens.
         tokens: verifies approvers' tokens.
         revocations: checks whether people are revoked.
         clock: seconds since the epoch.
@@ -39,13 +38,11 @@ class Approvers:
     def __init__(
         self,
         config: ApprovalsConfig,
-        state: StateStore,
         tokens: ApproverTokens,
         revocations: Revocations,
         clock: Clock,
     ) -> None:
         self._config = config
-        self._state = state
         self._tokens = tokens
         self._revocations = revocations
         self._clock = clock
@@ -78,17 +75,18 @@ class Approvers:
             )
         return person
 
-    async def spend(self, person: Subject) -> float:
-        """Use up the token of a verified person; return when they decide. The last check before the decision.
+    def sign(self, person: Subject) -> tuple[Approver, float]:
+        """Return a verified person as who decides, and when they decide. The store uses up the token with the decision.
 
         Raises:
-            Refused: the token has decided before.
-            NoDecision: the state store is unavailable, or can't know whether the token was used.
+            NoDecision: the state store can't know whether the token was used.
         """
         now = self._clock()
         self._revocations.check_unspent(issued_at=person.issued_at, now=now)
-        # The last check, so that another failing check doesn't use up the approver's token.
-        name = f"approver-token:{person.token_id}"
-        if not await self._state.consume(name, limit=1, now=now, expires_at=person.expires_at):
-            raise Refused("approver_token_used", "the approver's token has already decided a call")
-        return now
+        token = f"approver-token:{person.token_id}"
+        return Approver(approver_name(person), token, person.expires_at), now
+
+
+def approver_name(person: Subject) -> str:
+    """Return how an approval names who decided."""
+    return f"{person.issuer} {person.id}"

@@ -6,10 +6,10 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING
 
-from tabard_sidecar.approvals.approvers import Approvers
+from tabard_sidecar.approvals.approvers import Approvers, approver_name
 from tabard_sidecar.approvals.prompt import Prompt, open_prompt
 from tabard_sidecar.errors import Refused
-from tabard_sidecar.state import Approval, ApprovalStatus, Verdict
+from tabard_sidecar.state import Approval, ApprovalStatus, NotDecided, Verdict
 from tabard_sidecar.util.lean import dataclass
 from tabard_sidecar.util.sealing import SealError
 
@@ -58,7 +58,7 @@ class ApprovalDecider:
     ) -> None:
         self._state = state
         self._keys = keys
-        self._approvers = Approvers(config, state, tokens, revocations, clock)
+        self._approvers = Approvers(config, tokens, revocations, clock)
         self._clock = clock
 
     async def list_approvals(self, selection: Selection) -> tuple[list[ApprovalView], int]:
@@ -95,7 +95,7 @@ class ApprovalDecider:
         return self._view(approval)
 
     async def decide(self, approval_id: str, token: str, *, approve: bool) -> ApprovalView:
-        """Approve or deny a call on behalf of the subject of ``token``. A token decides once.
+        """Approve or deny a call on behalf of the subject of ``token``. A token decides once; a refusal doesn't use it up.
 
         Raises:
             Refused: no such approval is pending, the token isn't acceptable, is an agent's or was used, or the person
@@ -112,15 +112,17 @@ class ApprovalDecider:
                 "approval_unreadable", "the call can't be decrypted, so an approver can't examine it"
             )
         person = await self._approvers.verify(token, [(view.prompt, approve)])
-        now = await self._approvers.spend(person)
+        approver, now = self._approvers.sign(person)
         decided = await self._state.decide_approval(
             approval_id,
             approved=approve,
-            approver=_name(person),
+            approver=approver,
             now=now,
             expires_at=_until(view.prompt, now, approve=approve),
         )
-        if decided is None:
+        if decided is NotDecided.TOKEN_USED:
+            raise _token_used()
+        if decided is NotDecided.CHANGED:
             raise Refused(
                 "approval_decided",
                 "another approver has just decided, or the approval has expired or its holder was ended",
@@ -172,13 +174,15 @@ class ApprovalDecider:
         person = await self._approvers.verify(token, calls)
         if again:
             return _decided_before(named, person)
-        now = await self._approvers.spend(person)
+        approver, now = self._approvers.sign(person)
         wanted = [
             Verdict(key, approve, _until(prompt, now, approve=approve))
             for (key, _, approve), (prompt, _) in zip(named, calls, strict=True)
         ]
-        decided = await self._state.decide_approvals(group_id, wanted, approver=_name(person), now=now)
-        if decided is None:
+        decided = await self._state.decide_approvals(group_id, wanted, approver=approver, now=now)
+        if decided is NotDecided.TOKEN_USED:
+            raise _token_used()
+        if decided is NotDecided.CHANGED:
             raise _changed()
         for approval in decided:
             _log_decision(approval)
@@ -195,13 +199,13 @@ class ApprovalDecider:
             return ApprovalView(approval, None)
 
 
-def _name(person: Subject) -> str:
-    return f"{person.issuer} {person.id}"
-
-
 def _until(prompt: Prompt, now: float, *, approve: bool) -> float:
     """Return when a decision can no longer be used. A denial is kept until the task ends, so that no person is asked again."""
     return min(now + prompt.ttl_seconds, prompt.grant_expires_at) if approve else prompt.task_expires_at
+
+
+def _token_used() -> Refused:
+    return Refused("approver_token_used", "the approver's token has already decided a call")
 
 
 def _changed() -> Refused:
@@ -220,7 +224,7 @@ def _decided_before(named: Iterable[tuple[str, ApprovalView, bool]], person: Sub
     views = []
     for _, view, approve in named:
         wanted = ApprovalStatus.APPROVED if approve else ApprovalStatus.DENIED
-        if view.approval.status is not wanted or view.approval.approver != _name(person):
+        if view.approval.status is not wanted or view.approval.approver != approver_name(person):
             raise Refused("approval_decided", "the calls of the group were decided already")
         views.append(view)
     return views

@@ -10,7 +10,14 @@ from typing import TYPE_CHECKING
 from tabard_sidecar.util.late import late_names
 
 if TYPE_CHECKING:
-    from tabard_sidecar.state.approval import Approval, ApprovalStatus, PendingLimits, Verdict
+    from tabard_sidecar.state.approval import (
+        Approval,
+        ApprovalStatus,
+        Approver,
+        NotDecided,
+        PendingLimits,
+        Verdict,
+    )
     from tabard_sidecar.state.conf import StateConfig
     from tabard_sidecar.state.listing import Tree
     from tabard_sidecar.state.model import (
@@ -39,11 +46,13 @@ __all__ = [
     "KEPT_CALLS",
     "Approval",
     "ApprovalStatus",
+    "Approver",
     "Chain",
     "Child",
     "Claim",
     "ClaimState",
     "KeptToken",
+    "NotDecided",
     "Outcome",
     "OutcomeState",
     "PastCall",
@@ -70,11 +79,13 @@ __getattr__ = late_names(
         "KEPT_CALLS": "store",
         "Approval": "approval",
         "ApprovalStatus": "approval",
+        "Approver": "approval",
         "Chain": "model",
         "Child": "model",
         "Claim": "model",
         "ClaimState": "model",
         "KeptToken": "model",
+        "NotDecided": "approval",
         "Outcome": "model",
         "OutcomeState": "model",
         "PastCall": "model",

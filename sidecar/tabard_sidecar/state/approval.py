@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
+from enum import Enum, StrEnum, auto
 
 from tabard_sidecar.util.lean import dataclass
 
@@ -72,6 +72,28 @@ class Verdict:
     approval_id: str
     approved: bool
     expires_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Approver:
+    """The person who decides, with the token that the decision uses up.
+
+    Attributes:
+        name: ``"<issuer> <id>"``.
+        token: name under which the uses of the token are counted.
+        token_expires_at: when the token can no longer be used, in seconds since the epoch.
+    """
+
+    name: str
+    token: str
+    token_expires_at: float
+
+
+class NotDecided(Enum):
+    """Why a decision wasn't stored. Nothing is changed then, and the token isn't used up."""
+
+    CHANGED = auto()  # what waits isn't what the decision is about
+    TOKEN_USED = auto()
 
 
 @dataclass(frozen=True, slots=True)

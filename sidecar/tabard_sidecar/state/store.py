@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
-from tabard_sidecar.state.approval import Approval, PendingLimits, Verdict
+from tabard_sidecar.state.approval import Approval, Approver, NotDecided, PendingLimits, Verdict
 from tabard_sidecar.state.leases import LeaseJournal
 from tabard_sidecar.state.listing import ANY_TASK, TaskFilter, TaskPage, Tree
 from tabard_sidecar.state.model import (
@@ -222,18 +222,22 @@ class StateStore(LeaseJournal, Protocol):
         ...
 
     async def decide_approvals(
-        self, group_id: str, verdicts: Sequence[Verdict], *, approver: str, now: float
-    ) -> Sequence[Approval] | None:
-        """Decide exactly the pending approvals of a group, all or none, once. Durable.
+        self, group_id: str, verdicts: Sequence[Verdict], *, approver: Approver, now: float
+    ) -> Sequence[Approval] | NotDecided:
+        """Decide exactly the pending approvals of a group, all or none, once; and use up the approver's token. Durable.
 
-        Returns ``None`` if what is pending in the group isn't exactly what the verdicts name, each once.
+        CHANGED if what is pending in the group isn't exactly what the verdicts name, each once. TOKEN_USED if the token
+        has been used.
         """
         ...
 
     async def decide_approval(
-        self, approval_id: str, *, approved: bool, approver: str, now: float, expires_at: float
-    ) -> Approval | None:
-        """Decide a pending approval, once. Durable. Returns ``None`` if it is no longer pending, or ENDED."""
+        self, approval_id: str, *, approved: bool, approver: Approver, now: float, expires_at: float
+    ) -> Approval | NotDecided:
+        """Decide a pending approval, once, and use up the approver's token. Durable.
+
+        CHANGED if the approval is no longer pending, or ENDED. TOKEN_USED if the token has been used.
+        """
         ...
 
     async def tasks(self, *, now: float, limit: int = 100, wanted: TaskFilter = ANY_TASK) -> TaskPage:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tabard_sidecar.state.approval import ApprovalStatus, Verdict
+from tabard_sidecar.state.approval import ApprovalStatus, NotDecided, Verdict
 from tabard_sidecar.state.model import ReserveState, Revocation, RevocationKind
 
 from tests.support.state import (
@@ -21,6 +22,7 @@ from tests.support.state import (
     fresh,
     new_task,
     opened,
+    person,
     wanted,
 )
 
@@ -28,7 +30,7 @@ _CALLS = 4
 _STEP = st.one_of(
     st.tuples(st.just("ask"), st.integers(0, _CALLS - 1), st.integers(0, 2)),
     st.tuples(st.just("look"), st.integers(0, _CALLS - 1), st.just(0)),
-    st.tuples(st.just("decide"), st.integers(0, 2**_CALLS - 1), st.just(0)),
+    st.tuples(st.just("decide"), st.integers(0, 2**_CALLS - 1), st.integers(0, 1)),
     st.tuples(st.just("decide_one"), st.integers(0, _CALLS - 1), st.integers(0, 1)),
     st.tuples(st.just("use"), st.integers(0, _CALLS - 1), st.just(0)),
     st.tuples(st.just("wait"), st.integers(1, 30), st.just(0)),
@@ -52,8 +54,8 @@ def _verdicts(approvals, *, approved=True):
     return [Verdict(one.approval_id, approved=approved, expires_at=LATER) for one in approvals]
 
 
-async def _decide(store, group, verdicts, *, approver="iss ann", now=NOW):
-    return await store.decide_approvals(group, verdicts, approver=approver, now=now)
+async def _decide(store, group, verdicts, *, approver=None, now=NOW):
+    return await store.decide_approvals(group, verdicts, approver=approver or person("iss ann"), now=now)
 
 
 class ApprovalGroupsContract:
@@ -97,7 +99,7 @@ class ApprovalGroupsContract:
             kept = await one.approval_group(group, now=NOW, pending_only=False)
             assert sorted(_ids(kept)) == sorted(_ids(asked))
             assert (await one.approval(alone.approval_id, now=NOW)).status is ApprovalStatus.PENDING
-            assert await _decide(one, group, verdicts) is None
+            assert await _decide(one, group, verdicts) is NotDecided.CHANGED
 
     @pytest.mark.parametrize("what", ["fewer", "more", "other", "twice", "none", "of another group"])
     async def test_another_set_than_what_is_pending_decides_nothing(self, store, what):
@@ -112,7 +114,7 @@ class ApprovalGroupsContract:
             "none": [],
             "of another group": others,
         }[what]
-        assert await _decide(store, group, _verdicts(named)) is None
+        assert await _decide(store, group, _verdicts(named)) is NotDecided.CHANGED
         for one in (*asked, *others):
             assert await store.approval(one.approval_id, now=NOW) == one
 
@@ -127,16 +129,16 @@ class ApprovalGroupsContract:
                 await _ask(other, root, "d", group=group)
             elif what == "decided":
                 await other.decide_approval(
-                    asked[0].approval_id, approved=False, approver="p", now=NOW, expires_at=LATER
+                    asked[0].approval_id, approved=False, approver=person("p"), now=NOW, expires_at=LATER
                 )
             elif what == "expired":
                 now = NOW + 5
             else:
                 await other.revoke(Revocation(RevocationKind.AGENT, agent, NOW, NOW + 1800))
-            assert await _decide(one, group, _verdicts(asked), now=now) is None
+            assert await _decide(one, group, _verdicts(asked), now=now) is NotDecided.CHANGED
             waiting = await other.approval_group(group, now=now)
             assert {found.status for found in waiting} == {ApprovalStatus.PENDING}
-            assert await _decide(one, group, _verdicts(waiting), now=now) is not None
+            assert isinstance(await _decide(one, group, _verdicts(waiting), now=now), Sequence)
 
     async def test_of_many_who_decide_a_group_one_does(self, new_store):
         async with opened(new_store) as one, opened(new_store) as other:
@@ -148,15 +150,40 @@ class ApprovalGroupsContract:
                         (one, other)[number % 2],
                         group,
                         _verdicts(asked, approved=number % 3 == 0),
-                        approver=f"iss {number}",
+                        approver=person(f"iss {number}"),
                     )
                     for number in range(16)
                 )
             )
-            (winner,) = [answer for answer in answers if answer is not None]
+            (winner,) = [answer for answer in answers if answer is not NotDecided.CHANGED]
             assert len({found.approver for found in winner}) == 1
             for found in winner:
                 assert await one.approval(found.approval_id, now=NOW) == found
+
+    async def test_a_token_decides_about_one_group(self, new_store):
+        """Of a group and a single call that one token decides at once, one is decided; a change costs no token."""
+        async with opened(new_store) as one, opened(new_store) as other:
+            for _ in range(5):
+                group, approver = fresh("group"), person("iss ann")
+                asked = await _ask(one, fresh("root"), "a", "b", group=group)
+                (alone,) = await _ask(one, fresh("root"), "c")
+                stale = _verdicts(asked[:1])
+                assert await _decide(one, group, stale, approver=approver) is NotDecided.CHANGED
+                answers = await asyncio.gather(
+                    _decide(one, group, _verdicts(asked), approver=approver),
+                    other.decide_approval(
+                        alone.approval_id, approved=True, approver=approver, now=NOW, expires_at=LATER
+                    ),
+                )
+                assert answers.count(NotDecided.TOKEN_USED) == 1
+                decided = [
+                    item.approval_id
+                    for item in (*asked, alone)
+                    if (await one.approval(item.approval_id, now=NOW)).status is ApprovalStatus.APPROVED
+                ]
+                assert decided == (
+                    [alone.approval_id] if answers[0] is NotDecided.TOKEN_USED else _ids(asked)
+                )
 
     async def test_a_list_asked_for_again_is_the_same_group(self, new_store):
         """New calls join it, whether they come before or after those that wait already."""
@@ -172,8 +199,8 @@ class ApprovalGroupsContract:
             assert sorted(_ids(found)) == sorted(_ids([*first, new]))
             assert await one.approval_group(later, now=NOW) == []
             (last,) = await _ask(one, root, "d", group=group)
-            assert await _decide(other, group, _verdicts(found)) is None
-            assert await _decide(other, group, _verdicts([*found, last])) is not None
+            assert await _decide(other, group, _verdicts(found)) is NotDecided.CHANGED
+            assert isinstance(await _decide(other, group, _verdicts([*found, last])), Sequence)
 
     async def test_a_call_that_waits_alone_joins_a_list(self, store):
         root, group = fresh("root"), fresh("group")
@@ -189,7 +216,7 @@ class ApprovalGroupsContract:
         root, group = fresh("root"), fresh("group")
         (alone,) = await _ask(store, root, "a")
         decided = await store.decide_approval(
-            alone.approval_id, approved=True, approver="a", now=NOW, expires_at=LATER
+            alone.approval_id, approved=True, approver=person("a"), now=NOW, expires_at=LATER
         )
         assert await _ask(store, root, "a", group=group) == [decided]
         assert await store.approval_group(group, now=NOW, pending_only=False) == []
@@ -255,6 +282,8 @@ class _Schedule:
         self.store = store
         self.root = root
         self.groups = [fresh("group") for _ in range(3)]
+        self.tokens = [fresh("token") for _ in range(2)]
+        self.spent: set[str] = set()
         self.known: dict[int, str] = {}
         self.used: dict[str, int] = {}
         self.shown: tuple[str, list[str]] = ("", [])
@@ -271,19 +300,28 @@ class _Schedule:
             pending = await self.store.approval_group(one.group_id, now=self.now)
             self.shown = one.group_id, _ids(pending)
 
-    async def decide(self, mask, _choice):
+    async def decide(self, mask, choice):
         group, names = self.shown
+        token = self.tokens[choice]
         before = await self._all()
         pending = {one.approval_id for one in await self.store.approval_group(group, now=self.now)}
         verdicts = {
             name: Verdict(name, approved=bool(mask >> place & 1), expires_at=self.now + 40)
             for place, name in enumerate(names)
         }
-        decided = await _decide(self.store, group, [*verdicts.values()], now=self.now)
-        assert (decided is not None) == (bool(pending) and pending == set(names))
+        decided = await _decide(
+            self.store, group, [*verdicts.values()], approver=person("p", token=token), now=self.now
+        )
+        if not pending or pending != set(names):
+            assert decided is NotDecided.CHANGED
+        elif token in self.spent:
+            assert decided is NotDecided.TOKEN_USED
+        else:
+            self.spent.add(token)
+            assert [one.approval_id for one in decided] == names
         after = await self._all()
         for name, one in before.items():
-            if decided is None or name not in verdicts:
+            if isinstance(decided, NotDecided) or name not in verdicts:
                 assert after[name] == one
             else:
                 said = ApprovalStatus.APPROVED if verdicts[name].approved else ApprovalStatus.DENIED
@@ -294,7 +332,7 @@ class _Schedule:
             await self.store.decide_approval(
                 self.known[number],
                 approved=bool(choice),
-                approver="p",
+                approver=person("p"),
                 now=self.now,
                 expires_at=self.now + 40,
             )

@@ -6,16 +6,28 @@ import asyncio
 from dataclasses import replace
 
 import pytest
-from tabard_sidecar.state.approval import Approval, ApprovalStatus
+from tabard_sidecar.state.approval import Approval, ApprovalStatus, NotDecided
 from tabard_sidecar.state.model import ReserveState, Revocation, RevocationKind
 
-from tests.support.state import LATER, NOW, approval, at_most, chain, fresh, new_task, opened, steps, wanted
+from tests.support.state import (
+    LATER,
+    NOW,
+    approval,
+    at_most,
+    chain,
+    fresh,
+    new_task,
+    opened,
+    person,
+    steps,
+    wanted,
+)
 
 
 async def _approved(store, root: str, *, uses: int = 1, expires_at: float = LATER) -> str:
     asked = await store.ask(approval(root, uses=uses), limits=at_most(9))
     await store.decide_approval(
-        asked.approval_id, approved=True, approver="iss ann", now=NOW, expires_at=expires_at
+        asked.approval_id, approved=True, approver=person("iss ann"), now=NOW, expires_at=expires_at
     )
     return asked.approval_id
 
@@ -66,7 +78,7 @@ class ApprovalsContract:
             of_another = approval(fresh("root"))
             assert await one.ask(of_another, limits=at_most(5)) == of_another
             await one.decide_approval(
-                asked[0].approval_id, approved=False, approver="a", now=NOW, expires_at=LATER
+                asked[0].approval_id, approved=False, approver=person("a"), now=NOW, expires_at=LATER
             )
             brief = approval(root, expires_at=NOW + 5)
             assert await other.ask(brief, limits=at_most(5)) == brief
@@ -82,12 +94,12 @@ class ApprovalsContract:
             second = await other.ask(approval(root, topic=topic), limits=at_most(5))
             assert second.approval_id != asked.approval_id
             await one.decide_approval(
-                second.approval_id, approved=True, approver="a", now=NOW, expires_at=LATER
+                second.approval_id, approved=True, approver=person("a"), now=NOW, expires_at=LATER
             )
             third = approval(root, topic=topic)
             assert await one.ask(third, limits=at_most(5)) == third
             denied = await other.decide_approval(
-                asked.approval_id, approved=False, approver="a", now=NOW, expires_at=NOW + 50
+                asked.approval_id, approved=False, approver=person("a"), now=NOW, expires_at=NOW + 50
             )
             assert await one.ask(approval(root, topic=topic, link="l"), limits=at_most(5)) == denied
             for free in (approval(root, topic=fresh("topic")), approval(root, topic="")):
@@ -108,7 +120,7 @@ class ApprovalsContract:
             refused = approval(root, topic=topic, link="l", workload="b", above=("a",))
             await one.ask(refused, limits=at_most(9))
             denied = await one.decide_approval(
-                refused.approval_id, approved=False, approver="p", now=NOW, expires_at=LATER
+                refused.approval_id, approved=False, approver=person("p"), now=NOW, expires_at=LATER
             )
             for chain_ in (("a", "b"), ("a", "b", "c"), ("a", "c", "b"), ("a", "b", "a")):
                 assert await ask(*chain_) == denied, chain_
@@ -128,14 +140,14 @@ class ApprovalsContract:
         """Its pending approvals aren't counted, listed or decided; decided ones stay, and so do those of others."""
         async with opened(new_store) as one, opened(new_store) as other:
             task = await new_task(one)
-            root, person = task.root_id, fresh("https://issuer ann")
+            root, subject = task.root_id, fresh("https://issuer ann")
             asker, above = fresh("spiffe://z/b"), fresh("spiffe://z/a")
             of = chain(root, "a", "b", hops="a b")
             await one.register_children(steps(of), now=NOW, expires_at=LATER)
-            details = {"link": of.link_ids[-1], "workload": asker, "above": (above,), "subject": person}
+            details = {"link": of.link_ids[-1], "workload": asker, "above": (above,), "subject": subject}
             denied = await one.ask(approval(root, **details), limits=at_most(1))
             denied = await one.decide_approval(
-                denied.approval_id, approved=False, approver="p", now=NOW, expires_at=LATER
+                denied.approval_id, approved=False, approver=person("p"), now=NOW, expires_at=LATER
             )
             asked = await one.ask(approval(root, **details), limits=at_most(1))
             beside = await one.ask(
@@ -148,7 +160,7 @@ class ApprovalsContract:
                 "link": (RevocationKind.LINK, of.link_ids[-1]),
                 "agent": (RevocationKind.AGENT, asker),
                 "agent above": (RevocationKind.AGENT, above),
-                "subject": (RevocationKind.SUBJECT, person),
+                "subject": (RevocationKind.SUBJECT, subject),
             }[what]
             await other.revoke(Revocation(kind, target, NOW, NOW + 1800))
             found = await one.approval(asked.approval_id, now=NOW)
@@ -160,9 +172,9 @@ class ApprovalsContract:
                 assert (denied in listed) is not pending_only
             for approved in (True, False):
                 decided = await other.decide_approval(
-                    asked.approval_id, approved=approved, approver="p", now=NOW, expires_at=LATER
+                    asked.approval_id, approved=approved, approver=person("p"), now=NOW, expires_at=LATER
                 )
-                assert decided is None
+                assert decided is NotDecided.CHANGED
             # Of another task of the same workload and person, which started after the revocation.
             anew = approval(
                 fresh("root"), created_at=NOW + 1, **{**details, "link": fresh("link"), "above": ()}
@@ -186,7 +198,7 @@ class ApprovalsContract:
             assert [await ask(f"i {number}") is None for number in range(5)] == [False] * 4 + [True]
             assert await ask("i ann", fresh("workload")) is not None
             await other.decide_approval(
-                answers[0].approval_id, approved=False, approver="a", now=NOW, expires_at=LATER
+                answers[0].approval_id, approved=False, approver=person("a"), now=NOW, expires_at=LATER
             )
             assert await ask("i ann") is not None
 
@@ -199,14 +211,14 @@ class ApprovalsContract:
                     (one, other)[number % 2].decide_approval(
                         asked.approval_id,
                         approved=number % 3 == 0,
-                        approver=f"iss {number}",
+                        approver=person(f"iss {number}"),
                         now=NOW + 1.5,
                         expires_at=NOW + 99,
                     )
                     for number in range(16)
                 )
             )
-            (winner,) = [answer for answer in decided if answer is not None]
+            (winner,) = [answer for answer in decided if answer is not NotDecided.CHANGED]
             assert await other.approval(asked.approval_id, now=NOW) == winner
             assert winner.status is not ApprovalStatus.PENDING
             assert winner == replace(
@@ -221,9 +233,63 @@ class ApprovalsContract:
         asked = await store.ask(approval(fresh("root"), expires_at=NOW + 5), limits=at_most(5))
         for approval_id, now in ((asked.approval_id, NOW + 5), (fresh("unheard"), NOW)):
             decided = await store.decide_approval(
-                approval_id, approved=True, approver="a", now=now, expires_at=LATER
+                approval_id, approved=True, approver=person("a"), now=now, expires_at=LATER
             )
-            assert decided is None
+            assert decided is NotDecided.CHANGED
+
+    async def test_of_many_decisions_by_one_token_one_is_stored(self, new_store):
+        """Sixteen calls on two sidecars; the others wait on, and another token decides about them."""
+        async with opened(new_store) as one, opened(new_store) as other:
+            asked = [await one.ask(approval(fresh("root")), limits=at_most(5)) for _ in range(16)]
+            approver = person("iss ann", token=fresh("token"))
+
+            async def decide(number: int, approver=approver):
+                return await (one, other)[number % 2].decide_approval(
+                    asked[number].approval_id, approved=True, approver=approver, now=NOW, expires_at=LATER
+                )
+
+            answers = await asyncio.gather(*map(decide, range(16)))
+            assert answers.count(NotDecided.TOKEN_USED) == 15
+            for number, answer in enumerate(answers):
+                found = await other.approval(asked[number].approval_id, now=NOW)
+                if answer is NotDecided.TOKEN_USED:
+                    assert found == asked[number]
+                    assert await decide(number, person("iss ann")) is not NotDecided.TOKEN_USED
+                else:
+                    assert found == answer
+
+    async def test_a_decision_that_comes_too_late_costs_no_token(self, new_store):
+        """Of two people who decide at the same moment, the one who lost decides about another call with that token."""
+        async with opened(new_store) as one, opened(new_store) as other:
+            for _ in range(5):
+                asked, more = [await one.ask(approval(fresh("root")), limits=at_most(5)) for _ in range(2)]
+                people = [person("iss ann"), person("iss bob")]
+
+                async def decide(number, about, people=people):
+                    return await (one, other)[number].decide_approval(
+                        about.approval_id, approved=True, approver=people[number], now=NOW, expires_at=LATER
+                    )
+
+                answers = await asyncio.gather(decide(0, asked), decide(1, asked))
+                lost = answers.index(NotDecided.CHANGED)
+                assert await decide(1 - lost, more) is NotDecided.TOKEN_USED
+                decided = await decide(lost, more)
+                assert (decided.status, decided.approver) == (ApprovalStatus.APPROVED, people[lost].name)
+
+    async def test_a_decision_and_another_use_of_its_token_share_one_count(self, store):
+        """Sidecars of an earlier version count the token apart from the decision."""
+        asked = await store.ask(approval(fresh("root")), limits=at_most(5))
+        approver = person("iss ann")
+        assert await store.consume(approver.token, limit=1, now=NOW, expires_at=LATER)
+        decided = await store.decide_approval(
+            asked.approval_id, approved=True, approver=approver, now=NOW, expires_at=LATER
+        )
+        assert decided is NotDecided.TOKEN_USED
+        approver = person("iss ann")
+        await store.decide_approval(
+            asked.approval_id, approved=True, approver=approver, now=NOW, expires_at=LATER
+        )
+        assert not await store.consume(approver.token, limit=1, now=NOW, expires_at=LATER)
 
     async def test_a_decision_that_is_of_use_is_found_again(self, store):
         """Approved or denied: asking the same requests no new approval until it is used up or expired."""
@@ -231,7 +297,7 @@ class ApprovalsContract:
             root = fresh("root")
             asked = await store.ask(approval(root, digest="d"), limits=at_most(5))
             decided = await store.decide_approval(
-                asked.approval_id, approved=approved, approver="a", now=NOW, expires_at=NOW + 50
+                asked.approval_id, approved=approved, approver=person("a"), now=NOW, expires_at=NOW + 50
             )
             assert (
                 await store.ask(approval(root, digest="d", created_at=NOW + 49), limits=at_most(5)) == decided
@@ -262,7 +328,9 @@ class ApprovalsContract:
     async def test_a_used_up_approval_is_asked_for_anew(self, store):
         root = (await new_task(store)).root_id
         asked = await store.ask(approval(root, digest="d"), limits=at_most(1))
-        await store.decide_approval(asked.approval_id, approved=True, approver="a", now=NOW, expires_at=LATER)
+        await store.decide_approval(
+            asked.approval_id, approved=True, approver=person("a"), now=NOW, expires_at=LATER
+        )
         await store.reserve(wanted(chain(root), approvals=(asked.approval_id,)))
         anew = approval(root, digest="d")
         assert await store.ask(anew, limits=at_most(1)) == anew
@@ -273,7 +341,7 @@ class ApprovalsContract:
         good = await _approved(store, root, uses=2)
         waiting = (await store.ask(approval(root), limits=at_most(9))).approval_id
         denied = (await store.ask(approval(root), limits=at_most(9))).approval_id
-        await store.decide_approval(denied, approved=False, approver="a", now=NOW, expires_at=LATER)
+        await store.decide_approval(denied, approved=False, approver=person("a"), now=NOW, expires_at=LATER)
         other = await _approved(store, (await new_task(store)).root_id)
         old = await _approved(store, root, expires_at=NOW + 5)
         of = chain(root, budgets={"calls": 9})
@@ -318,7 +386,7 @@ class ApprovalsContract:
         ]
         brief = await store.ask(approval(root, expires_at=NOW + 5), limits=at_most(9))
         decided = await store.decide_approval(
-            made[2].approval_id, approved=True, approver="a", now=NOW, expires_at=LATER
+            made[2].approval_id, approved=True, approver=person("a"), now=NOW, expires_at=LATER
         )
 
         async def listed(now: float, *, pending_only: bool) -> list[object]:

@@ -21,6 +21,7 @@ from tests.support.state import (
     noted,
     opened,
     outcome,
+    person,
     wanted,
 )
 
@@ -180,13 +181,13 @@ class UpkeepContract:
                 lambda s: s.consume(fresh("use"), limit=1, now=NOW, expires_at=LATER),
                 lambda s: s.ask(asked, limits=at_most(5)),
                 lambda s: s.decide_approval(
-                    asked.approval_id, approved=True, approver="a", now=NOW, expires_at=LATER
+                    asked.approval_id, approved=True, approver=person("a"), now=NOW, expires_at=LATER
                 ),
                 lambda s: s.ask(listed, limits=at_most(5)),
                 lambda s: s.decide_approvals(
                     listed.group_id,
                     [Verdict(listed.approval_id, approved=True, expires_at=LATER)],
-                    approver="a",
+                    approver=person("a"),
                     now=NOW,
                 ),
                 lambda s: s.revoke(Revocation(RevocationKind.AGENT, f"{root} a", NOW, LATER)),

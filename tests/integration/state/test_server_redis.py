@@ -17,7 +17,19 @@ from tabard_sidecar.state.model import Child, Revocation, RevocationKind
 from tabard_sidecar.state.redis import RedisOptions, RedisStateError, RedisStateStore, link
 
 from tests.support.redis_server import RedisServer, free_port
-from tests.support.state import LATER, NOW, approval, at_most, chain, fresh, new_task, noted, outcome, wanted
+from tests.support.state import (
+    LATER,
+    NOW,
+    approval,
+    at_most,
+    chain,
+    fresh,
+    new_task,
+    noted,
+    outcome,
+    person,
+    wanted,
+)
 from tests.support.tls import Authority
 
 _GUARANTEES = Path(__file__).resolve().parents[3] / "docs" / "guarantees.md"
@@ -39,7 +51,9 @@ async def exercise(store: RedisStateStore) -> None:
     made = await new_task(store)
     of = chain(made.root_id, f"{made.root_id}l", budgets={"calls": 5})
     asked = await store.ask(approval(made.root_id), limits=at_most(5))
-    await store.decide_approval(asked.approval_id, approved=True, approver="a", now=NOW, expires_at=LATER)
+    await store.decide_approval(
+        asked.approval_id, approved=True, approver=person("a"), now=NOW, expires_at=LATER
+    )
     await store.ask(approval(made.root_id), limits=at_most(5))
     call = wanted(
         of,

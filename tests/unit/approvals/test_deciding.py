@@ -203,12 +203,13 @@ async def test_decided_once(world):
 
 
 async def test_two_decide_at_once(world):
-    """Of several people who decide at the same time one does, and that decision is kept."""
+    """Of several people who decide at the same time one does, that decision is kept, and the others keep their tokens."""
     (pending,) = await world.ask()
+    tokens = [world.token() for _ in range(6)]
     answers = await asyncio.gather(
         *(
-            world.parts.decider.decide(pending.approval_id, world.token(), approve=bool(number % 2))
-            for number in range(6)
+            world.parts.decider.decide(pending.approval_id, token, approve=bool(number % 2))
+            for number, token in enumerate(tokens)
         ),
         return_exceptions=True,
     )
@@ -217,6 +218,12 @@ async def test_two_decide_at_once(world):
     assert {answer.code for answer in answers if isinstance(answer, Refused)} == {"approval_decided"}
     kept = await world.parts.decider.get_approval(pending.approval_id)
     assert kept.approval.status is decided[0].approval.status
+    for number, (token, answer) in enumerate(zip(tokens, answers, strict=True)):
+        other = replace(ASK, code=f"other_{number}")
+        if isinstance(answer, Refused):
+            assert (await decide(world, token, ask=other)).status is ApprovalStatus.APPROVED
+        else:
+            assert await refusal(world, token, ask=other) == "approver_token_used"
 
 
 async def test_too_late(world):

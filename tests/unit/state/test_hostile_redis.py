@@ -17,7 +17,7 @@ from tabard_sidecar.state.redis import RedisOptions, RedisStateStore
 from tabard_sidecar.state.redis.opening import SCHEMA
 
 from tests.contracts.state.leases import lease
-from tests.support.state import LATER, NOW, approval, at_most, chain, outcome, steps, task, wanted
+from tests.support.state import LATER, NOW, approval, at_most, chain, outcome, person, steps, task, wanted
 
 TASK = task()
 CHAIN = chain(TASK.root_id, "l", budgets={"a": 5})
@@ -40,7 +40,7 @@ OPERATIONS: dict[str, Callable[[RedisStateStore], Awaitable[object]]] = {
     "approvals": lambda s: s.approvals(now=NOW),
     "approval_group": lambda s: s.approval_group("group-a", now=NOW),
     "decide_approvals": lambda s: s.decide_approvals(
-        "group-a", [Verdict("a", approved=True, expires_at=LATER)], approver="a", now=NOW
+        "group-a", [Verdict("a", approved=True, expires_at=LATER)], approver=person("a"), now=NOW
     ),
     "tasks": lambda s: s.tasks(now=NOW),
     "tree": lambda s: s.tree("t"),

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from tabard_sidecar.state.approval import Approval, PendingLimits, Verdict
+from tabard_sidecar.state.approval import Approval, Approver, NotDecided, PendingLimits, Verdict
 from tabard_sidecar.state.redis import codec, scripts
 from tabard_sidecar.state.redis.codec import milliseconds
 from tabard_sidecar.state.redis.link import GRACE_SECONDS, LinkedPart
 from tabard_sidecar.state.redis.replies import understood
 
 _MOST_LISTED = 1_000
+_TOKEN_USED = b"token_used"
 
 
 class RedisApprovals(LinkedPart):
@@ -69,8 +70,8 @@ class RedisApprovals(LinkedPart):
 
     @understood
     async def decide_approvals(
-        self, group_id: str, verdicts: Sequence[Verdict], *, approver: str, now: float
-    ) -> Sequence[Approval] | None:
+        self, group_id: str, verdicts: Sequence[Verdict], *, approver: Approver, now: float
+    ) -> Sequence[Approval] | NotDecided:
         """Decide a group; see the interface."""
         arguments = {
             "group": group_id,
@@ -83,21 +84,36 @@ class RedisApprovals(LinkedPart):
                 )
                 for verdict in verdicts
             ],
-            "approver": approver,
+            **_deciding(approver),
         }
         found = await self._run_timed(scripts.DECIDE_APPROVALS, now, arguments, durable=True)
-        return codec.approvals(found) or None
+        if found == _TOKEN_USED:
+            return NotDecided.TOKEN_USED
+        return codec.approvals(found) or NotDecided.CHANGED
 
     @understood
     async def decide_approval(
-        self, approval_id: str, *, approved: bool, approver: str, now: float, expires_at: float
-    ) -> Approval | None:
+        self, approval_id: str, *, approved: bool, approver: Approver, now: float, expires_at: float
+    ) -> Approval | NotDecided:
         """Decide an approval; see the interface."""
         arguments = {
             "id": approval_id,
             "status": "approved" if approved else "denied",
-            "approver": approver,
             "expires": expires_at,
             "until_ms": milliseconds(expires_at + GRACE_SECONDS),
+            **_deciding(approver),
         }
-        return codec.approval(await self._run_timed(scripts.DECIDE_APPROVAL, now, arguments, durable=True))
+        found = await self._run_timed(scripts.DECIDE_APPROVAL, now, arguments, durable=True)
+        if found == _TOKEN_USED:
+            return NotDecided.TOKEN_USED
+        return codec.approval(found) or NotDecided.CHANGED
+
+
+def _deciding(approver: Approver) -> dict[str, object]:
+    """Return the arguments of who decides."""
+    return {
+        "approver": approver.name,
+        "token": codec.digest(approver.token),
+        "token_expires": approver.token_expires_at,
+        "token_until_ms": milliseconds(approver.token_expires_at + GRACE_SECONDS),
+    }

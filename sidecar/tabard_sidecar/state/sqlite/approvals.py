@@ -7,7 +7,15 @@ import sqlite3
 from collections.abc import Sequence
 from dataclasses import replace
 
-from tabard_sidecar.state.approval import Approval, ApprovalStatus, PendingLimits, Verdict
+from tabard_sidecar.state.approval import (
+    Approval,
+    ApprovalStatus,
+    Approver,
+    NotDecided,
+    PendingLimits,
+    Verdict,
+)
+from tabard_sidecar.state.sqlite.records import consume
 from tabard_sidecar.state.sqlite.reservations import bump
 from tabard_sidecar.util.jsontext import encode
 
@@ -169,19 +177,26 @@ def _group(connection: sqlite3.Connection, group_id: str, now: float) -> list[Ap
 
 
 def decide_group(
-    connection: sqlite3.Connection, group_id: str, verdicts: Sequence[Verdict], *, approver: str, now: float
-) -> list[Approval] | None:
+    connection: sqlite3.Connection,
+    group_id: str,
+    verdicts: Sequence[Verdict],
+    *,
+    approver: Approver,
+    now: float,
+) -> list[Approval] | NotDecided:
     """Decide exactly what is pending in a group."""
     pending = {one.approval_id: one for one in _group(connection, group_id, now)}
     named = [verdict.approval_id for verdict in verdicts]
     if not pending or sorted(named) != sorted(pending):
-        return None
+        return NotDecided.CHANGED
+    if not _spend_token(connection, approver, now):
+        return NotDecided.TOKEN_USED
     return [
         _decided(
             connection,
             pending[verdict.approval_id],
             approved=verdict.approved,
-            approver=approver,
+            approver=approver.name,
             now=now,
             expires_at=verdict.expires_at,
         )
@@ -194,15 +209,23 @@ def decide(  # noqa: PLR0913 - the interface's parameters
     approval_id: str,
     *,
     approved: bool,
-    approver: str,
+    approver: Approver,
     now: float,
     expires_at: float,
-) -> Approval | None:
+) -> Approval | NotDecided:
     """Decide a pending approval."""
     found = find(connection, approval_id, now)
     if found is None or found.status is not ApprovalStatus.PENDING:
-        return None
-    return _decided(connection, found, approved=approved, approver=approver, now=now, expires_at=expires_at)
+        return NotDecided.CHANGED
+    if not _spend_token(connection, approver, now):
+        return NotDecided.TOKEN_USED
+    return _decided(
+        connection, found, approved=approved, approver=approver.name, now=now, expires_at=expires_at
+    )
+
+
+def _spend_token(connection: sqlite3.Connection, approver: Approver, now: float) -> bool:
+    return consume(connection, approver.token, limit=1, now=now, expires_at=approver.token_expires_at)
 
 
 def _decided(  # noqa: PLR0913 - what is stored of a decision

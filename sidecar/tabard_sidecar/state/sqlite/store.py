@@ -8,7 +8,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from tabard_sidecar.state.approval import Approval, PendingLimits, Verdict
+from tabard_sidecar.state.approval import Approval, Approver, NotDecided, PendingLimits, Verdict
 from tabard_sidecar.state.listing import ANY_TASK, TaskFilter, TaskPage, Tree
 from tabard_sidecar.state.model import (
     Chain,
@@ -260,16 +260,16 @@ class SQLiteStateStore(SQLiteLeases):
         return self._file.read(lambda c: approvals.group(c, group_id, now, pending_only=pending_only))
 
     async def decide_approvals(
-        self, group_id: str, verdicts: Sequence[Verdict], *, approver: str, now: float
-    ) -> Sequence[Approval] | None:
+        self, group_id: str, verdicts: Sequence[Verdict], *, approver: Approver, now: float
+    ) -> Sequence[Approval] | NotDecided:
         """Decide a group; see the interface."""
         return await self._file.write(
             lambda c: approvals.decide_group(c, group_id, verdicts, approver=approver, now=now), durable=True
         )
 
     async def decide_approval(
-        self, approval_id: str, *, approved: bool, approver: str, now: float, expires_at: float
-    ) -> Approval | None:
+        self, approval_id: str, *, approved: bool, approver: Approver, now: float, expires_at: float
+    ) -> Approval | NotDecided:
         """Decide an approval; see the interface."""
         return await self._file.write(
             lambda c: approvals.decide(

@@ -8,6 +8,8 @@ for _, verdict in ipairs(q.verdicts) do
   if not pending[id] then return {} end
   pending[id] = nil
 end
+if uses(q.token) > 0 then return 'token_used' end
+spend_token()
 local out = {}
 for index, verdict in ipairs(q.verdicts) do
   decide(unpack(verdict))

@@ -1,3 +1,6 @@
+-- Use up the token with which a person decides.
+local function spend_token() set_uses(q.token, 1, q.token_expires, q.token_until_ms) end
+
 -- Store what a person decided about a pending approval.
 local function decide(id, status, expires, until_ms)
   local name = key('approval', id)
