@@ -96,13 +96,20 @@ def diff(ctx: click.Context, /, *, limit: int, sidecar: Target, as_json: bool) -
     metavar="REVISION",
     help="Only if the candidate is this one: what `tabard shadow status` told. Default: the present one.",
 )
+@click.option(
+    "--base",
+    default="",
+    metavar="REVISION",
+    help="Only if the policy is this one. Default: the one that was there when the candidate was loaded.",
+)
 @operator_option
 @json_option
-def promote(*, yes: bool, revision: str, sidecar: Target, as_json: bool) -> None:
+def promote(*, yes: bool, revision: str, base: str, sidecar: Target, as_json: bool) -> None:
     """Write the candidate to the folder from which the policy that decides is loaded.
 
     It is checked once more and replaces the folder at once. The folder with what was there before
-    is kept beside it. If the sidecar can't write there (a bundle, a mounted volume), nothing is
+    is kept beside it. If the policy's files changed since the candidate was loaded, nothing is
+    written, because the candidate may lack the change; --base says that it has it. If the sidecar can't write there (a bundle, a mounted volume), nothing is
     written, and the error says what to do. The promotion is in the decision log.
     """
     from tabard.authz.v1 import shadow_service_pb2 as pb  # noqa: PLC0415 - gRPC takes a while to import
@@ -121,7 +128,8 @@ def promote(*, yes: bool, revision: str, sidecar: Target, as_json: bool) -> None
             _print_status(found)
         if not yes:
             click.confirm(f"Let revision {wanted[:16]} decide?", abort=True, err=True)
-        answer = asked.call(_stub(asked).PromoteShadow, pb.PromoteShadowRequest(revision=wanted))
+        request = pb.PromoteShadowRequest(revision=wanted, base_revision=base or found["base_revision"])
+        answer = asked.call(_stub(asked).PromoteShadow, request)
     if as_json:
         echo_json(
             {
@@ -161,6 +169,7 @@ def fetch_status(asked: Operator) -> dict[str, Any]:
         "modules": list(found.modules),
         "revision": found.revision,
         "live_revision": found.live_revision,
+        "base_revision": found.base_revision,
         "loaded_at": seconds(found.load_time) if found.HasField("load_time") else None,
         "decided": found.decided,
         "changed": found.changed,
@@ -180,6 +189,8 @@ def _print_status(found: dict[str, Any]) -> None:
     modules = f" (modules {', '.join(found['modules'])})" if found["modules"] else ""
     echo(f"  candidate  {found['revision'][:16] or '-'}  {found['path']}{modules}")
     echo(f"  policy     {found['live_revision'][:16] or '-'}")
+    if found["base_revision"] not in {"", found["live_revision"]}:
+        echo(f"  the policy was {found['base_revision'][:16]} when the candidate was loaded, and has changed")
     if found["revision"] and found["revision"] == found["live_revision"]:
         echo("  the candidate is the policy that decides")
     echo(f"  {found['decided']:,} decisions, {found['changed']:,} of them otherwise")

@@ -60,6 +60,7 @@ class ShadowServicer(shadow_grpc.ShadowServiceServicer):
             problems=status.problems,
             path=str(config.path),
             modules=sorted(config.modules),
+            base_revision=status.base,
         )
 
     @answering
@@ -86,11 +87,12 @@ class ShadowServicer(shadow_grpc.ShadowServiceServicer):
         """Put the candidate into the place of the policy that decides."""
         shadowing = self._required()
         revision = bounded(request.revision, "revision", _MAX_REVISION_BYTES, required=True)
+        base = bounded(request.base_revision, "base_revision", _MAX_REVISION_BYTES)
         done = await self.changes.make(
             "promote_policy",
             context,
             about={"candidate": revision, "policy": shadowing.live_revision},
-            work=lambda: shadowing.promote(revision),
+            work=lambda: shadowing.promote(revision, base),
             told=_told,
             gives=True,
         )

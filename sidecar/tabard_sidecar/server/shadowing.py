@@ -76,8 +76,12 @@ class Shadowing:
         """Revision of the policy that decides."""
         return self._live[0].revision if self._live is not None else ""
 
-    async def promote(self, revision: str) -> Done:
+    async def promote(self, revision: str, base: str) -> Done:
         """Put the candidate into the place of the policy that decides, and load it.
+
+        Args:
+            revision: of the candidate that is meant.
+            base: revision of the policy that it may replace.
 
         Raises:
             NoDecision: it can't be done; nothing was changed.
@@ -88,7 +92,7 @@ class Shadowing:
         config: PolicyConfig = self._policy_config
         try:
             done = await self._promoting.run(
-                lambda: promote(engine, config, options, revision), config.load_seconds
+                lambda: promote(engine, config, options, revision, base), config.load_seconds
             )
         except (PromotionError, StuckError) as error:
             raise NoDecision("FAILED_PRECONDITION", "shadow_not_promotable", str(error)) from error

@@ -32,6 +32,16 @@ def read_candidate(engine: Engine, config: PolicyConfig) -> PolicySource:
     return _composed(engine, live, found, shadow.path, frozenset(shadow.modules))
 
 
+def read_base(engine: Engine, config: PolicyConfig) -> str:
+    """Return the revision of the policy that a promotion replaces; empty if it isn't in files, or can't be read."""
+    if config.path is None:
+        return ""
+    try:
+        return read_policy(engine, config.path, bundle_keys(config.bundle), trusted=True).revision
+    except PolicyBrokenError:
+        return ""
+
+
 def candidate_fingerprint(config: PolicyConfig) -> object:
     """Return a value that changes whenever the files of the candidate do. Never raises."""
     shadow = config.shadow

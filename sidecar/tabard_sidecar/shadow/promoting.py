@@ -20,7 +20,7 @@ from tabard_sidecar.policy.loading.folder import read_folder
 from tabard_sidecar.policy.loading.reading import UnreadableError
 from tabard_sidecar.policy.loading.sources import PolicySource, fingerprint
 from tabard_sidecar.policy.problems import PolicyBrokenError
-from tabard_sidecar.shadow.candidate import module_files, read_candidate
+from tabard_sidecar.shadow.candidate import module_files, read_base, read_candidate
 from tabard_sidecar.util.lean import dataclass
 
 _AT_FDCWD = -100
@@ -40,7 +40,9 @@ class Promoted:
     previous: Path
 
 
-def promote(engine: Engine, config: PolicyConfig, options: CompileOptions, revision: str) -> Promoted:
+def promote(
+    engine: Engine, config: PolicyConfig, options: CompileOptions, revision: str, base: str
+) -> Promoted:
     """Put the candidate into place. Blocks for as long as a policy takes to load.
 
     Args:
@@ -48,12 +50,14 @@ def promote(engine: Engine, config: PolicyConfig, options: CompileOptions, revis
         config: where both policies are.
         options: as the sidecar compiles policies.
         revision: of the candidate that is meant.
+        base: revision of the policy that it may replace.
 
     Raises:
         PromotionError: it can't be done; nothing was changed.
     """
     path, shadow = _folders(config)
     before = fingerprint(path)
+    _check_base(engine, config, base)
     try:
         candidate = read_candidate(engine, config)
         if candidate.revision != revision:
@@ -98,6 +102,27 @@ def _folders(config: PolicyConfig) -> tuple[Path, ShadowConfig]:
             f"the sidecar can't replace {path}, because it is mounted or its parent isn't writable; {_BY_HAND}"
         )
     return path, shadow
+
+
+def _check_base(engine: Engine, config: PolicyConfig, base: str) -> None:
+    """Check that a promotion undoes nothing: the policy's files are those that the candidate was compared with.
+
+    Raises:
+        PromotionError: they aren't, or can't be read.
+    """
+    found = read_base(engine, config)
+    if not found:
+        raise PromotionError(f"the policy in {config.path} can't be read; {_BY_HAND}")
+    if not base:
+        raise PromotionError(
+            f"the policy in {config.path} wasn't known when the candidate was loaded; compare it with the candidate, "
+            f"and name its revision {found} (--base) if the candidate has all that it has"
+        )
+    if found != base:
+        raise PromotionError(
+            f"the policy in {config.path} changed since the candidate was loaded, from revision {base} to {found}; bring "
+            f"the change into the candidate, or name {found} (--base) if the candidate has it already"
+        )
 
 
 def _files(engine: Engine, path: Path, shadow: ShadowConfig) -> dict[str, bytes]:

@@ -73,6 +73,7 @@ class ShadowStatus:
     Attributes:
         state: see :class:`ShadowState`.
         revision: of the candidate that decides, or decided last.
+        base: revision of the policy's files when it was loaded; empty if they couldn't be read.
         since: when it was loaded, seconds since the epoch; 0 if it never was.
         decided: decisions that it decided, too, since then.
         changed: how many of them it would have decided otherwise.
@@ -87,6 +88,7 @@ class ShadowStatus:
 
     state: ShadowState = ShadowState.STARTING
     revision: str = ""
+    base: str = ""
     since: float = 0.0
     decided: int = 0
     changed: int = 0
@@ -193,7 +195,7 @@ class Shadow:
 
     def _hear(self, kind: Told, found: dict[str, Any]) -> None:
         if kind is Told.LOADED:
-            self._loaded(str(found["revision"]))
+            self._loaded(str(found["revision"]), str(found["base"]))
         elif kind is Told.BROKEN:
             self._broken(tuple(map(str, found["problems"])))
         elif kind is Told.COUNTS:
@@ -201,10 +203,15 @@ class Shadow:
         elif kind is Told.DIFFERENCE:
             self._differs(found)
 
-    def _loaded(self, revision: str) -> None:
+    def _loaded(self, revision: str, base: str) -> None:
         before = self.status
         self.status = ShadowStatus(
-            ShadowState.RUNNING, revision, self._clock(), dropped=before.dropped, failures=before.failures
+            ShadowState.RUNNING,
+            revision,
+            base,
+            self._clock(),
+            dropped=before.dropped,
+            failures=before.failures,
         )
         self._skipped = 0
         self._instruments.shadow_running(running=True)

@@ -30,7 +30,7 @@ from tabard_sidecar.replay.not_replayable import Why
 from tabard_sidecar.replay.recorded import Skipped, recorded
 from tabard_sidecar.replay.report import Report
 from tabard_sidecar.replay.world import Documents, ReplayedPolicy, World, compiled_source
-from tabard_sidecar.shadow.candidate import candidate_fingerprint, read_candidate
+from tabard_sidecar.shadow.candidate import candidate_fingerprint, read_base, read_candidate
 from tabard_sidecar.shadow.protocol import Given, Told, read_given, told
 from tabard_sidecar.util.malformed import MALFORMED
 from tabard_sidecar.util.rarely import PerWindow
@@ -128,6 +128,7 @@ class Worker:
     def _load(self) -> None:
         self._stack.close()
         self._policy = self._judge = None
+        base = read_base(self._engine, self._settings.policy)
         try:
             catalogue = create_catalogue(self._settings.catalogue)
             revision = self._compile(catalogue)
@@ -135,7 +136,7 @@ class Worker:
             self._send(Told.BROKEN, problems=[str(problem) for problem in error.problems[:_PROBLEMS]])
             return
         self._begin(fresh=True)
-        self._send(Told.LOADED, revision=revision)
+        self._send(Told.LOADED, revision=revision, base=base)
 
     def _compile(self, catalogue: Catalogue) -> str:
         source = read_candidate(self._engine, self._settings.policy)

@@ -129,7 +129,9 @@ async def records(start_zone, folder):
     logs = [log for sidecar in zone.sidecars.values() for log in sidecar.logs if log.exists()]
     await eventually(lambda: '"event":"shadow"' in logs[0].read_text())
     async with grpc.aio.insecure_channel(zone.operator()) as channel:
-        request = shadow_pb.PromoteShadowRequest(revision=shadow.status.revision)
+        request = shadow_pb.PromoteShadowRequest(
+            revision=shadow.status.revision, base_revision=shadow.status.base
+        )
         await shadow_grpc.ShadowServiceStub(channel).PromoteShadow(request)
     await zone.stop()
     return [

@@ -60,10 +60,12 @@ class Trying:
         async with grpc.aio.insecure_channel(self.zone.operator()) as channel:
             return await getattr(pb_grpc.ShadowServiceStub(channel), name)(request)
 
-    async def promote(self, revision: str = ""):
-        """Promote the present candidate."""
-        revision = revision or self.shadow.status.revision
-        return await self.ask("PromoteShadow", pb.PromoteShadowRequest(revision=revision))
+    async def promote(self, revision: str = "", base: str = ""):
+        """Promote the present candidate over the policy that it was loaded beside."""
+        request = pb.PromoteShadowRequest(
+            revision=revision or self.shadow.status.revision, base_revision=base or self.shadow.status.base
+        )
+        return await self.ask("PromoteShadow", request)
 
     def records(self, workload: str = "orchestrator"):
         """Every record of a sidecar."""

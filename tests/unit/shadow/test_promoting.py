@@ -23,10 +23,10 @@ from tests.unit.shadow.conftest import LIVE, STRICT
 OTHER = 'package policy.other\n\ngrant contains {"code": "write"} if input.tool.name == "write"\n'
 
 
-async def refused(zone, revision=""):
+async def refused(zone, revision="", base=""):
     """Promote, which must fail; return code and message."""
     with pytest.raises(grpc.aio.AioRpcError) as caught:
-        await zone.promote(revision)
+        await zone.promote(revision, base)
     error = from_rpc(caught.value, "")
     return error.code, error.message
 
@@ -91,25 +91,25 @@ def test_the_last_check_refuses_what_cannot_be_served(folder):
         (folder / name).mkdir()
         (folder / name / "desk.rego").write_text(text)
     config = PolicyConfig(path=folder / "policy", shadow=ShadowConfig(path=folder / "candidate"))
-    revision = load_source(folder / "candidate").revision
+    revision, base = load_source(folder / "candidate").revision, load_source(folder / "policy").revision
     with Engine() as engine, pytest.raises(PromotionError, match="nmae"):
-        promote(engine, config, CompileOptions(), revision)
+        promote(engine, config, CompileOptions(), revision, base)
     assert sorted(one.name for one in folder.iterdir()) == ["candidate", "policy"]
     assert (folder / "policy" / "desk.rego").read_text() == LIVE
 
 
 def _folders(folder):
-    """Make a policy and a candidate; return the configuration and the candidate's revision."""
+    """Make a policy and a candidate; return the configuration, the candidate's revision and the policy's."""
     for name, text in (("policy", LIVE), ("candidate", STRICT)):
         (folder / name).mkdir()
         (folder / name / "desk.rego").write_text(text)
     config = PolicyConfig(path=folder / "policy", shadow=ShadowConfig(path=folder / "candidate"))
-    return config, load_source(folder / "candidate").revision
+    return config, load_source(folder / "candidate").revision, load_source(folder / "policy").revision
 
 
 def test_a_change_of_the_policy_meanwhile_is_not_lost(folder, monkeypatch):
     """Someone denies something urgently while the candidate is checked: the candidate doesn't undo that."""
-    config, revision = _folders(folder)
+    config, revision, base = _folders(folder)
     checking, urgent = promoting._check, LIVE + "\n# urgent\n"
 
     def check(*arguments):
@@ -118,15 +118,51 @@ def test_a_change_of_the_policy_meanwhile_is_not_lost(folder, monkeypatch):
 
     monkeypatch.setattr(promoting, "_check", check)
     with Engine() as engine, pytest.raises(PromotionError, match="changed meanwhile"):
-        promote(engine, config, CompileOptions(), revision)
+        promote(engine, config, CompileOptions(), revision, base)
     assert sorted(one.name for one in folder.iterdir()) == ["candidate", "policy"]
     assert (folder / "policy" / "desk.rego").read_text() == urgent
+
+
+async def test_a_change_of_the_policy_since_the_candidate_was_loaded_is_not_undone(trying, tabard, folder):
+    """The candidate is put into place once it is loaded anew, or once an operator names the files as they are."""
+    zone = await trying()
+    at = ("--operator", zone.zone.operator())
+    tried, before = zone.shadow.status.revision, zone.shadow.status.base
+    urgent = LIVE + '\ndeny contains {"code": "stop", "message": "urgent"} if input.tool.name == "pay"\n'
+    (folder / "policy" / "desk.rego").write_text(urgent)
+    live = zone.zone.parts("orchestrator").policy
+    await eventually(lambda: live.revision != before)
+    code, _, problem = await tabard("shadow", "promote", "--yes", *at)
+    assert code == 1
+    assert f"from revision {before} to {live.revision}" in problem
+    assert "--base" in problem
+    assert (folder / "policy" / "desk.rego").read_text() == urgent
+    (folder / "candidate" / "desk.rego").write_text(STRICT + "\n# with the change\n")
+    await zone.running(tried)
+    assert zone.shadow.status.base == live.revision
+    (folder / "policy" / "desk.rego").write_text(LIVE)
+    now = load_source(folder / "policy").revision
+    code, shown, _ = await tabard("shadow", "promote", "--yes", "--base", now, *at)
+    assert code == 0, shown
+    assert (folder / "policy" / "desk.rego").read_text() == STRICT + "\n# with the change\n"
+
+
+def test_a_policy_that_was_not_known_or_cannot_be_read_is_not_replaced(folder):
+    """Of the first, an operator may name what is there."""
+    config, revision, base = _folders(folder)
+    with Engine() as engine:
+        with pytest.raises(PromotionError, match=f"wasn't known .* {base} "):
+            promote(engine, config, CompileOptions(), revision, "")
+        (folder / "policy" / "data.json").write_text("{")
+        with pytest.raises(PromotionError, match="can't be read"):
+            promote(engine, config, CompileOptions(), revision, base)
+    assert sorted(one.name for one in folder.iterdir()) == ["candidate", "policy"]
 
 
 @pytest.mark.parametrize("name", ["NOTES.md", "data.json"])
 def test_no_copy_is_made_of_what_lies_elsewhere(folder, name):
     """A link to a key, for example, whose copy others could read. Links within the folder are followed."""
-    config, _ = _folders(folder)
+    config, _, base = _folders(folder)
     secret, candidate = folder / "secret", folder / "candidate"
     secret.write_text("{}")
     secret.chmod(0o600)
@@ -134,9 +170,9 @@ def test_no_copy_is_made_of_what_lies_elsewhere(folder, name):
     (candidate / "same.md").symlink_to("desk.rego")
     with Engine() as engine:
         with pytest.raises(PromotionError, match=f"{name} is a link that leads out"):
-            promote(engine, config, CompileOptions(), load_source(candidate).revision)
+            promote(engine, config, CompileOptions(), load_source(candidate).revision, base)
         (candidate / name).unlink()
-        promote(engine, config, CompileOptions(), load_source(candidate).revision)
+        promote(engine, config, CompileOptions(), load_source(candidate).revision, base)
     assert (folder / "policy" / "same.md").read_text() == STRICT
 
 

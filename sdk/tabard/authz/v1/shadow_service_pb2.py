@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n$tabard/authz/v1/shadow_service.proto\x12\x0ftabard.authz.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\x12\n\x10GetShadowRequest\"\x82\x05\n\x11GetShadowResponse\x12+\n\x05state\x18\x01 \x01(\x0e\x32\x1c.tabard.authz.v1.ShadowState\x12\x10\n\x08revision\x18\x02 \x01(\t\x12\x15\n\rlive_revision\x18\x03 \x01(\t\x12-\n\tload_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07\x64\x65\x63ided\x18\x05 \x01(\x03\x12\x0f\n\x07\x63hanged\x18\x06 \x01(\x03\x12@\n\x07\x63hanges\x18\x07 \x03(\x0b\x32/.tabard.authz.v1.GetShadowResponse.ChangesEntry\x12G\n\x0bnot_decided\x18\x08 \x03(\x0b\x32\x32.tabard.authz.v1.GetShadowResponse.NotDecidedEntry\x12\x12\n\nunrecorded\x18\t \x01(\x03\x12@\n\x07\x64ropped\x18\n \x03(\x0b\x32/.tabard.authz.v1.GetShadowResponse.DroppedEntry\x12\x10\n\x08\x66\x61ilures\x18\x0b \x01(\x03\x12\x0f\n\x07waiting\x18\x0c \x01(\x03\x12\x10\n\x08problems\x18\r \x03(\t\x12\x0c\n\x04path\x18\x0e \x01(\t\x12\x0f\n\x07modules\x18\x0f \x03(\t\x1a.\n\x0c\x43hangesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x03:\x02\x38\x01\x1a\x31\n\x0fNotDecidedEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x03:\x02\x38\x01\x1a.\n\x0c\x44roppedEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x03:\x02\x38\x01\")\n\x18ListShadowChangesRequest\x12\r\n\x05limit\x18\x01 \x01(\x05\"\xc9\x02\n\x19ListShadowChangesResponse\x12\x0f\n\x07\x64\x65\x63ided\x18\x01 \x01(\x03\x12\x0f\n\x07\x63hanged\x18\x02 \x01(\x03\x12.\n\x06groups\x18\x03 \x03(\x0b\x32\x1e.tabard.authz.v1.ShadowChanges\x12\x13\n\x0bmore_groups\x18\x04 \x01(\x05\x12/\n\x07\x65\x66\x66\x65\x63ts\x18\x05 \x03(\x0b\x32\x1e.tabard.authz.v1.ShadowEffects\x12O\n\x0bnot_decided\x18\x06 \x03(\x0b\x32:.tabard.authz.v1.ListShadowChangesResponse.NotDecidedEntry\x12\x10\n\x08revision\x18\x07 \x01(\t\x1a\x31\n\x0fNotDecidedEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x03:\x02\x38\x01\";\n\rShadowEffects\x12\x0e\n\x06\x62\x65\x66ore\x18\x01 \x01(\t\x12\x0b\n\x03now\x18\x02 \x01(\t\x12\r\n\x05\x63ount\x18\x03 \x01(\x03\"\x9e\x01\n\rShadowChanges\x12\x0e\n\x06\x63hange\x18\x01 \x01(\t\x12\r\n\x05\x61gent\x18\x02 \x01(\t\x12\x0c\n\x04tool\x18\x03 \x01(\t\x12\r\n\x05rules\x18\x04 \x03(\t\x12\r\n\x05\x63ount\x18\x05 \x01(\x03\x12\x10\n\x08\x62y_state\x18\x06 \x01(\x03\x12\x30\n\x08\x65xamples\x18\x07 \x03(\x0b\x32\x1e.tabard.authz.v1.ShadowExample\"\xa4\x01\n\rShadowExample\x12\x13\n\x0b\x64\x65\x63ision_id\x18\x01 \x01(\t\x12\x0f\n\x07task_id\x18\x02 \x01(\t\x12\x11\n\ttimestamp\x18\x03 \x01(\t\x12\x11\n\toperation\x18\x04 \x01(\t\x12\x0e\n\x06person\x18\x05 \x01(\t\x12\x13\n\x0b\x62\x65\x66ore_json\x18\x06 \x01(\t\x12\x10\n\x08now_json\x18\x07 \x01(\t\x12\x10\n\x08\x62y_state\x18\x08 \x01(\x08\"(\n\x14PromoteShadowRequest\x12\x10\n\x08revision\x18\x01 \x01(\t\"`\n\x15PromoteShadowResponse\x12\x0c\n\x04path\x18\x01 \x01(\t\x12\x15\n\rprevious_path\x18\x02 \x01(\t\x12\x10\n\x08revision\x18\x03 \x01(\t\x12\x10\n\x08problems\x18\x04 \x03(\t*\x93\x01\n\x0bShadowState\x12\x1c\n\x18SHADOW_STATE_UNSPECIFIED\x10\x00\x12\x19\n\x15SHADOW_STATE_STARTING\x10\x01\x12\x18\n\x14SHADOW_STATE_RUNNING\x10\x02\x12\x17\n\x13SHADOW_STATE_BROKEN\x10\x03\x12\x18\n\x14SHADOW_STATE_FAILING\x10\x04\x32\xaf\x02\n\rShadowService\x12R\n\tGetShadow\x12!.tabard.authz.v1.GetShadowRequest\x1a\".tabard.authz.v1.GetShadowResponse\x12j\n\x11ListShadowChanges\x12).tabard.authz.v1.ListShadowChangesRequest\x1a*.tabard.authz.v1.ListShadowChangesResponse\x12^\n\rPromoteShadow\x12%.tabard.authz.v1.PromoteShadowRequest\x1a&.tabard.authz.v1.PromoteShadowResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n$tabard/authz/v1/shadow_service.proto\x12\x0ftabard.authz.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\x12\n\x10GetShadowRequest\"\x99\x05\n\x11GetShadowResponse\x12+\n\x05state\x18\x01 \x01(\x0e\x32\x1c.tabard.authz.v1.ShadowState\x12\x10\n\x08revision\x18\x02 \x01(\t\x12\x15\n\rlive_revision\x18\x03 \x01(\t\x12-\n\tload_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07\x64\x65\x63ided\x18\x05 \x01(\x03\x12\x0f\n\x07\x63hanged\x18\x06 \x01(\x03\x12@\n\x07\x63hanges\x18\x07 \x03(\x0b\x32/.tabard.authz.v1.GetShadowResponse.ChangesEntry\x12G\n\x0bnot_decided\x18\x08 \x03(\x0b\x32\x32.tabard.authz.v1.GetShadowResponse.NotDecidedEntry\x12\x12\n\nunrecorded\x18\t \x01(\x03\x12@\n\x07\x64ropped\x18\n \x03(\x0b\x32/.tabard.authz.v1.GetShadowResponse.DroppedEntry\x12\x10\n\x08\x66\x61ilures\x18\x0b \x01(\x03\x12\x0f\n\x07waiting\x18\x0c \x01(\x03\x12\x10\n\x08problems\x18\r \x03(\t\x12\x0c\n\x04path\x18\x0e \x01(\t\x12\x0f\n\x07modules\x18\x0f \x03(\t\x12\x15\n\rbase_revision\x18\x10 \x01(\t\x1a.\n\x0c\x43hangesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x03:\x02\x38\x01\x1a\x31\n\x0fNotDecidedEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x03:\x02\x38\x01\x1a.\n\x0c\x44roppedEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x03:\x02\x38\x01\")\n\x18ListShadowChangesRequest\x12\r\n\x05limit\x18\x01 \x01(\x05\"\xc9\x02\n\x19ListShadowChangesResponse\x12\x0f\n\x07\x64\x65\x63ided\x18\x01 \x01(\x03\x12\x0f\n\x07\x63hanged\x18\x02 \x01(\x03\x12.\n\x06groups\x18\x03 \x03(\x0b\x32\x1e.tabard.authz.v1.ShadowChanges\x12\x13\n\x0bmore_groups\x18\x04 \x01(\x05\x12/\n\x07\x65\x66\x66\x65\x63ts\x18\x05 \x03(\x0b\x32\x1e.tabard.authz.v1.ShadowEffects\x12O\n\x0bnot_decided\x18\x06 \x03(\x0b\x32:.tabard.authz.v1.ListShadowChangesResponse.NotDecidedEntry\x12\x10\n\x08revision\x18\x07 \x01(\t\x1a\x31\n\x0fNotDecidedEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x03:\x02\x38\x01\";\n\rShadowEffects\x12\x0e\n\x06\x62\x65\x66ore\x18\x01 \x01(\t\x12\x0b\n\x03now\x18\x02 \x01(\t\x12\r\n\x05\x63ount\x18\x03 \x01(\x03\"\x9e\x01\n\rShadowChanges\x12\x0e\n\x06\x63hange\x18\x01 \x01(\t\x12\r\n\x05\x61gent\x18\x02 \x01(\t\x12\x0c\n\x04tool\x18\x03 \x01(\t\x12\r\n\x05rules\x18\x04 \x03(\t\x12\r\n\x05\x63ount\x18\x05 \x01(\x03\x12\x10\n\x08\x62y_state\x18\x06 \x01(\x03\x12\x30\n\x08\x65xamples\x18\x07 \x03(\x0b\x32\x1e.tabard.authz.v1.ShadowExample\"\xa4\x01\n\rShadowExample\x12\x13\n\x0b\x64\x65\x63ision_id\x18\x01 \x01(\t\x12\x0f\n\x07task_id\x18\x02 \x01(\t\x12\x11\n\ttimestamp\x18\x03 \x01(\t\x12\x11\n\toperation\x18\x04 \x01(\t\x12\x0e\n\x06person\x18\x05 \x01(\t\x12\x13\n\x0b\x62\x65\x66ore_json\x18\x06 \x01(\t\x12\x10\n\x08now_json\x18\x07 \x01(\t\x12\x10\n\x08\x62y_state\x18\x08 \x01(\x08\"?\n\x14PromoteShadowRequest\x12\x10\n\x08revision\x18\x01 \x01(\t\x12\x15\n\rbase_revision\x18\x02 \x01(\t\"`\n\x15PromoteShadowResponse\x12\x0c\n\x04path\x18\x01 \x01(\t\x12\x15\n\rprevious_path\x18\x02 \x01(\t\x12\x10\n\x08revision\x18\x03 \x01(\t\x12\x10\n\x08problems\x18\x04 \x03(\t*\x93\x01\n\x0bShadowState\x12\x1c\n\x18SHADOW_STATE_UNSPECIFIED\x10\x00\x12\x19\n\x15SHADOW_STATE_STARTING\x10\x01\x12\x18\n\x14SHADOW_STATE_RUNNING\x10\x02\x12\x17\n\x13SHADOW_STATE_BROKEN\x10\x03\x12\x18\n\x14SHADOW_STATE_FAILING\x10\x04\x32\xaf\x02\n\rShadowService\x12R\n\tGetShadow\x12!.tabard.authz.v1.GetShadowRequest\x1a\".tabard.authz.v1.GetShadowResponse\x12j\n\x11ListShadowChanges\x12).tabard.authz.v1.ListShadowChangesRequest\x1a*.tabard.authz.v1.ListShadowChangesResponse\x12^\n\rPromoteShadow\x12%.tabard.authz.v1.PromoteShadowRequest\x1a&.tabard.authz.v1.PromoteShadowResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -40,34 +40,34 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_GETSHADOWRESPONSE_DROPPEDENTRY']._serialized_options = b'8\001'
   _globals['_LISTSHADOWCHANGESRESPONSE_NOTDECIDEDENTRY']._loaded_options = None
   _globals['_LISTSHADOWCHANGESRESPONSE_NOTDECIDEDENTRY']._serialized_options = b'8\001'
-  _globals['_SHADOWSTATE']._serialized_start=1660
-  _globals['_SHADOWSTATE']._serialized_end=1807
+  _globals['_SHADOWSTATE']._serialized_start=1706
+  _globals['_SHADOWSTATE']._serialized_end=1853
   _globals['_GETSHADOWREQUEST']._serialized_start=90
   _globals['_GETSHADOWREQUEST']._serialized_end=108
   _globals['_GETSHADOWRESPONSE']._serialized_start=111
-  _globals['_GETSHADOWRESPONSE']._serialized_end=753
-  _globals['_GETSHADOWRESPONSE_CHANGESENTRY']._serialized_start=608
-  _globals['_GETSHADOWRESPONSE_CHANGESENTRY']._serialized_end=654
-  _globals['_GETSHADOWRESPONSE_NOTDECIDEDENTRY']._serialized_start=656
-  _globals['_GETSHADOWRESPONSE_NOTDECIDEDENTRY']._serialized_end=705
-  _globals['_GETSHADOWRESPONSE_DROPPEDENTRY']._serialized_start=707
-  _globals['_GETSHADOWRESPONSE_DROPPEDENTRY']._serialized_end=753
-  _globals['_LISTSHADOWCHANGESREQUEST']._serialized_start=755
-  _globals['_LISTSHADOWCHANGESREQUEST']._serialized_end=796
-  _globals['_LISTSHADOWCHANGESRESPONSE']._serialized_start=799
-  _globals['_LISTSHADOWCHANGESRESPONSE']._serialized_end=1128
-  _globals['_LISTSHADOWCHANGESRESPONSE_NOTDECIDEDENTRY']._serialized_start=656
-  _globals['_LISTSHADOWCHANGESRESPONSE_NOTDECIDEDENTRY']._serialized_end=705
-  _globals['_SHADOWEFFECTS']._serialized_start=1130
-  _globals['_SHADOWEFFECTS']._serialized_end=1189
-  _globals['_SHADOWCHANGES']._serialized_start=1192
-  _globals['_SHADOWCHANGES']._serialized_end=1350
-  _globals['_SHADOWEXAMPLE']._serialized_start=1353
-  _globals['_SHADOWEXAMPLE']._serialized_end=1517
-  _globals['_PROMOTESHADOWREQUEST']._serialized_start=1519
-  _globals['_PROMOTESHADOWREQUEST']._serialized_end=1559
-  _globals['_PROMOTESHADOWRESPONSE']._serialized_start=1561
-  _globals['_PROMOTESHADOWRESPONSE']._serialized_end=1657
-  _globals['_SHADOWSERVICE']._serialized_start=1810
-  _globals['_SHADOWSERVICE']._serialized_end=2113
+  _globals['_GETSHADOWRESPONSE']._serialized_end=776
+  _globals['_GETSHADOWRESPONSE_CHANGESENTRY']._serialized_start=631
+  _globals['_GETSHADOWRESPONSE_CHANGESENTRY']._serialized_end=677
+  _globals['_GETSHADOWRESPONSE_NOTDECIDEDENTRY']._serialized_start=679
+  _globals['_GETSHADOWRESPONSE_NOTDECIDEDENTRY']._serialized_end=728
+  _globals['_GETSHADOWRESPONSE_DROPPEDENTRY']._serialized_start=730
+  _globals['_GETSHADOWRESPONSE_DROPPEDENTRY']._serialized_end=776
+  _globals['_LISTSHADOWCHANGESREQUEST']._serialized_start=778
+  _globals['_LISTSHADOWCHANGESREQUEST']._serialized_end=819
+  _globals['_LISTSHADOWCHANGESRESPONSE']._serialized_start=822
+  _globals['_LISTSHADOWCHANGESRESPONSE']._serialized_end=1151
+  _globals['_LISTSHADOWCHANGESRESPONSE_NOTDECIDEDENTRY']._serialized_start=679
+  _globals['_LISTSHADOWCHANGESRESPONSE_NOTDECIDEDENTRY']._serialized_end=728
+  _globals['_SHADOWEFFECTS']._serialized_start=1153
+  _globals['_SHADOWEFFECTS']._serialized_end=1212
+  _globals['_SHADOWCHANGES']._serialized_start=1215
+  _globals['_SHADOWCHANGES']._serialized_end=1373
+  _globals['_SHADOWEXAMPLE']._serialized_start=1376
+  _globals['_SHADOWEXAMPLE']._serialized_end=1540
+  _globals['_PROMOTESHADOWREQUEST']._serialized_start=1542
+  _globals['_PROMOTESHADOWREQUEST']._serialized_end=1605
+  _globals['_PROMOTESHADOWRESPONSE']._serialized_start=1607
+  _globals['_PROMOTESHADOWRESPONSE']._serialized_end=1703
+  _globals['_SHADOWSERVICE']._serialized_start=1856
+  _globals['_SHADOWSERVICE']._serialized_end=2159
 # @@protoc_insertion_point(module_scope)

@@ -150,6 +150,7 @@ class GetShadowResponse(_message.Message):
     PROBLEMS_FIELD_NUMBER: _builtins.int
     PATH_FIELD_NUMBER: _builtins.int
     MODULES_FIELD_NUMBER: _builtins.int
+    BASE_REVISION_FIELD_NUMBER: _builtins.int
     state: Global___ShadowState.ValueType
     """How it fares."""
     revision: _builtins.str
@@ -170,6 +171,10 @@ class GetShadowResponse(_message.Message):
     """Records that wait for it."""
     path: _builtins.str
     """Folder or bundle from which it is loaded."""
+    base_revision: _builtins.str
+    """Revision of the policy that decides, as its files were when the candidate was loaded. Empty if they
+    couldn't be read, or if the policy isn't loaded from files.
+    """
     @_builtins.property
     def load_time(self) -> _timestamp_pb2.Timestamp:
         """When the candidate was loaded."""
@@ -214,10 +219,11 @@ class GetShadowResponse(_message.Message):
         problems: _abc.Iterable[_builtins.str] | None = ...,
         path: _builtins.str = ...,
         modules: _abc.Iterable[_builtins.str] | None = ...,
+        base_revision: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["load_time", b"load_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["changed", b"changed", "changes", b"changes", "decided", b"decided", "dropped", b"dropped", "failures", b"failures", "live_revision", b"live_revision", "load_time", b"load_time", "modules", b"modules", "not_decided", b"not_decided", "path", b"path", "problems", b"problems", "revision", b"revision", "state", b"state", "unrecorded", b"unrecorded", "waiting", b"waiting"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["base_revision", b"base_revision", "changed", b"changed", "changes", b"changes", "decided", b"decided", "dropped", b"dropped", "failures", b"failures", "live_revision", b"live_revision", "load_time", b"load_time", "modules", b"modules", "not_decided", b"not_decided", "path", b"path", "problems", b"problems", "revision", b"revision", "state", b"state", "unrecorded", b"unrecorded", "waiting", b"waiting"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -454,18 +460,24 @@ class PromoteShadowRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     REVISION_FIELD_NUMBER: _builtins.int
+    BASE_REVISION_FIELD_NUMBER: _builtins.int
     revision: _builtins.str
     """Required. Its revision, as GetShadow tells it. If the candidate is another one by now, nothing
     is written.
+    """
+    base_revision: _builtins.str
+    """Required. Revision of the policy that it may replace, as GetShadow tells it. If the policy's files
+    changed since then, nothing is written: the candidate may lack the change.
     """
     def __init__(
         self,
         *,
         revision: _builtins.str = ...,
+        base_revision: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["revision", b"revision"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["base_revision", b"base_revision", "revision", b"revision"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
