@@ -116,6 +116,13 @@ class Component:
         """Report that the component doesn't work; if it is required, the sidecar isn't ready."""
         self._report(State.FAILED, reason)
 
+    def report(self, problem: str) -> None:
+        """Report the current problem, with which the component still works; the empty string if there is none."""
+        if problem:
+            self.degraded(problem)
+        else:
+            self.ok()
+
     def _report(self, state: State, reason: str) -> None:
         self._health.report(self._name, Report(state, reason, self._required))
 

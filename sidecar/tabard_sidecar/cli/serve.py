@@ -41,10 +41,10 @@ def serve(config_file: Path | None, assignments: tuple[str, ...]) -> None:
         poll_in_place()
         silence_core()
         from tabard_sidecar.config import load  # noqa: PLC0415
-        from tabard_sidecar.server.lifecycle import (  # noqa: PLC0415 - after the configuration proved sound
-            StartupError,
-            run,
-        )
+
+        # After the configuration proved sound.
+        from tabard_sidecar.server.lifecycle import run  # noqa: PLC0415
+        from tabard_sidecar.server.startup import StartupError  # noqa: PLC0415
 
     try:
         run(

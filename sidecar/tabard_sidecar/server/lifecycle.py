@@ -7,74 +7,32 @@ import contextlib
 import logging
 import os
 import signal
-import ssl
 import sys
 import time
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from pathlib import Path
-
-import grpc
-from tabard.authz.v1 import (
-    authorization_service_pb2_grpc,
-    credential_service_pb2_grpc,
-    task_service_pb2_grpc,
-)
-from tabard.files import RefusedFileError
+from typing import TYPE_CHECKING
 
 from tabard_sidecar import exit_codes
 from tabard_sidecar.config import Settings, insecure_switches
-from tabard_sidecar.errors import NoDecision
 from tabard_sidecar.health import About
-from tabard_sidecar.http.app import create_health_server, create_http_server
-from tabard_sidecar.http.clients import ClientKeyError
-from tabard_sidecar.http.introspection import create_introspection_server
-from tabard_sidecar.http.server import HttpServer
-from tabard_sidecar.identity import KeysUnavailable
 from tabard_sidecar.interfaces import Clock
-from tabard_sidecar.keys import KeyringError, jwks
-from tabard_sidecar.pipeline.authorize import Authorizer
-from tabard_sidecar.pipeline.credentials import Credentials
-from tabard_sidecar.pipeline.filter_tools import ToolFilter
-from tabard_sidecar.pipeline.outcomes import Outcomes
-from tabard_sidecar.pipeline.tasks import TaskRules, Tasks
-from tabard_sidecar.policy.problems import PolicyBrokenError
 from tabard_sidecar.reasons import reason_texts
 from tabard_sidecar.records.applog import configure_logging
-from tabard_sidecar.records.sinks import SinkError
-from tabard_sidecar.server.crossing import crossing
-from tabard_sidecar.server.edge import Edge
-from tabard_sidecar.server.grpc_server import LARGE_IN_FLIGHT, bind, grpc_server
-from tabard_sidecar.server.housekeeping import housekeeping
-from tabard_sidecar.server.lease_sweeps import sweep_leases
-from tabard_sidecar.server.operator_gate import OperatorGate
-from tabard_sidecar.server.operator_services import add_operator_services
-from tabard_sidecar.server.parts import Parts
-from tabard_sidecar.server.readiness import Readiness
-from tabard_sidecar.server.registration import Intake, lenient
+from tabard_sidecar.server.early_parts import EarlyParts
 from tabard_sidecar.server.reloading import Reloading, Reread
-from tabard_sidecar.server.revisions import ShownRevisions
-from tabard_sidecar.server.services import AuthorizationServicer, CredentialServicer, TaskServicer
-from tabard_sidecar.server.zone_gate import ZoneGate
-from tabard_sidecar.state.sqlite import StateFileError
+from tabard_sidecar.server.startup import StartupError, startup_error
 from tabard_sidecar.util.addresses import socket_path
 from tabard_sidecar.util.descriptors import raise_limit
-from tabard_sidecar.util.files import explain
-from tabard_sidecar.util.garbage import few_heaps, settle
-from tabard_sidecar.util.sockets import SOCKET_MODE, BindError, OwnedSocket
+from tabard_sidecar.util.garbage import few_heaps, settle, uncollected
+from tabard_sidecar.util.sockets import SOCKET_MODE, OwnedSocket
 
-_ENDING_SECONDS = 5.0
-"""How long a stop waits, after the drain, until credentials of revoked tasks are ended in other systems."""
+if TYPE_CHECKING:
+    import grpc
 
+    from tabard_sidecar.server.parts import Parts
 _log = logging.getLogger(__name__)
-
-
-class StartupError(Exception):
-    """The sidecar can't start. ``exit_code`` is the process's exit code; the message says what to do."""
-
-    def __init__(self, exit_code: int, message: str) -> None:
-        super().__init__(message)
-        self.exit_code = exit_code
 
 
 def run(settings: Settings, config: Path | None = None, reread: Reread | None = None) -> None:
@@ -198,29 +156,26 @@ async def sidecar(
             # First, so that a second sidecar fails before it changes anything.
             mode = int(settings.listen.agent_mode, 8)
             sockets = [_own(settings.listen.agent, stack, mode), _own(settings.listen.operator, stack)]
-            parts = await _build(Parts(settings, clock, about), stack)
-            servers, http_address = await _listen(parts, sockets, stack)
+            early = EarlyParts(settings, clock, about)
+            loading = asyncio.create_task(early.policy.start())
+            stack.push_async_callback(early.policy.close)
+            stack.push_async_callback(_given_up, loading)
+            # Loading takes the longest, most of it outside of Python.
+            await asyncio.to_thread(_import_the_others)
+            from tabard_sidecar.server.building import build, upkeep  # noqa: PLC0415
+            from tabard_sidecar.server.listening import listen  # noqa: PLC0415
+
+            parts = await build(early, loading, stack)
+            servers, http_address = await listen(parts, sockets, stack)
         except StartupError:
             raise
-        except (KeyringError, ClientKeyError, StateFileError, ValueError) as error:
-            raise StartupError(exit_codes.CONFIG, str(error)) from error
-        except PolicyBrokenError as error:
-            unreachable = {problem.code for problem in error.problems} == {"unreachable"}
-            code = exit_codes.UNREACHABLE if unreachable else exit_codes.POLICY
-            raise StartupError(code, f"the policy can't be used:\n{error}") from error
-        except BindError as error:
-            raise StartupError(exit_codes.CANNOT_BIND, str(error)) from error
-        except (KeysUnavailable, SinkError) as error:
-            raise StartupError(exit_codes.UNREACHABLE, str(error)) from error
-        except NoDecision as error:
-            raise StartupError(exit_codes.UNREACHABLE, error.message) from error
-        except (RefusedFileError, ssl.SSLError) as error:
-            raise StartupError(exit_codes.CONFIG, explain(error)) from error
+        except Exception as error:
+            told = startup_error(error)
+            if told is None:
+                raise
+            raise told from error
         running = Running(parts, servers, http_address, reread)
-        readiness = Readiness(parts)
-        await readiness.look()
-        following = [] if parts.control is None else [parts.control.follow()]
-        for work in (housekeeping(parts), sweep_leases(parts), readiness.follow(), *following):
+        for work in await upkeep(parts):
             stack.push_async_callback(_cancelled, asyncio.create_task(work))
         settle()
         parts.health.started()
@@ -241,133 +196,6 @@ async def sidecar(
         yield running
 
 
-async def _build(parts: Parts, stack: AsyncExitStack) -> Parts:
-    stack.callback(parts.tracing.close)
-    parts.log.open()
-    stack.push_async_callback(parts.log.stop)
-    stack.push_async_callback(parts.arguments.close)
-    parts.health.component("audit").ok()
-    # First, because it takes the longest, most of it in other threads.
-    stack.push_async_callback(parts.policy.close)
-    loading = asyncio.create_task(parts.policy.start())
-    stack.push_async_callback(_given_up, loading)
-    await parts.log.start()
-    await parts.state.open()
-    stack.push_async_callback(parts.state.close)
-    stack.push_async_callback(parts.revoking.stop)
-    await parts.revoking.start()
-    stack.push_async_callback(parts.approving.close)
-    await parts.approving.start()
-    stack.push_async_callback(parts.identity.close)
-    if parts.shadowing is not None:
-        stack.push_async_callback(parts.shadowing.shadow.stop)
-        parts.shadowing.shadow.start()
-    if parts.exchanges is not None:
-        stack.push_async_callback(parts.exchanges.close)
-    if parts.vaults is not None:
-        stack.push_async_callback(parts.vaults.close)
-        parts.vaults.start()
-    # What was acknowledged as ended is ended before the connections for that are closed.
-    stack.push_async_callback(parts.revoking.finish, _ENDING_SECONDS)
-    stack.push_async_callback(parts.stages.decisions.settled)
-    await asyncio.gather(parts.identity.start(), loading, _first_keys(parts))
-    return parts
-
-
-async def _first_keys(parts: Parts) -> None:
-    """Ask the control service once, if there is one; health says why a sidecar without keys isn't ready."""
-    if parts.control is not None:
-        await parts.control.fetch()
-
-
-async def _listen(
-    parts: Parts, sockets: list[OwnedSocket], stack: AsyncExitStack
-) -> tuple[list[grpc.aio.Server], str]:
-    """Open every socket; return the gRPC servers and the address of HTTP."""
-    agent = grpc_server(parts.settings.limits, "agent")
-    operator = grpc_server(parts.settings.limits, "operator", [ZoneGate(parts.health.about)])
-    edge = Edge(
-        parts.metrics,
-        parts.tracing,
-        max_in_flight=parts.settings.limits.max_in_flight,
-        request_seconds=parts.settings.limits.request_seconds,
-    )
-    credentials = Credentials(parts.stages)
-    intake = Intake(LARGE_IN_FLIGHT * parts.settings.limits.max_message_bytes)
-    _add_agent_services(parts, credentials, edge, lenient(agent, intake))
-    gate = OperatorGate(sockets[1])
-    add_operator_services(parts, edge, gate, lenient(operator, intake))
-    http = await _start_http(parts, credentials, stack)
-    await bind(agent, sockets[0], stack)
-    gate.inner.acquire()
-    stack.callback(gate.inner.release)
-    await bind(operator, gate.inner, stack)
-    await gate.start()
-    stack.push_async_callback(gate.stop)
-    return [agent, operator], http.address
-
-
-def _add_agent_services(parts: Parts, credentials: Credentials, edge: Edge, server: grpc.aio.Server) -> None:
-    settings, stages, shown = parts.settings, parts.stages, ShownRevisions(parts.keyring)
-    rules = TaskRules(
-        tasks_per_token=settings.insecure.tasks_per_token or settings.identity.tasks_per_token,
-        max_ttl_seconds=settings.limits.max_task_seconds,
-        label_carry_seconds=settings.limits.label_carry_seconds,
-    )
-    task_service_pb2_grpc.add_TaskServiceServicer_to_server(
-        TaskServicer(
-            Tasks(
-                stages,
-                parts.identity.subjects,
-                parts.identity.intents,
-                rules,
-                parts.kept_tokens,
-                crossing(parts),
-            ),
-            edge,
-            shown,
-            settings.zone,
-        ),
-        server,
-    )
-    authorization_service_pb2_grpc.add_AuthorizationServiceServicer_to_server(
-        AuthorizationServicer(
-            Authorizer(stages),
-            ToolFilter(stages),
-            Outcomes(stages, parts.keyring, parts.clock),
-            parts.approving.status_service,
-            edge,
-            shown,
-        ),
-        server,
-    )
-    credential_service_pb2_grpc.add_CredentialServiceServicer_to_server(
-        CredentialServicer(credentials, edge, shown), server
-    )
-
-
-async def _start_http(parts: Parts, credentials: Credentials, stack: AsyncExitStack) -> HttpServer:
-    """Start the HTTP servers: the public one, that of probes, and that of introspection if it is configured."""
-    http = create_http_server(
-        parts.settings.http,
-        health=parts.health,
-        registry=parts.metrics.registry,
-        jwks=lambda: jwks(parts.keyring),
-    )
-    await http.start()
-    stack.push_async_callback(http.stop)
-    health = create_health_server(parts.settings.listen.health_address, parts.health)
-    await health.start()
-    stack.push_async_callback(health.stop)
-    introspection = create_introspection_server(
-        parts.settings.introspection, introspect=credentials.active, metrics=parts.metrics
-    )
-    if introspection is not None:
-        await introspection.start()
-        stack.push_async_callback(introspection.stop)
-    return http
-
-
 def _own(address: str, stack: AsyncExitStack, mode: int = SOCKET_MODE) -> OwnedSocket:
     path = socket_path(address)
     if path is None:
@@ -376,6 +204,13 @@ def _own(address: str, stack: AsyncExitStack, mode: int = SOCKET_MODE) -> OwnedS
     owned.acquire()
     stack.callback(owned.release)
     return owned
+
+
+def _import_the_others() -> None:
+    """Import the modules of everything that the load of a policy doesn't need."""
+    with uncollected():
+        import tabard_sidecar.server.building  # noqa: PLC0415
+        import tabard_sidecar.server.listening  # noqa: F401, PLC0415
 
 
 async def _given_up(task: asyncio.Task[None]) -> None:

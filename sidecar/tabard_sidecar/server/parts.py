@@ -2,24 +2,17 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import uuid
-from collections.abc import Callable
 from dataclasses import asdict
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
-from prometheus_client import CollectorRegistry
-from tabard_opa import Engine, opa_version
-
 from tabard_sidecar.approvals import ApprovalParts, build_approvals
-from tabard_sidecar.config import Settings, compile_options
+from tabard_sidecar.config import Settings
 from tabard_sidecar.credentials import build_issuers, zone_issuer
 from tabard_sidecar.grants import GrantService
-from tabard_sidecar.health import POLICY, About, Component, Health
 from tabard_sidecar.identity import LOCAL_ISSUER
-from tabard_sidecar.interfaces import Clock
 from tabard_sidecar.keys import Keyring, ZoneKeys
 from tabard_sidecar.keys.sealing import EXCHANGED_TOKENS, REPLIES, SUBJECT_TOKENS, DerivedSealingKeys
 from tabard_sidecar.pipeline.changes import ChangeRecorder
@@ -35,18 +28,13 @@ from tabard_sidecar.pipeline.store_epoch import StoreEpoch
 from tabard_sidecar.pipeline.task_state_cache import TaskStateCache
 from tabard_sidecar.pipeline.task_states import TaskStates
 from tabard_sidecar.policy.argument_checks import ArgumentChecks
-from tabard_sidecar.policy.catalogue_source import CatalogueSource
-from tabard_sidecar.policy.engines.embedded import evaluations
-from tabard_sidecar.policy.factory import create_runtime
-from tabard_sidecar.policy.runtime import Runtime
-from tabard_sidecar.policy.status import PolicyState, PolicyStatus
 from tabard_sidecar.records.audit import AuditObserver, create_decision_log
 from tabard_sidecar.records.decision_log import Hooks, SinkDecisionLog
-from tabard_sidecar.records.metrics import Metrics
 from tabard_sidecar.records.observer import RecordsObserver
 from tabard_sidecar.records.timed_state import timed
 from tabard_sidecar.records.tracing_factory import create_tracing
 from tabard_sidecar.revocation import build_revocation, lease_targets, pruner
+from tabard_sidecar.server.early_parts import EarlyParts
 from tabard_sidecar.server.identities import configured_identity
 from tabard_sidecar.server.state_standing import StateStanding
 from tabard_sidecar.server.store_split import StoreSplit
@@ -58,33 +46,22 @@ if TYPE_CHECKING:
     from tabard_sidecar.credentials.exchange import ExchangeEnding, ExchangeIssuer
     from tabard_sidecar.credentials.subject_tokens import KeptSubjectTokens
     from tabard_sidecar.credentials.vault import LeaseEnding, VaultIssuer
+    from tabard_sidecar.health import Health
+    from tabard_sidecar.interfaces import Clock
     from tabard_sidecar.server.control_keys import ControlFollower
     from tabard_sidecar.server.shadowing import Shadowing
-
-# How long an evaluation may hold the loop before it moves to another thread. After an idle period an ordinary evaluation
-# takes up to twice its usual quarter of a millisecond, and moving it costs as much as finishing it.
-_HOLD_SECONDS = 0.001
-
-_REQUIRED = (POLICY, "agent", "keys", "state")
-"""What a sidecar needs, whatever is configured."""
-
-_log = logging.getLogger(__name__)
 
 
 class Parts:
     """The components of a sidecar, in the order in which they are built."""
 
-    def __init__(self, settings: Settings, clock: Clock, about: About) -> None:
-        self.settings = settings
-        self.clock = clock
+    def __init__(self, early: EarlyParts) -> None:
+        settings = self.settings = early.settings
+        clock = self.clock = early.clock
+        self.health, self.metrics = early.health, early.metrics
+        self.catalogues, self.catalogue = early.catalogues, early.catalogue
+        self.policy_options, self.engine, self.policy = early.policy_options, early.engine, early.policy
         self.clock_watch = ClockWatch(clock)
-        self.health = Health(
-            _REQUIRED if settings.insecure.audit_optional else (*_REQUIRED, "audit"),
-            about,
-        )
-        self.metrics = Metrics(CollectorRegistry())
-        self.metrics.build.labels(version("tabard-sidecar"), opa_version()).set(1)
-        self.health.subscribe(lambda snapshot: self.metrics.ready.set(snapshot.ready))
         self.tracing = create_tracing(
             settings.telemetry,
             version=version("tabard-sidecar"),
@@ -121,7 +98,7 @@ class Parts:
             self.state,
             clock=clock,
             max_task_seconds=settings.limits.max_task_seconds,
-            report=_reporter(self.health.component("revocation")),
+            report=self.health.component("revocation").report,
             steady=self.clock_watch.steady,
             hooks=self.endings,
         )
@@ -136,13 +113,6 @@ class Parts:
             self.state, self.task_cache, self.epoch, self.revoking.checks, clock, self.store_split.unknown
         )
         self.approving = self._approvals()
-        self.catalogues = CatalogueSource(
-            settings.catalogue, settings.policy.load_seconds, _reporter(self.health.component("catalogue"))
-        )
-        self.catalogue = self.catalogues.current
-        self.policy_options = compile_options(settings, self.catalogue)
-        self.engine = Engine(hold_seconds=_HOLD_SECONDS)
-        self.policy = self._policy_runtime()
         self.arguments = ArgumentChecks()
         self.log = self._decision_log()
         self.shadowing = self._shadowing()
@@ -186,7 +156,7 @@ class Parts:
             targets=lease_targets,
             clock=self.clock,
             allow_http=self.settings.insecure.allow_http,
-            report=_reporter(self.health.component("exchange")),
+            report=self.health.component("exchange").report,
         )
 
     def _exchange_ending(self) -> ExchangeEnding | None:
@@ -209,18 +179,6 @@ class Parts:
             standings=self.task_states,
             clock=self.clock,
             allow_http=self.settings.insecure.allow_http,
-        )
-
-    def _policy_runtime(self) -> Runtime:
-        engine = self.engine
-        self.metrics.pull_policy_evaluations(lambda: evaluations(engine))
-        return create_runtime(
-            self.settings.policy,
-            self.policy_options,
-            self.engine,
-            self.clock,
-            _policy_listener(self.health.component("policy"), self.metrics),
-            self.catalogues,
         )
 
     def _decision_log(self) -> SinkDecisionLog:
@@ -251,7 +209,7 @@ class Parts:
             return None
         from tabard_sidecar.server.shadowing import Shadowing  # noqa: PLC0415 - only for who uses it
 
-        report = _reporter(self.health.component("shadow"))
+        report = self.health.component("shadow").report
         found = Shadowing(self.settings, config, self.log, self.metrics, report, self.clock)
         found.beside(self.policy, self.engine, self.policy_options)
         return found
@@ -322,7 +280,7 @@ def _vaults(settings: Settings, state: StateStore, clock: Clock, health: Health)
         targets=lease_targets,
         clock=clock,
         allow_http=settings.insecure.allow_http,
-        report=_reporter(health.component("vault")),
+        report=health.component("vault").report,
     )
 
 
@@ -354,47 +312,3 @@ def _issuers(settings: Settings) -> set[str]:
     if svid is not None:
         found.add(f"spiffe://{svid.trust_domain}")
     return found if account is None else found | {account.issuer}
-
-
-def _reporter(component: Component) -> Callable[[str], None]:
-    def report(problem: str) -> None:
-        if problem:
-            component.degraded(problem)
-        else:
-            component.ok()
-
-    return report
-
-
-def _tell_load(status: PolicyStatus, metrics: Metrics) -> None:
-    broken = bool(status.problems)
-    metrics.policy_reloads.labels("broken" if broken else "ok").inc()
-    metrics.policy_broken.set(broken)
-    if not broken:
-        metrics.policy_loaded_timestamp.set(status.since)
-        _log.info("policy loaded", extra={"revision": status.revision})
-    else:
-        _log.error("policy broken", extra={"problems": list(status.reasons), "serving": status.revision})
-
-
-def _policy_listener(component: Component, metrics: Metrics) -> Callable[[PolicyStatus], None]:
-    attempts = 0
-
-    def listen(status: PolicyStatus) -> None:
-        nonlocal attempts
-        metrics.policy_stuck.set(status.stuck)
-        if status.attempts != attempts:
-            attempts = status.attempts
-            _tell_load(status, metrics)
-        elif status.reasons:
-            _log.warning("policy evaluation limited", extra={"reasons": list(status.reasons)})
-        else:
-            _log.info("policy evaluation as usual")
-        if status.state is PolicyState.SERVING:
-            component.ok()
-        elif status.ready:
-            component.degraded("; ".join(status.reasons))
-        else:
-            component.failed("; ".join(status.reasons))
-
-    return listen

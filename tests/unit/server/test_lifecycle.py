@@ -18,7 +18,8 @@ import pytest
 import tabard
 from tabard_sidecar import exit_codes
 from tabard_sidecar.config import load
-from tabard_sidecar.server.lifecycle import StartupError, sidecar
+from tabard_sidecar.server.lifecycle import sidecar
+from tabard_sidecar.server.startup import StartupError
 
 from testbed.world import EXAMPLE, ISSUER, World, http_get
 from tests.support.waiting import eventually
@@ -266,6 +267,19 @@ async def test_an_exchange_out_of_reach_does_not_keep_the_sidecar_from_starting(
     _, config = prepared(folder, **{"exchange.main": EXCHANGE})
     async with sidecar(load(config).settings) as running:
         assert running.health.snapshot().ready
+
+
+def test_a_policy_begins_to_load_before_the_modules_of_other_parts_are_imported():
+    """Importing them takes as long as the policy compiles."""
+    script = "import sys, tabard_sidecar.server.lifecycle; print('\\n'.join(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    loaded = set(done.stdout.split())
+    others = {
+        "grpc", "cryptography", "jwt", "tabard_sidecar.http.app", "tabard_sidecar.identity.subject",
+        "tabard_sidecar.pipeline.authorize", "tabard_sidecar.server.services", "tabard_sidecar.state.sqlite.store",
+    }  # fmt: skip
+    assert "tabard_sidecar.policy.runtime" in loaded
+    assert not loaded & others
 
 
 async def test_a_default_start_imports_only_what_it_uses(folder):

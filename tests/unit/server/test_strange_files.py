@@ -15,7 +15,8 @@ from pathlib import Path
 import pytest
 from tabard_sidecar import exit_codes
 from tabard_sidecar.config import load
-from tabard_sidecar.server.lifecycle import StartupError, sidecar
+from tabard_sidecar.server.lifecycle import sidecar
+from tabard_sidecar.server.startup import StartupError
 
 from testbed.world import http_get
 from tests.support.waiting import eventually
