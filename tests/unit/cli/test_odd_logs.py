@@ -16,7 +16,7 @@ from tabard_sidecar.records.chain import Head
 from tabard_sidecar.records.completing import completed
 from tabard_sidecar.records.lines import MAX_DEPTH, MAX_LINE_BYTES, MAX_VALUES, lines_of, records_of
 from tabard_sidecar.records.reading import joined
-from tabard_sidecar.records.shape import _SHAPE
+from tabard_sidecar.records.shape import _FITS, _SHAPE, _fault
 from tabard_sidecar.records.verification import MAX_FINDINGS
 
 MOST_MB = 320
@@ -83,6 +83,12 @@ def test_no_line_ends_a_command(tmp_path_factory, lines):
     ):
         with redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):
             assert main(command) in {0, 1}
+
+
+@given(shaped(_SHAPE))
+def test_a_record_fits_if_no_member_of_it_is_at_fault(record):
+    """The quick check and the one that names the member agree, also about ``null`` and ``true``."""
+    assert _FITS(record) == (not _fault(record, _SHAPE, "") and record is not None)
 
 
 @given(shaped(_SHAPE))
