@@ -4,22 +4,28 @@ from tabard_opa.bundle import Bundle, BundleVerification, VerificationKey
 from tabard_opa.engine import Engine, EngineStats, default_capabilities, opa_version, parse_bundle
 from tabard_opa.errors import EngineError, EvaluationError, ForkedError, PolicyProblem, TabardOpaError
 from tabard_opa.explaining import Clause, Explanation, Shown
+from tabard_opa.measuring import Coverage, FileCoverage, Profile, Range, Step
 from tabard_opa.policy import Policy, Residual
 
 __all__ = [
     "Bundle",
     "BundleVerification",
     "Clause",
+    "Coverage",
     "Engine",
     "EngineError",
     "EngineStats",
     "EvaluationError",
     "Explanation",
+    "FileCoverage",
     "ForkedError",
     "Policy",
     "PolicyProblem",
+    "Profile",
+    "Range",
     "Residual",
     "Shown",
+    "Step",
     "TabardOpaError",
     "VerificationKey",
     "default_capabilities",

@@ -47,6 +47,7 @@ _SIGNATURES: Final[dict[str, tuple[Any, tuple[Any, ...]]]] = {
     "tabard_engine_stats": (None, (c_uint64, POINTER(Outcome))),
     "tabard_compile": (None, (c_uint64, c_char_p, c_int64, POINTER(Outcome))),
     "tabard_policy_free": (None, (c_uint64,)),
+    "tabard_policy_with_data": (None, (c_uint64, c_char_p, c_int64, POINTER(Outcome))),
     "tabard_evaluate": (
         None,
         (c_uint64, c_int64, c_char_p, c_int64, c_int64, c_int64, c_uint64, POINTER(Outcome)),

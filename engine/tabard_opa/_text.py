@@ -6,8 +6,10 @@ import json
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
+from tabard_opa.errors import EngineError, PolicyProblem
+
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
 _AT_ONCE: Final = 500
 _DEPTH: Final = 4
@@ -36,6 +38,18 @@ def json_text(value: Any) -> str:  # noqa: ANN401 - JSON
         RecursionError: it is nested too deeply.
     """
     return "".join(_pieces(value, _DEPTH))
+
+
+def data_text(data: Mapping[str, Any] | bytes) -> str:
+    """Return the base documents of a policy as JSON text.
+
+    Raises:
+        EngineError: they aren't JSON.
+    """
+    try:
+        return json_text(json_value(data) if isinstance(data, bytes) else dict(data))
+    except (ValueError, TypeError, RecursionError) as error:
+        raise EngineError((PolicyProblem("", 0, 0, "data_error", f"data: {error}"),)) from error
 
 
 def _pieces(value: Any, depth: int) -> Iterator[str]:  # noqa: ANN401 - JSON

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any, Final, Self
 
 from tabard_opa._library import OK, Library, Outcome, load, problems_from
 from tabard_opa._mailbox import Mailboxes
-from tabard_opa._text import json_text, json_value
+from tabard_opa._text import data_text, json_value
 from tabard_opa.apart import try_compile
 from tabard_opa.bundle import Bundle, BundleVerification, bundle_from
-from tabard_opa.errors import EngineError, ForkedError, PolicyProblem
+from tabard_opa.errors import EngineError, ForkedError
 from tabard_opa.policy import Limits, Policy
 
 if TYPE_CHECKING:
@@ -170,6 +170,7 @@ class Engine:
         deadline_seconds: float = DEFAULT_COMPILE_SECONDS,
         apart: bool = False,
         remembered_bytes: int = 0,
+        as_written: bool = False,
     ) -> Policy:
         """Compile modules and data into a policy.
 
@@ -186,6 +187,8 @@ class Engine:
             apart: Compile in a process of its own first, which is ended when it takes too long or too much memory.
             remembered_bytes: Most memory for answers that are remembered, by what their evaluations read of the input; 0
                 remembers none. See engine/README.md.
+            as_written: Leave constants and constructors in rules of their own, as ``Policy.cover`` and ``Policy.profile``
+                need them. Slower.
 
         Raises:
             EngineError: it doesn't compile; ``errors`` holds everything that the failing stage of OPA's compiler found.
@@ -201,10 +204,11 @@ class Engine:
                 "strict": strict,
                 "deadline_ns": int(deadline_seconds * 1e9),
                 "remembered_bytes": remembered_bytes,
+                "as_written": as_written,
             },
             separators=(",", ":"),
         )
-        request = f'{{"data":{_data_text(data)},{rest[1:]}'.encode()
+        request = f'{{"data":{data_text(data)},{rest[1:]}'.encode()
         if apart:
             try_compile(request, deadline_seconds)
         handle, _ = self.library.call("tabard_compile", self._handle, request, len(request))
@@ -237,13 +241,6 @@ def parse_bundle(
     ).encode()
     _, text = load().call("tabard_read_bundle", request, len(request))
     return bundle_from(json_value(text))
-
-
-def _data_text(data: Mapping[str, Any] | bytes) -> str:
-    try:
-        return json_text(json_value(data) if isinstance(data, bytes) else dict(data))
-    except (ValueError, TypeError, RecursionError) as error:
-        raise EngineError((PolicyProblem("", 0, 0, "data_error", f"data: {error}"),)) from error
 
 
 def _free_engine(library: Library, handle: int, pid: int) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
+from typing import Any
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -54,6 +56,26 @@ class EvaluationError(TabardOpaError):
         self.file = file
         self.row = row
         self.column = column
+
+
+def evaluation_error(failure: dict[str, Any]) -> EvaluationError:
+    """Return the exception for a failure that the library tells of."""
+    return EvaluationError(
+        failure["code"],
+        failure["message"],
+        failure.get("file", ""),
+        failure.get("row", 0),
+        failure.get("column", 0),
+    )
+
+
+def decoded_error(text: bytes) -> EvaluationError:
+    """Return the exception for the data of an outcome that failed."""
+    failure: Any = json.loads(text)
+    if isinstance(failure, list):
+        failure = failure[0]
+        failure["code"] = "internal"
+    return evaluation_error(failure)
 
 
 class ForkedError(TabardOpaError):

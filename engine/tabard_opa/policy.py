@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING, Any, Final, Self
 
 from tabard_opa._library import OK, PENDING, Library, Outcome
 from tabard_opa._mailbox import Answer, Mailboxes
-from tabard_opa.errors import EvaluationError, ForkedError
+from tabard_opa._text import data_text
+from tabard_opa.errors import EvaluationError, ForkedError, decoded_error, evaluation_error
 from tabard_opa.explaining import Explanation, Mode, Shown, clauses_of
+from tabard_opa.measuring import Coverage, FileCoverage, Profile, Step
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -69,8 +71,7 @@ class Policy:
         self._call = library.held.tabard_evaluate
         self._handle = handle
         self._pid = os.getpid()
-        self._hold_ns = limits.hold_ns
-        self._max_input = limits.max_input_bytes
+        self._limits = limits
         self._indexes = {name: index for index, name in enumerate(entrypoints)}
         self._finalizer = weakref.finalize(self, _free_policy, library, handle, self._pid)
 
@@ -213,12 +214,10 @@ class Policy:
             ForkedError: this process was forked after the engine was loaded.
         """
         request = {"kind": "explain", "query": path, "mode": mode}
-        outcome = self._block(self._query(request, input_json, deadline_seconds, 0))
-        answer = json.loads(self._finish(outcome, None))
-        failure = answer["failure"]
+        answer, error = self._told(request, input_json, deadline_seconds)
         return Explanation(
             result=answer["result"],
-            error=None if failure is None else _error_from(failure),
+            error=error,
             trace=answer["trace"],
             clauses=clauses_of(answer["clauses"]),
         )
@@ -240,15 +239,59 @@ class Policy:
             ForkedError: this process was forked after the engine was loaded.
         """
         request = {"kind": "show", "query": expression, "names": dict(names)}
-        outcome = self._block(self._query(request, input_json, deadline_seconds, 0))
-        answer = json.loads(self._finish(outcome, None))
-        failure = answer["failure"]
+        answer, error = self._told(request, input_json, deadline_seconds)
         return Shown(
             values=tuple(answer["values"]),
             more=answer["more"],
-            error=None if failure is None else _error_from(failure),
+            error=error,
             clauses=clauses_of(answer["clauses"]),
         )
+
+    def cover(
+        self, path: str, input_json: bytes, files: Sequence[str], *, deadline_seconds: float
+    ) -> Coverage:
+        """Evaluate any rule and tell which parts of these modules ran, by OPA's own rules of coverage.
+
+        The policy has to be compiled with ``as_written``; of another one no module is known.
+
+        Raises:
+            EvaluationError: there is no such rule. Errors of the evaluation itself are in the answer.
+            ForkedError: this process was forked after the engine was loaded.
+        """
+        request = {"kind": "cover", "query": path, "files": list(files)}
+        answer, error = self._told(request, input_json, deadline_seconds)
+        return Coverage({name: FileCoverage.of(told) for name, told in answer["files"].items()}, error)
+
+    def profile(self, path: str, input_json: bytes, *, deadline_seconds: float) -> Profile:
+        """Evaluate any rule and measure each expression. Slow: measuring takes more time than most expressions do.
+
+        Raises:
+            EvaluationError: there is no such rule. Errors of the evaluation itself are in the answer.
+            ForkedError: this process was forked after the engine was loaded.
+        """
+        answer, error = self._told({"kind": "profile", "query": path}, input_json, deadline_seconds)
+        return Profile(answer["ns"], tuple(Step(**told) for told in answer["steps"]), error)
+
+    def with_data(self, data: Mapping[str, Any] | bytes) -> Policy:
+        """Return the same rules with other data, compiled once. It remembers no answers.
+
+        Raises:
+            EngineError: the data isn't JSON, or has a value where a rule is.
+            ForkedError: this process was forked after the engine was loaded.
+        """
+        self._check(b"")
+        text = data_text(data).encode()
+        handle, _ = self._library.call("tabard_policy_with_data", self._handle, text, len(text))
+        return Policy(self._library, self._mailboxes, handle, self.entrypoints, self._limits)
+
+    def _told(
+        self, request: dict[str, Any], input_json: bytes, deadline_seconds: float
+    ) -> tuple[dict[str, Any], EvaluationError | None]:
+        """Return the answer to a query, and the failure of the evaluation that it tells of."""
+        outcome = self._block(self._query(request, input_json, deadline_seconds, 0))
+        answer = json.loads(self._finish(outcome, None))
+        failure = answer["failure"]
+        return answer, None if failure is None else evaluation_error(failure)
 
     def _query(
         self, request: dict[str, Any], input_json: bytes, deadline_seconds: float, mailbox: int
@@ -263,7 +306,7 @@ class Policy:
             input_json,
             len(input_json),
             _nanoseconds(deadline_seconds),
-            self._hold_ns,
+            self._limits.hold_ns,
             mailbox,
             byref(outcome),
         )
@@ -279,7 +322,7 @@ class Policy:
             input_json,
             len(input_json),
             _nanoseconds(deadline_seconds),
-            self._hold_ns,
+            self._limits.hold_ns,
             mailbox,
             byref(outcome),
         )
@@ -304,8 +347,8 @@ class Policy:
         if not self._finalizer.alive:
             message = "the policy is closed"
             raise EvaluationError("closed", message)
-        if len(input_json) > self._max_input:
-            message = f"the input has {len(input_json)} bytes; {self._max_input} are allowed"
+        if len(input_json) > self._limits.max_input_bytes:
+            message = f"the input has {len(input_json)} bytes; {self._limits.max_input_bytes} are allowed"
             raise EvaluationError("input_too_large", message)
 
 
@@ -319,25 +362,7 @@ def _result(answer: Answer, metrics: dict[str, int] | None) -> bytes:
         metrics["timer_rego_query_eval_ns"] = answer.eval_ns
     if answer.status == OK:
         return answer.data
-    raise _error(answer.data)
-
-
-def _error(text: bytes) -> EvaluationError:
-    failure: Any = json.loads(text)
-    if isinstance(failure, list):
-        failure = failure[0]
-        failure["code"] = "internal"
-    return _error_from(failure)
-
-
-def _error_from(failure: dict[str, Any]) -> EvaluationError:
-    return EvaluationError(
-        failure["code"],
-        failure["message"],
-        failure.get("file", ""),
-        failure.get("row", 0),
-        failure.get("column", 0),
-    )
+    raise decoded_error(answer.data)
 
 
 def _free_policy(library: Library, handle: int, pid: int) -> None:

@@ -27,6 +27,8 @@ type Source struct {
 	DeadlineNS   int64             `json:"deadline_ns"` // 0 is none
 	// RememberedBytes bounds the answers that are remembered; 0 remembers none.
 	RememberedBytes int `json:"remembered_bytes"`
+	// AsWritten leaves every rule as its author wrote it, so that all of it can be covered and profiled. It is slower.
+	AsWritten bool `json:"as_written"`
 }
 
 // maxCachedValues bounds the values, such as compiled patterns, that builtins cache between evaluations of one policy.
@@ -36,6 +38,7 @@ const maxCachedValues = 256
 type Policy struct {
 	compiler    *ast.Compiler
 	store       storage.Store
+	names       []string // of the entrypoints
 	entrypoints []*entrypoint
 	values      cache.InterQueryValueCache
 	responses   cache.InterQueryCache
@@ -107,27 +110,64 @@ func Compile(source *Source) (*Policy, error) {
 	}
 	// OPA's indexes were made from the rules as they are now.
 	read := mentions(compiler, source.Entrypoints)
-	inlineConstants(compiler)
-	inlineConstructors(compiler)
+	if !source.AsWritten {
+		inlineConstants(compiler)
+		inlineConstructors(compiler)
+	}
 	if err := boundCopies(compiler, source.Entrypoints); err != nil {
 		return nil, err
 	}
-	entries := maxCachedValues
-	config := &cache.Config{}
-	config.InterQueryBuiltinValueCache.MaxNumEntries = &entries
-	policy := &Policy{
-		compiler:  compiler,
-		store:     store,
-		values:    cache.NewInterQueryValueCache(context.Background(), config),
-		responses: cache.NewInterQueryCache(nil),
-		inputs:    newMemory(rememberedTotal),
-		answers:   answersFor(compiler, source, read),
-		swift:     isSwift(compiler, source.Entrypoints) && hasSmallSteps(compiler, data, source.Entrypoints),
-	}
+	policy := newPolicy(compiler, store, data, source.Entrypoints)
+	policy.answers = answersFor(compiler, source, read)
 	if err := policy.prepareAll(source.Entrypoints); err != nil {
 		return nil, err
 	}
 	return policy, nil
+}
+
+// newPolicy returns a policy without prepared entrypoints and without remembered answers.
+func newPolicy(compiler *ast.Compiler, store storage.Store, data ast.Value, names []string) *Policy {
+	entries := maxCachedValues
+	config := &cache.Config{}
+	config.InterQueryBuiltinValueCache.MaxNumEntries = &entries
+	return &Policy{
+		compiler:  compiler,
+		store:     store,
+		names:     names,
+		values:    cache.NewInterQueryValueCache(context.Background(), config),
+		responses: cache.NewInterQueryCache(nil),
+		inputs:    newMemory(rememberedTotal),
+		swift:     isSwift(compiler, names) && hasSmallSteps(compiler, data, names),
+	}
+}
+
+// WithData returns the same rules with other data. It remembers no answers. The error is Problems.
+func (p *Policy) WithData(text []byte) (*Policy, error) {
+	store, data, err := newStore(text)
+	if err != nil {
+		return nil, err
+	}
+	if conflicts := ast.CheckPathConflicts(p.compiler, exists(store)); len(conflicts) > 0 {
+		return nil, problemsOf(conflicts, "")
+	}
+	other := newPolicy(p.compiler, store, data, p.names)
+	if err := other.prepareAll(p.names); err != nil {
+		return nil, err
+	}
+	return other, nil
+}
+
+// exists tells whether a store has something at a path.
+func exists(store storage.Store) func([]string) (bool, error) {
+	ctx := context.Background()
+	return func(path []string) (bool, error) {
+		txn, err := store.NewTransaction(ctx)
+		if err != nil {
+			return false, err
+		}
+		defer store.Abort(ctx, txn)
+		return storage.NonEmpty(ctx, store, txn)(path)
+	}
 }
 
 func answersFor(compiler *ast.Compiler, source *Source, read *mention) *answers {
@@ -228,21 +268,14 @@ func newStore(data []byte) (storage.Store, ast.Value, error) {
 }
 
 func newCompiler(source *Source, capabilities *ast.Capabilities, store storage.Store) (*ast.Compiler, error) {
-	ctx := context.Background()
 	compiler := ast.NewCompiler().
 		SetErrorLimit(0).
+		WithKeepModules(source.AsWritten).
 		WithCapabilities(capabilities).
 		WithDefaultRegoVersion(ast.RegoV1).
 		WithStrict(source.Strict).
 		WithEnablePrintStatements(false).
-		WithPathConflictsCheck(func(path []string) (bool, error) {
-			txn, err := store.NewTransaction(ctx)
-			if err != nil {
-				return false, err
-			}
-			defer store.Abort(ctx, txn)
-			return storage.NonEmpty(ctx, store, txn)(path)
-		})
+		WithPathConflictsCheck(exists(store))
 	if len(source.InputSchema) == 0 || string(source.InputSchema) == "null" {
 		return compiler, nil
 	}

@@ -49,8 +49,8 @@ func written(expr *ast.Expr) string {
 }
 
 func textOf(expr *ast.Expr) string {
-	if text := string(expr.Location.Text); text != "" {
-		return text
+	if expr.Location != nil && len(expr.Location.Text) > 0 {
+		return string(expr.Location.Text)
 	}
 	return expr.String()
 }
@@ -159,8 +159,10 @@ func valueText(value ast.Value) string {
 	return inOneLine(string(text), maxValueText)
 }
 
-func isOfLibrary(rule *ast.Rule) bool {
-	return rule != nil && strings.HasPrefix(rule.Module.Package.Path.String(), "data.tabard.")
+func isOfLibrary(rule *ast.Rule) bool { return rule != nil && isLibrary(rule.Module) }
+
+func isLibrary(module *ast.Module) bool {
+	return strings.HasPrefix(module.Package.Path.String(), "data.tabard.")
 }
 
 func isPrivate(rule *ast.Rule) bool { return strings.HasPrefix(string(rule.Head.Name), "_") }

@@ -153,7 +153,7 @@ func (b *brake) write(result ast.Value) ([]byte, error) {
 
 func (p *Policy) run(entry *entrypoint, input ast.Value, ticket *Ticket) (*ast.Term, error) {
 	var found *ast.Term
-	err := p.iterate(entry, input, ticket, nil, func(bindings topdown.QueryResult) {
+	err := p.iterate(entry, input, ticket, tracing{}, func(bindings topdown.QueryResult) {
 		found = bindings[entry.result]
 	})
 	if err != nil {
@@ -165,8 +165,15 @@ func (p *Policy) run(entry *entrypoint, input ast.Value, ticket *Ticket) (*ast.T
 	return found, nil
 }
 
+// tracing says what an evaluation is traced by, if it is. Every tries each clause: none is left out because OPA's index
+// tells that it can't match.
+type tracing struct {
+	tracer topdown.QueryTracer
+	every  bool
+}
+
 func (p *Policy) iterate(
-	entry *entrypoint, input ast.Value, ticket *Ticket, tracer topdown.QueryTracer, each func(topdown.QueryResult),
+	entry *entrypoint, input ast.Value, ticket *Ticket, trace tracing, each func(topdown.QueryResult),
 ) error {
 	ctx := deadlineContext(ticket.brake.deadline)
 	txn, err := p.store.NewTransaction(ctx)
@@ -188,8 +195,8 @@ func (p *Policy) iterate(
 	if input != nil {
 		query = query.WithInput(ast.NewTerm(input))
 	}
-	if tracer != nil {
-		query = query.WithQueryTracer(tracer).WithIndexing(false)
+	if trace.tracer != nil {
+		query = query.WithQueryTracer(trace.tracer).WithIndexing(!trace.every)
 	}
 	return query.Iter(ctx, func(bindings topdown.QueryResult) error {
 		each(bindings)

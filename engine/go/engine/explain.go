@@ -39,7 +39,9 @@ func (p *Policy) Explain(path, mode string, input []byte, limits Limits, ticket 
 		tracer = clauses
 	}
 	var found *ast.Term
-	err = p.iterate(entry, value, ticket, tracer, func(bindings topdown.QueryResult) { found = bindings[entry.result] })
+	err = p.iterate(entry, value, ticket, tracing{tracer, true}, func(bindings topdown.QueryResult) {
+		found = bindings[entry.result]
+	})
 	var answer struct {
 		Result  json.RawMessage  `json:"result"`
 		Failure *Failure         `json:"failure"`

@@ -36,7 +36,7 @@ func (p *Policy) Show(expression string, names map[string]string, input []byte, 
 	clauses := newConditions(p.compiler, entry.query)
 	found := ast.NewSet()
 	more := false
-	err = p.iterate(entry, value, ticket, clauses, func(bindings topdown.QueryResult) {
+	err = p.iterate(entry, value, ticket, tracing{clauses, true}, func(bindings topdown.QueryResult) {
 		one := bindings[entry.result]
 		switch {
 		case one == nil:

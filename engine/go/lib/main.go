@@ -177,36 +177,6 @@ func tabard_engine_stats(handle C.uint64_t, out *C.tabard_outcome) {
 //export tabard_engine_free
 func tabard_engine_free(handle C.uint64_t) { pools.remove(uint64(handle)) }
 
-// tabard_compile reads a JSON object {modules, data, entrypoints, capabilities, input_schema, strict, deadline_ns,
-// remembered_bytes}; the handle of the policy is in the outcome.
-//
-//export tabard_compile
-func tabard_compile(pool C.uint64_t, request *C.char, length C.int64_t, out *C.tabard_outcome) {
-	defer guard(out)
-	owner, found := pools.get(uint64(pool))
-	if !found {
-		giveError(out, errors.New("the engine is closed"))
-		return
-	}
-	var source engine.Source
-	if err := json.Unmarshal(bytesOf(request, length), &source); err != nil {
-		giveError(out, err)
-		return
-	}
-	policy, err := engine.CompileInTime(&source)
-	if err != nil {
-		giveError(out, err)
-		return
-	}
-	out.handle = C.uint64_t(policies.add(&activePolicy{policy: policy, pool: owner}))
-	give(out, C.TABARD_OK, nil)
-}
-
-// tabard_policy_free frees a policy. Running evaluations finish.
-//
-//export tabard_policy_free
-func tabard_policy_free(handle C.uint64_t) { policies.remove(uint64(handle)) }
-
 // tabard_evaluate evaluates one entrypoint. It returns within holdNS, with the result or with a ticket. A mailbox of 0
 // means that the caller will call tabard_wait.
 //
@@ -231,10 +201,11 @@ func tabard_evaluate(
 		})
 }
 
-// tabard_query reads a JSON object {kind, query, unknowns, mode, names}: kind "partial" evaluates query partially, leaving the
-// unknowns open; kind "residual" does so and only counts what remains; kind "explain" evaluates and traces the rule that query
-// names; kind "show" evaluates the expression query, in which names are short names of references. It returns a ticket; kind
-// "residual" returns within holdNS, with the result or with a ticket.
+// tabard_query reads a JSON object {kind, query, unknowns, mode, names, files}: kind "partial" evaluates query partially,
+// leaving the unknowns open; kind "residual" does so and only counts what remains; kind "explain" evaluates and traces the rule
+// that query names; kind "show" evaluates the expression query, in which names are short names of references; kind "cover"
+// evaluates the rule that query names and tells what of the files ran; kind "profile" tells what each expression cost. It returns
+// a ticket; kind "residual" returns within holdNS, with the result or with a ticket.
 //
 //export tabard_query
 func tabard_query(
@@ -249,6 +220,7 @@ func tabard_query(
 		Unknowns []string          `json:"unknowns"`
 		Mode     string            `json:"mode"`
 		Names    map[string]string `json:"names"`
+		Files    []string          `json:"files"`
 	}
 	if err := json.Unmarshal(borrowed(request, length), &wanted); err != nil {
 		giveResult(out, &engine.Result{Failure: &engine.Failure{Code: engine.CodeInvalidQuery, Message: err.Error()}})
@@ -282,6 +254,10 @@ func tabard_query(
 			return active.policy.Explain(wanted.Query, wanted.Mode, text, limits, ticket)
 		case "show":
 			return active.policy.Show(wanted.Query, wanted.Names, text, limits, ticket)
+		case "cover":
+			return active.policy.Cover(wanted.Query, wanted.Files, text, limits, ticket)
+		case "profile":
+			return active.policy.Profile(wanted.Query, text, limits, ticket)
 		}
 		query, failure := active.policy.Prepare(wanted.Query, wanted.Unknowns)
 		if failure != nil {

@@ -60,7 +60,8 @@ def test_an_incomplete_installation_is_told(monkeypatch, tmp_path):
 def test_cases_need_no_program(not_installed, cases_only):
     result = run("policy", "test", cases_only, "--catalogue", QUICKSTART / "catalogue.yaml", "--json")
     report = json.loads(result.stdout)
-    assert (result.exit_code, report["ok"], report["coverage"]) == (exit_codes.OK, True, None)
+    assert (result.exit_code, report["ok"]) == (exit_codes.OK, True)
+    assert 0 < report["coverage"] < 100
     assert report["cases"]["passed"] == report["passed"] > 0
 
 

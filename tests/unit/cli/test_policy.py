@@ -469,7 +469,8 @@ def test_lines_that_no_test_reaches_are_told(tmp_path):
     assert run("test", tmp_path).exit_code == exit_codes.OK
     result = run("test", tmp_path, "--threshold", "50")
     assert result.exit_code == exit_codes.NEGATIVE
-    assert "no test reaches line 3" in result.output
+    assert "demo.rego: 0 % covered; no test or case reaches lines 3, 5" in result.output
+    assert "at least 50 % of the lines have to be covered" in result.output
 
 
 def test_no_tests_are_no_success(tmp_path):
@@ -511,13 +512,81 @@ def test_failed_cases_for_people(tmp_path):
     )
 
 
-def test_cases_alone_are_enough_but_cover_no_lines(tmp_path):
+def test_cases_alone_are_enough(tmp_path):
     folder = with_cases(tmp_path)
     code, report = as_json("test", folder, "--run", "reading")
-    assert (code, report["passed"], report["coverage"]) == (exit_codes.OK, 1, None)
-    assert run("test", folder, "--run", "reading", "--threshold", "50").exit_code == exit_codes.NEGATIVE
+    assert (code, report["passed"], report["coverage"]) == (exit_codes.OK, 1, 50)
+    assert report["uncovered"] == {f"{tmp_path}/demo.rego": [5]}
     assert run("test", folder, "--run", "nothing").exit_code == exit_codes.NEGATIVE
     assert "demo_cases.yaml:2: PASS reading" in run("test", folder, "-v").output
+
+
+TWO_TOOLS = """\
+package policy.demo
+
+import data.lib.limits
+
+_most := 5
+
+grant contains {"code": "read"} if {
+	input.tool.name == "read"
+	input.tool.arguments.amount < _most
+}
+
+grant contains {"code": "write"} if {
+	input.tool.name == "write"
+	limits.small(input.tool.arguments.amount)
+}
+"""
+SMALL = "package lib.limits\n\nsmall(n) if {\n\tn < 3\n\tn > 0\n}\n"
+READS = """\
+cases:
+  - {name: reads, tool: read, arguments: {amount: 1}, expect: {effect: allow}}
+"""
+WRITES = """\
+package policy.demo_test
+
+import data.policy.demo
+
+test_writes if demo.grant == {{"code": "write"}} with input as {"tool": {"name": "write", "arguments": {"amount": 1}}}
+"""
+
+
+def test_coverage_is_of_tests_and_cases_together(tmp_path):
+    """Each alone leaves lines out, also in helpers and of constants; both together leave none."""
+    write(tmp_path, demo=TWO_TOOLS + START)
+    (tmp_path / "lib").mkdir()
+    (tmp_path / "lib" / "limits.rego").write_text(SMALL)
+    (tmp_path / "demo_cases.yaml").write_text(READS)
+    demo, limits = f"{tmp_path}/demo.rego", f"{tmp_path}/lib/limits.rego"
+    code, report = as_json("test", tmp_path)
+    assert code == exit_codes.OK
+    # The rule of START has no case: that its budgets are read isn't a test of it.
+    start = TWO_TOOLS.count("\n") + 2
+    assert report["uncovered"] == {demo: [12, 13, 14, start], limits: [3, 4, 5]}
+    assert 0 < report["coverage"] < 100
+    assert report["modules"][limits] == {"coverage": 0, "covered": 0, "uncovered": [3, 4, 5]}
+    shown = run("test", tmp_path, "--minimum-coverage", "99")
+    assert shown.exit_code == exit_codes.NEGATIVE
+    assert f"{limits}: 0 % covered; no test or case reaches lines 3-5" in shown.output
+    (tmp_path / "demo_cases.yaml").write_text(
+        f"{READS}  - {{name: starts, operation: start_task, expect: {{effect: allow}}}}\n"
+    )
+    write(tmp_path, demo_test=WRITES)
+    code, report = as_json("test", tmp_path, "--minimum-coverage", "100")
+    assert (code, report["coverage"], report["uncovered"]) == (exit_codes.OK, 100, {})
+    assert f"{limits}: 100 % covered" in run("test", tmp_path, "-v").output
+    _, report = as_json("test", tmp_path, "--run", "writes")
+    assert set(report["uncovered"][demo]) > {5, 7, 9}
+    assert as_json("test", tmp_path, "--no-coverage")[1]["coverage"] is None
+
+
+def test_a_failure_leaves_coverage_unmeasured(tmp_path):
+    folder = with_cases(tmp_path)
+    write(tmp_path, demo_test="package policy.demo_test\n\ntest_no if false\n")
+    code, report = as_json("test", folder)
+    assert (code, report["coverage"], report["modules"]) == (exit_codes.NEGATIVE, None, {})
+    assert run("test", folder, "--minimum-coverage", "1").exit_code == exit_codes.NEGATIVE
 
 
 def test_a_wrong_file_with_cases_exits_4(tmp_path):

@@ -126,8 +126,14 @@ class Catalogues:
         return self._known[named]
 
 
-def run_cases(
-    engine: Engine, path: Path, options: CompileOptions, catalogues: Catalogues, *, pattern: str = ""
+def run_cases(  # noqa: PLR0913 - one argument per part
+    engine: Engine,
+    path: Path,
+    options: CompileOptions,
+    catalogues: Catalogues,
+    *,
+    pattern: str = "",
+    seen: Callable[[Evaluation], None] = lambda _: None,
 ) -> CaseReport:
     """Run the cases of the policy at ``path``.
 
@@ -137,6 +143,7 @@ def run_cases(
         options: how the sidecar would compile it.
         catalogues: the tools.
         pattern: only cases whose name matches this regular expression.
+        seen: is told what each case asked the policy.
 
     Raises:
         PolicyBrokenError: the policy, a file with cases or a catalogue can't be used.
@@ -148,12 +155,17 @@ def run_cases(
         beside = check(engine, path, options, catalogues.find(None)).errors
         raise PolicyBrokenError({*error.problems, *beside}) from error
     chosen = {_key(case) for case in every if re.search(pattern, case.name)}
-    report = decide_cases(engine, path, options, catalogues, _with_those_before(every, chosen))
+    report = decide_cases(engine, path, options, catalogues, _with_those_before(every, chosen), seen)
     return CaseReport(tuple(result for result in report.results if _key(result.case) in chosen))
 
 
-def decide_cases(
-    engine: Engine, path: Path, options: CompileOptions, catalogues: Catalogues, cases: Sequence[Case]
+def decide_cases(  # noqa: PLR0913, PLR0917 - one argument per part
+    engine: Engine,
+    path: Path,
+    options: CompileOptions,
+    catalogues: Catalogues,
+    cases: Sequence[Case],
+    seen: Callable[[Evaluation], None] = lambda _: None,
 ) -> CaseReport:
     """Decide cases by the policy at ``path``, in their order; arguments and errors as for :func:`run_cases`."""
     if not cases:
@@ -179,6 +191,8 @@ def decide_cases(
             decided = _decided(one, decide, in_sequence=before is not None)
             if one.refused is None:
                 faults += _fact_problems(case, decided[-1])
+                for evaluation in decided:
+                    seen(evaluation)
             results.append(_result(one, decided))
             left[_key(case)] = left_behind(keys, decided[-1].decision, one.spec, case.outcome)
     if faults:

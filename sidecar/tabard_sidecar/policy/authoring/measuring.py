@@ -11,7 +11,7 @@ from dataclasses import asdict
 
 from tabard_opa import Engine, EvaluationError
 
-from tabard_sidecar.policy.loading.compiling import CompileOptions, library_modules
+from tabard_sidecar.policy.loading.compiling import CompileOptions, library_modules, with_settings
 from tabard_sidecar.policy.loading.rules import RuleIndex
 from tabard_sidecar.policy.resources import ENTRYPOINT
 from tabard_sidecar.policy.values import Json
@@ -52,10 +52,10 @@ def measure(
         for module, by_rule in rules.sites.items()
         for rule in by_rule
     }
-    settings = {"settings": {"accept_asserted_intent": CompileOptions().accept_asserted_intent}}
     encoded = [json.dumps(document).encode() for document in inputs]
+    whole = with_settings(data, CompileOptions())
     with engine.compile(
-        {**library_modules(rules), **modules}, {**data, "tabard": settings}, entrypoints=[*places, ENTRYPOINT]
+        {**library_modules(rules), **modules}, whole, entrypoints=[*places, ENTRYPOINT]
     ) as policy:
 
         def cost(entrypoint: str) -> Measurement:

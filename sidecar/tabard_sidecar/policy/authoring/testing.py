@@ -6,8 +6,11 @@ import json
 import re
 import subprocess
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
+
+from tabard_opa import FileCoverage
 
 from tabard_sidecar.policy.loading.compiling import CompileOptions, capabilities
 from tabard_sidecar.policy.loading.sources import DATA_NAMES
@@ -40,8 +43,7 @@ class TestReport:
         failed: names of the failed tests, with their places.
         skipped: how many are marked as to do.
         output: what `opa test` printed for people.
-        coverage: share of the policy's lines that ran, in percent; ``None`` if it wasn't measured.
-        uncovered: for each of the policy's files the lines that never ran.
+        covered: what ran of each of the policy's files; ``None`` if it wasn't measured.
     """
 
     __test__ = False
@@ -50,8 +52,7 @@ class TestReport:
     failed: tuple[str, ...]
     skipped: int
     output: str
-    coverage: float | None = None
-    uncovered: tuple[tuple[str, tuple[int, ...]], ...] = ()
+    covered: Mapping[str, FileCoverage] | None = None
 
 
 def has_tests(paths: Sequence[Path]) -> bool:
@@ -103,8 +104,13 @@ def _report(common: list[str], files: set[str], *, coverage: bool) -> TestReport
     report = TestReport(passed, failed, skipped, shown.stdout + shown.stderr)
     if not coverage or failed or not passed:
         return report
-    covered = json.loads(_run([*common, "--coverage", "--format", "json"]).stdout)
-    return _with_coverage(report, covered, files)
+    told = json.loads(_run([*common, "--coverage", "--format", "json"]).stdout)
+    own = {
+        file: FileCoverage.of(one)
+        for file, one in (told.get("files") or {}).items()
+        if file in files and not file.endswith("_test.rego")
+    }
+    return replace(report, covered=own)
 
 
 def _arguments(path: Path) -> list[str]:
@@ -150,26 +156,3 @@ def _results(run: subprocess.CompletedProcess[str]) -> list[dict[str, Json]]:
 def _name(result: dict[str, Json]) -> str:
     location = result.get("location") or {}
     return f"{location.get('file', '')}:{location.get('row', 0)} {result.get('package', '')}.{result.get('name', '')}"
-
-
-def _with_coverage(report: TestReport, document: Json, own: set[str]) -> TestReport:
-    covered = missed = 0
-    uncovered: list[tuple[str, tuple[int, ...]]] = []
-    for file, lines in sorted((document.get("files") or {}).items()):
-        if file not in own or file.endswith("_test.rego"):
-            continue
-        covered += lines.get("covered_lines", 0)
-        missed += lines.get("not_covered_lines", 0)
-        rows = tuple(
-            sorted(
-                {
-                    row
-                    for part in lines.get("not_covered") or ()
-                    for row in range(part["start"]["row"], part["end"]["row"] + 1)
-                }
-            )
-        )
-        if rows:
-            uncovered.append((file, rows))
-    share = 100.0 * covered / (covered + missed) if covered + missed else 0.0
-    return TestReport(report.passed, report.failed, report.skipped, report.output, share, tuple(uncovered))

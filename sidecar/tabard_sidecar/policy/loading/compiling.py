@@ -309,10 +309,9 @@ def _jobs(parsed: Mapping[str, Node], modules: Mapping[str, str], own: Mapping[s
 
 
 def _compile(engine: Engine, job: _Job, data: Mapping[str, Json], options: CompileOptions) -> Policy:
-    settings = {"settings": {"accept_asserted_intent": options.accept_asserted_intent}}
     return engine.compile(
         job.modules,
-        {**data, "tabard": settings},
+        with_settings(data, options),
         entrypoints=[job.entrypoint],
         capabilities=capabilities(options),
         input_schema=job.input_schema,
@@ -322,6 +321,11 @@ def _compile(engine: Engine, job: _Job, data: Mapping[str, Json], options: Compi
         # A mask is evaluated on records, which all differ.
         remembered_bytes=options.remembered_bytes if job.entrypoint == ENTRYPOINT else 0,
     )
+
+
+def with_settings(data: Mapping[str, Json], options: CompileOptions) -> dict[str, Json]:
+    """Return a policy's data with what Tabard's library reads of the configuration."""
+    return {**data, "tabard": {"settings": {"accept_asserted_intent": options.accept_asserted_intent}}}
 
 
 def capabilities(options: CompileOptions) -> dict[str, Json]:
