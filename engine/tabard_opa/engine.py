@@ -104,6 +104,11 @@ class Engine:
         self._mailboxes.close()
         self._finalizer()
 
+    @property
+    def max_input_bytes(self) -> int:
+        """Size of the largest input that is evaluated."""
+        return self._limits.max_input_bytes
+
     def stats(self) -> EngineStats:
         """Return the counts.
 

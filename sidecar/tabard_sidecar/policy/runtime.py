@@ -20,6 +20,10 @@ from tabard_sidecar.util.ticks import tick
 StatusListener = Callable[[PolicyStatus], None]
 
 _WATCH_SECONDS = 1.0
+_HURRY_SECONDS = 0.1
+_UNCHECKED = PolicyProblem(
+    "", 0, 0, "unchecked", "the server has another policy, which isn't checked yet", "Wait for the check"
+)
 
 
 class Companion(Protocol):
@@ -223,8 +227,27 @@ class Runtime:
             pressure = self._pressure()
             if pressure != told:
                 told = pressure
-                if self._listener is not None:
-                    self._listener(self.status())
+                self._tell()
+
+    async def _pause(self) -> None:
+        """Wait for the next look at the source, or until it is known to have changed."""
+        outdated = self._provider.outdated
+        if outdated is None:
+            await tick(self._config.poll_seconds)
+            return
+        told = asyncio.ensure_future(outdated.wait())
+        waiting = asyncio.ensure_future(tick(self._config.poll_seconds))
+        try:
+            await asyncio.wait((told, waiting), return_when=asyncio.FIRST_COMPLETED)
+            # Servers that take turns and have different policies would otherwise have it look without a pause.
+            await asyncio.sleep(0 if waiting.done() else min(_HURRY_SECONDS, self._config.poll_seconds))
+        finally:
+            told.cancel()
+            waiting.cancel()
+
+    def _tell(self) -> None:
+        if self._listener is not None:
+            self._listener(self.status())
 
     def _pressure(self) -> object:
         stuck = self._provider.stuck()
@@ -232,10 +255,14 @@ class Runtime:
 
     async def _follow(self) -> None:
         while True:
-            await tick(self._config.poll_seconds)
+            await self._pause()
             seen = await self._fingerprint()
             if seen == self._seen:
                 continue
+            if not self._provider.keeps_last_good and self._active is not None:
+                # What is evaluated from now on is another policy than the one that was checked.
+                self._broke((_UNCHECKED,))
+                self._tell()
             while True:
                 await asyncio.sleep(self._config.quiet_seconds)
                 again = await self._fingerprint()

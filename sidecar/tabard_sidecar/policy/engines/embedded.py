@@ -106,6 +106,7 @@ class FileProvider:
     """Loads a folder or bundle. A loaded policy stays usable if the files change or disappear."""
 
     keeps_last_good = True
+    outdated = None
 
     def __init__(
         self,

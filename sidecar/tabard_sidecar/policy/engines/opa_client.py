@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import json
+import ssl
+from collections.abc import Callable
 from urllib.parse import urlsplit
 
-import aiohttp
+import orjson
 from tabard.address import is_loopback
 
 from tabard_sidecar.errors import NoDecision
 from tabard_sidecar.policy.conf import RemoteConfig
+from tabard_sidecar.policy.engines.http_pool import Answer, HttpPool, NoPlaceError, UnusableAnswerError
 from tabard_sidecar.policy.engines.peer import read_token, tls_context
 from tabard_sidecar.policy.engines.provider import EvaluationFailedError
 from tabard_sidecar.policy.problems import PolicyBrokenError, PolicyProblem
@@ -27,9 +29,19 @@ _MAX_DECISION_VALUES = 100_000
 _AT_ONCE_BYTES = 16 * 1024
 """Larger answers are read in a thread."""
 _TOO_LARGE = 413
+_BAD_REQUEST, _TOO_LARGE_WORDS = 400, "request body too large"
+"""How OPA refuses a body of more than ``server.decoding.max_length`` bytes; a server before it may answer 413."""
 _OK = 200
 _REFUSED = frozenset({401, 403})
-_CODES = {"eval_builtin_error": "builtin_error", "eval_conflict_error": "conflict"}
+_BUSY = frozenset({429, 503})
+"""OPA has no limit of requests; a server before it may."""
+_CODES = {
+    "eval_builtin_error": "builtin_error",
+    "eval_type_error": "builtin_error",  # a builtin that got a value of another type
+    "eval_conflict_error": "conflict",
+    "eval_cancel_error": "timeout",
+}
+"""OPA's codes (v1/topdown/errors.go); all others are ``internal``. engine/go/engine/problem.go does the same."""
 
 
 class OpaClient:
@@ -39,21 +51,29 @@ class OpaClient:
         self._config = config
         self._base, self._socket = _address(config.url)
         self._token = ""
-        self._session: aiohttp.ClientSession | None = None
+        self._tls: ssl.SSLContext | None = None
+        self._pool: HttpPool | None = None
+        self._heads: dict[tuple[str, str], bytes] = {}
 
     @property
     def where(self) -> str:
         """Address of the server, for messages."""
         return self._config.url
 
-    def refresh_token(self) -> None:
-        """Read the token file again.
+    def refresh(self) -> None:
+        """Read the token file again, and the files of TLS before the next connection.
 
         Raises:
-            OSError: it can't be read.
-            ValueError: it isn't ASCII.
+            OSError: the token file can't be read.
+            ValueError: it isn't text of one line in ASCII.
         """
-        self._token = read_token(self._config)
+        self._tls = None
+        token = read_token(self._config)
+        if not token.isprintable():
+            raise ValueError(f"{self._config.token_file} holds more than one line")
+        if token != self._token:
+            self._token = token
+            self._heads.clear()
 
     async def get(self, path: str, deadline_seconds: float) -> Json:
         """Send GET and return the answer's JSON.
@@ -62,84 +82,102 @@ class OpaClient:
             EvaluationFailedError: OPA reports an error or takes too long.
             NoDecision: the server can't be reached or refuses access.
         """
-        content, status = await self._send("GET", path, None, deadline_seconds, MAX_ANSWER_BYTES)
-        return await self._checked(status, content, _MAX_VALUES)
+        answer = await self._send("GET", path, b"", deadline_seconds, MAX_ANSWER_BYTES)
+        return await self._checked(answer, _MAX_VALUES)
 
     async def post(self, path: str, body: bytes, deadline_seconds: float) -> Json:
         """Ask about one call with POST and return the answer's JSON. Raises as :meth:`get` does."""
-        content, status = await self._send("POST", path, body, deadline_seconds, MAX_DECISION_BYTES)
-        return await self._checked(status, content, _MAX_DECISION_VALUES)
+        answer = await self._send("POST", path, body, deadline_seconds, MAX_DECISION_BYTES)
+        return await self._checked(answer, _MAX_DECISION_VALUES)
 
     async def close(self) -> None:
         """Close the connections."""
-        if self._session is not None:
-            await self._session.close()
-            self._session = None
+        if self._pool is not None:
+            await self._pool.close()
+            self._pool = None
 
     async def _send(
-        self, method: str, path: str, body: bytes | None, deadline_seconds: float, most_bytes: int
-    ) -> tuple[bytes, int]:
-        """Return the answer's content and status."""
-        # Without compression, so that an answer's size is bounded as it arrives.
-        headers = {"Content-Type": "application/json", "Accept-Encoding": "identity"}
-        if self._token:
-            headers["Authorization"] = f"Bearer {self._token}"
+        self, method: str, path: str, body: bytes, deadline_seconds: float, most_bytes: int
+    ) -> Answer:
+        request = b"%b%d\r\n\r\n%b" % (self._head(method, path), len(body), body)
+        if self._pool is None:
+            self._pool = HttpPool(self._connect, self._config.max_connections)
         try:
-            async with self._open().request(
-                method,
-                self._base + path,
-                data=body,
-                headers=headers,
-                allow_redirects=False,
-                timeout=aiohttp.ClientTimeout(total=deadline_seconds),
-            ) as response:
-                return await _read(response, most_bytes), response.status
+            return await self._pool.ask(request, most_bytes, deadline_seconds)
+        except NoPlaceError as error:
+            message = f"{self.where} is busy with {self._config.max_connections} requests"
+            raise EvaluationFailedError("overloaded", message) from error
         except TimeoutError as error:
             raise EvaluationFailedError("timeout", f"{self.where} took too long") from error
-        except (aiohttp.ClientError, OSError, ValueError) as error:
+        except UnusableAnswerError as error:
+            raise self._unavailable(f"answers what can't be used: {error}") from error
+        except PolicyBrokenError as error:
+            raise self._unavailable(f"isn't asked: {error.problems[0].message}") from error
+        except (OSError, ValueError) as error:
             raise self._unavailable(f"can't be reached: {type(error).__name__}") from error
 
-    async def _checked(self, status: int, content: bytes, most_values: int) -> Json:
+    def _head(self, method: str, path: str) -> bytes:
+        """Return the beginning of a request, up to the value of Content-Length."""
+        known = self._heads.get((method, path))
+        if known is not None:
+            return known
+        parts = urlsplit(self._base)
+        # Without compression, so that an answer's size is bounded as it arrives.
+        lines = [
+            f"{method} {parts.path}{path} HTTP/1.1",
+            f"Host: {parts.netloc}",
+            "Content-Type: application/json",
+            "Accept-Encoding: identity",
+            "User-Agent: tabard",
+            *([f"Authorization: Bearer {self._token}"] if self._token else []),
+            "Content-Length: ",
+        ]
+        made = self._heads[method, path] = "\r\n".join(lines).encode("ascii")
+        return made
+
+    async def _connect(
+        self, protocol: Callable[[], asyncio.Protocol]
+    ) -> tuple[asyncio.BaseTransport, asyncio.Protocol]:
+        loop = asyncio.get_running_loop()
+        if self._socket:
+            return await loop.create_unix_connection(protocol, self._socket)
+        parts = urlsplit(self._base)
+        host = parts.hostname or ""
+        if parts.scheme == "http":
+            return await loop.create_connection(protocol, host, parts.port or 80)
+        if self._tls is None:
+            self._tls = tls_context(self._config, "policy.remote")
+        return await loop.create_connection(protocol, host, parts.port or 443, ssl=self._tls)
+
+    async def _checked(self, answer: Answer, most_values: int) -> Json:
         """Return the JSON of an answer with at most so many values. Raises as :meth:`get` does."""
+        status, content = answer
         if status in _REFUSED:
             raise self._unavailable(f"refuses access with {status}: check policy.remote.token_file")
+        if status in _BUSY:
+            raise EvaluationFailedError("overloaded", f"{self.where} answers {status}")
         if status == _TOO_LARGE:
-            raise EvaluationFailedError("input_too_large", f"{self.where} rejects the input as too large")
+            raise self._too_large()
         if content.count(b",") + content.count(b"{") + content.count(b"[") > most_values:
             raise self._unavailable(f"answers {status} with more than {most_values} values")
         try:
             at_once = len(content) <= _AT_ONCE_BYTES
-            answer = json.loads(content) if at_once else await asyncio.to_thread(read_json, content)
+            found = orjson.loads(content) if at_once else await asyncio.to_thread(read_json, content)
         except (ValueError, RecursionError) as error:
             raise self._unavailable(f"answers {status} without JSON: is it an OPA server?") from error
-        if not isinstance(answer, dict):
+        if not isinstance(found, dict):
             raise self._unavailable(f"answers {status} with JSON that isn't an object")
+        if status == _BAD_REQUEST and str(found.get("message")).startswith(_TOO_LARGE_WORDS):
+            raise self._too_large()
         if status != _OK:
-            raise _failure(answer, status)
-        return answer
+            raise _failure(found, status)
+        return found
+
+    def _too_large(self) -> EvaluationFailedError:
+        return EvaluationFailedError("input_too_large", f"{self.where} rejects the input as too large")
 
     def _unavailable(self, what: str) -> NoDecision:
         return NoDecision("UNAVAILABLE", "policy_unavailable", f"the OPA server {self.where} {what}")
-
-    def _open(self) -> aiohttp.ClientSession:
-        if self._session is None:
-            limit = self._config.max_connections
-            connector: aiohttp.BaseConnector
-            if self._socket:
-                connector = aiohttp.UnixConnector(self._socket, limit=limit)
-            else:
-                connector = aiohttp.TCPConnector(limit=limit, ssl=tls_context(self._config, "policy.remote"))
-            self._session = aiohttp.ClientSession(connector=connector, auto_decompress=False)
-        return self._session
-
-
-async def _read(response: aiohttp.ClientResponse, most_bytes: int) -> bytes:
-    content = bytearray()
-    async for chunk in response.content.iter_any():
-        content += chunk
-        if len(content) > most_bytes:
-            raise aiohttp.ClientPayloadError("the answer is too large")
-    return bytes(content)
 
 
 def _failure(answer: dict[str, Json], status: int) -> EvaluationFailedError:
@@ -159,6 +197,8 @@ def _failure(answer: dict[str, Json], status: int) -> EvaluationFailedError:
 def _address(url: str) -> tuple[str, str]:
     """Return the base URL of requests, and the socket's path if there is one."""
     parts = urlsplit(url)
+    if not url.isascii() or not url.isprintable() or " " in url:
+        raise _bad_url(url, "must be ASCII without spaces")
     if parts.scheme == "unix":
         if not parts.path.startswith("/"):
             raise _bad_url(url, "must have an absolute path for a unix socket")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Sequence
 from dataclasses import field
@@ -15,9 +16,9 @@ from tabard_sidecar.policy.values import Json
 from tabard_sidecar.util.detached import StuckError
 from tabard_sidecar.util.lean import dataclass
 
-_TYPES = r"(?:an?|any|array|boolean|null|numbers?|objects?|of|one|sets?|strings?|types?|[{},])"
+_TYPES = r"\{?(?:an?|any|array|boolean|null|numbers?|objects?|of|one|sets?|strings?|types?)\}?"
 _WRONG_TYPE = re.compile(
-    rf"[a-z0-9_.]+: operand \d+ must be {_TYPES}(?:,? {_TYPES}|[{{}},])* but got {_TYPES}(?: containing {_TYPES})?"
+    rf"[a-z0-9_.]+: operand \d+ must be {_TYPES}(?:,? {_TYPES})* but got {_TYPES}(?: containing {_TYPES})?"
 )
 _BUILTIN = re.compile(r"([a-z0-9_.]{1,60}): ")
 
@@ -136,6 +137,11 @@ class PolicyProvider(Protocol):
     @property
     def keeps_last_good(self) -> bool:
         """True if a loaded policy stays usable when the source breaks."""
+        ...
+
+    @property
+    def outdated(self) -> asyncio.Event | None:
+        """Is set once the source is known to have changed; ``None`` if only :meth:`fingerprint` tells."""
         ...
 
     async def fingerprint(self) -> object:

@@ -1,12 +1,14 @@
 """Evaluates a policy on an OPA server, and applies the same checks to it as to an embedded one.
 
-The server's policy can change between two checks (``policy.poll_seconds``). Even then an element that no rule of the last
-checked policy can have made denies, because :func:`tabard_sidecar.policy.compose.compose` has the list of those rules.
+Each answer names the bundles that it was made from: one that was made from other bundles than the checked ones isn't used.
+A policy that was uploaded to the server has no such name and can change between two checks (``policy.poll_seconds``). Even
+then an element that no rule of the last checked policy can have made denies, because
+:func:`tabard_sidecar.policy.compose.compose` has the list of those rules.
 """
 
 from __future__ import annotations
 
-import hashlib
+import asyncio
 import json
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from dataclasses import replace
@@ -20,17 +22,21 @@ from tabard_sidecar.errors import NoDecision
 from tabard_sidecar.policy.conf import RemoteConfig
 from tabard_sidecar.policy.engines.opa_client import OpaClient
 from tabard_sidecar.policy.engines.provider import Active, EvaluationFailedError, load_took_too_long
+from tabard_sidecar.policy.engines.served import Served, bundles_of
 from tabard_sidecar.policy.loading.ast import Node, package_path, rules
 from tabard_sidecar.policy.loading.compiling import CompileOptions, compile_policy, parse_modules
 from tabard_sidecar.policy.loading.reading import MAX_FILES
 from tabard_sidecar.policy.offers import Residual, residual_of
-from tabard_sidecar.policy.problems import PolicyBrokenError, PolicyProblem
+from tabard_sidecar.policy.problems import PolicyBrokenError, PolicyProblem, Severity
 from tabard_sidecar.policy.resources import library
 from tabard_sidecar.policy.values import Json
 from tabard_sidecar.util.detached import Detached, StuckError
+from tabard_sidecar.util.jsontext import encode
 from tabard_sidecar.util.malformed import MALFORMED
 
 CHECK_SECONDS = 10.0
+_MOST_TRIES = 5
+_STRICTLY = "?strict-builtin-errors=true&provenance=true"
 _MOST_TOLD = 100
 
 # The paths at which the sidecar evaluates rules. The rest of data.system is the server's own.
@@ -43,11 +49,30 @@ _T = TypeVar("_T")
 
 
 class RemoteEvaluator:
-    """Evaluates the server's policy."""
+    """Evaluates the server's policy.
 
-    def __init__(self, client: OpaClient, *, has_mask: bool) -> None:
+    Args:
+        client: asks the server.
+        has_mask: whether a module defines ``data.system.log.mask``.
+        checked: the bundles whose modules were checked, by name with their revisions.
+        outdated: set when the server answers from other bundles.
+        most_bytes: largest input that is sent.
+    """
+
+    def __init__(
+        self,
+        client: OpaClient,
+        *,
+        has_mask: bool,
+        checked: Mapping[str, str],
+        outdated: asyncio.Event,
+        most_bytes: int,
+    ) -> None:
         self._client = client
         self._has_mask = has_mask
+        self._checked = checked
+        self._outdated = outdated
+        self._most_bytes = most_bytes
 
     @property
     def masks_records(self) -> bool:
@@ -56,12 +81,12 @@ class RemoteEvaluator:
 
     async def decision(self, input_json: bytes, deadline_seconds: float) -> bytes:
         """Return ``data.tabard.decision``; a missing result is ``null``, which denies."""
-        return json.dumps(await self._data("/v1/data/tabard/decision", input_json, deadline_seconds)).encode()
+        return encode(await self._data("/v1/data/tabard/decision", input_json, deadline_seconds))
 
     async def residual(self, query: str, input_json: bytes, deadline_seconds: float) -> Residual:
         """Return what remains of a query."""
         head = json.dumps({"query": query, "unknowns": ["input.tool.arguments"], "input": None}).encode()
-        body = head.removesuffix(b"null}") + input_json + b"}"
+        body = head.removesuffix(b"null}") + self._small(input_json) + b"}"
         answer = await self._client.post("/v1/compile", body, deadline_seconds)
         return residual_of(answer.get("result") or {})
 
@@ -75,9 +100,19 @@ class RemoteEvaluator:
         """Do nothing: the provider owns the connections."""
 
     async def _data(self, path: str, input_json: bytes, deadline_seconds: float) -> Json:
-        body = b'{"input":' + input_json + b"}"
-        answer = await self._client.post(path + "?strict-builtin-errors=true", body, deadline_seconds)
+        body = b'{"input":' + self._small(input_json) + b"}"
+        answer = await self._client.post(path + _STRICTLY, body, deadline_seconds)
+        if bundles_of(answer) != self._checked:
+            self._outdated.set()
+            message = f"{self._client.where} has activated another bundle, which isn't checked yet"
+            raise NoDecision("UNAVAILABLE", "policy_unavailable", message)
         return answer.get("result")
+
+    def _small(self, input_json: bytes) -> bytes:
+        if len(input_json) > self._most_bytes:
+            message = f"the input has {len(input_json)} bytes; {self._most_bytes} are accepted"
+            raise EvaluationFailedError("input_too_large", message)
+        return input_json
 
 
 class RemoteProvider:
@@ -94,13 +129,16 @@ class RemoteProvider:
         self._load_seconds = load_seconds
         self._loading = Detached("checking the policy")
         self._paths: _Paths = frozenset()
+        self._last: Served | None = None
+        self.outdated = asyncio.Event()
 
     async def fingerprint(self) -> object:
-        """Return the modules' digest and the path of every base document that could be mistaken for a rule."""
+        """Return the modules' digest, the bundles, and the path of every base document that could be mistaken for a rule."""
+        self.outdated.clear()
         try:
-            self._client.refresh_token()
-            modules = await self._modules()
-            return _digest(modules), tuple(sorted([path async for path in self._foreign()]))
+            self._client.refresh()
+            served = await self._served()
+            return served, tuple(sorted([path async for path in self._foreign()]))
         except (
             OSError,
             EvaluationFailedError,
@@ -117,22 +155,23 @@ class RemoteProvider:
         Raises:
             PolicyBrokenError: the policy can't be used; it holds every problem that was found.
         """
+        self.outdated.clear()
         try:
-            self._client.refresh_token()
-            modules = await self._modules()
-            parsed = await self._detached(lambda: parse_modules(self._engine, modules))
+            self._client.refresh()
+            served = await self._served()
+            parsed = await self._detached(lambda: parse_modules(self._engine, served.modules))
             self._paths = frozenset(_rule_paths(parsed))
-            problems = [*_check_library(modules, parsed)]
+            problems = [*_check_library(served.modules, parsed)]
             problems += [_base_document(self._client.where, path) async for path in self._foreign()]
-            own = {file: text for file, text in modules.items() if not _is_foreign(parsed[file])}
-            active = await self._detached(lambda: self._check(own, problems))
+            own = {file: text for file, text in served.modules.items() if not _is_foreign(parsed[file])}
+            names = frozenset(map(_root, parsed.values()))
+            return await self._detached(lambda: self._check(own, problems, served, names))
         except StuckError as error:
             raise load_took_too_long(self._client.where, error) from error
         except (OSError, EvaluationFailedError, NoDecision, *MALFORMED) as error:
             message = getattr(error, "message", None) or str(error)
             problem = PolicyProblem("", 0, 0, "unreachable", message, "Check policy.remote and the server")
             raise PolicyBrokenError([problem]) from error
-        return Active(active.evaluator, _digest(modules), active.rules, active.warnings)
 
     def stuck(self) -> tuple[int, int]:
         """Return none: the server evaluates."""
@@ -145,7 +184,9 @@ class RemoteProvider:
     async def _detached(self, work: Callable[[], _T]) -> _T:
         return await self._loading.run(work, self._load_seconds)
 
-    def _check(self, own: Mapping[str, str], problems: list[PolicyProblem]) -> Active:
+    def _check(
+        self, own: Mapping[str, str], problems: list[PolicyProblem], served: Served, packages: frozenset[str]
+    ) -> Active:
         try:
             compiled = compile_policy(self._engine, own, None, self._options)
         except PolicyBrokenError as error:
@@ -154,10 +195,58 @@ class RemoteProvider:
         self._options = replace(self._options, apart=True)
         if problems:
             raise PolicyBrokenError(problems)
-        evaluator = RemoteEvaluator(self._client, has_mask=compiled.mask is not None)
-        # The server's next policy may be evaluated before this sidecar has noticed that it reads history.
-        rules = replace(compiled.rules, reads_history=True, reads_calls=True)
-        return Active(evaluator, "", rules, compiled.warnings)
+        evaluator = RemoteEvaluator(
+            self._client,
+            has_mask=compiled.mask is not None,
+            checked=served.bundles,
+            outdated=self.outdated,
+            most_bytes=self._engine.max_input_bytes,
+        )
+        warnings = [*compiled.warnings]
+        revision, known = served.revision(packages), served.is_named(packages)
+        if known and self._last is not None and self._last.differs_under_the_same_name(served):
+            known = False
+            warnings.append(_reused(self._client.where, revision))
+        else:
+            self._last = served
+        # Otherwise the server's next policy may be evaluated before this sidecar has noticed that it reads history.
+        rules = compiled.rules if known else replace(compiled.rules, reads_history=True, reads_calls=True)
+        return Active(evaluator, revision, rules, warnings)
+
+    async def _served(self) -> Served:
+        """Fetch the modules, and the bundles that they come from.
+
+        Raises:
+            EvaluationFailedError: the server's list can't be used, or its bundles change again and again.
+            NoDecision: it can't be reached.
+        """
+        before = await self._bundles()
+        for _ in range(_MOST_TRIES):
+            modules = await self._modules()
+            owned = await self._owned()
+            # Modules and bundles are asked for one after the other.
+            after = await self._bundles()
+            if after == before:
+                return Served(modules, after, owned)
+            before = after
+        raise EvaluationFailedError("internal", "its bundles change while they are checked")
+
+    async def _bundles(self) -> Mapping[str, str]:
+        answer = await self._client.get("/v1/data/tabard/none?provenance=true", CHECK_SECONDS)
+        return bundles_of(answer)
+
+    async def _owned(self) -> frozenset[str]:
+        """Return the roots of all bundles; none if the server doesn't tell them."""
+        try:
+            answer = await self._client.get("/v1/data/system/bundles", CHECK_SECONDS)
+        except NoDecision:
+            return frozenset()
+        found = answer.get("result")
+        manifests = [one.get("manifest") for one in found.values()] if isinstance(found, dict) else []
+        roots = [one.get("roots") for one in manifests if isinstance(one, dict)]
+        return frozenset(
+            str(root) for listed in roots for root in (listed if isinstance(listed, list) else ())
+        )
 
     async def _modules(self) -> dict[str, str]:
         answer = await self._client.get("/v1/policies", CHECK_SECONDS)
@@ -182,13 +271,9 @@ class RemoteProvider:
                 yield path
 
 
-def _digest(modules: Mapping[str, str]) -> str:
-    digest = hashlib.sha256()
-    for name in sorted(modules):
-        for part in (name.encode(), modules[name].encode()):
-            digest.update(len(part).to_bytes(8, "big"))
-            digest.update(part)
-    return digest.hexdigest()
+def _root(module: Node) -> str:
+    package = package_path(module)
+    return "/".join(package[:2] if package[0] == "system" else package[:1])
 
 
 def _is_foreign(module: Node) -> bool:
@@ -225,6 +310,12 @@ def _base_document(where: str, path: tuple[str, ...]) -> PolicyProblem:
     return PolicyProblem(
         where, 0, 0, "data_reserved", message, f"Delete it: DELETE /v1/data/{'/'.join(path)}"
     )
+
+
+def _reused(where: str, revision: str) -> PolicyProblem:
+    message = f"the bundle changed and kept its revision {revision!r}, so a change between two checks isn't noticed at once"
+    step = "Give each bundle a revision of its own: `tabard policy build` does"
+    return PolicyProblem(where, 0, 0, "bundle_revision", message, step, Severity.WARNING)
 
 
 def _check_library(modules: Mapping[str, str], parsed: Mapping[str, Node]) -> Iterator[PolicyProblem]:

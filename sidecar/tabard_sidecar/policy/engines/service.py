@@ -53,6 +53,7 @@ class BundleProvider:
     """
 
     keeps_last_good = True
+    outdated = None
 
     def __init__(  # noqa: PLR0913 - one argument per part
         self,
