@@ -106,9 +106,14 @@ def _threshold_options(command: Callable[..., Any]) -> Callable[..., Any]:
     help="Also deny an agent, for every purpose, the tools that it uses for none.",
 )
 @click.option(
+    "--close-lower",
+    is_flag=True,
+    help="Also deny numbers that are smaller than those that were used. Without it only negative ones are.",
+)
+@click.option(
     "--accept-later",
     is_flag=True,
-    help="Let what the later part of the log used stay allowed, too: for use when its denied calls were reviewed.",
+    help="Learn from the later part of the log, too: what it used stays allowed. For use when its denied calls were reviewed.",
 )
 @click.option(
     "--without",
@@ -147,8 +152,8 @@ def suggest(ctx: click.Context, /, **given: Any) -> None:  # noqa: ANN401 - clic
     proposal needs the evidence that the options state.
 
     The proposal is replayed, with state, on the later part of the log. Every call that it would
-    have denied there is listed. If these are legitimate, --accept-later widens the proposal so far
-    that they stay allowed. If it would have allowed anything else than before, nothing is written.
+    have denied there is listed. If these are legitimate, --accept-later learns from the later part,
+    too, so that they stay allowed. If it would have allowed anything else than before, nothing is written.
 
     Exit code 0 if nothing is denied in the later part, 1 if something is or the proposal is
     refused. Examples:
@@ -200,7 +205,7 @@ def _suggested(
     size = sum(file.stat().st_size for file in source.files)
     wanted = Wanted(
         Policy(target.path, target.options, target.catalogue),
-        Thresholds(**{name: given[name] for name in _OPTIONS}),
+        Thresholds(**{name: given[name] for name in _OPTIONS}, close_lower=given["close_lower"]),
         given["name"],
         given["held_out"],
         _kinds(given),

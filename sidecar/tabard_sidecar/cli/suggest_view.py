@@ -126,9 +126,10 @@ def _print_held_out(told: Mapping[str, Any]) -> None:
     share = f"{told['held_out_share']:.0%} of the time"
     echo(f"replayed with state on {report['decided']:,} later decisions, {part} ({share})")
     echo(f"and on the {training['decided']:,} decisions that it was learned from")
-    if told["accepted"] is not None:
+    accepted = list(_calls(told["accepted"])) if told["accepted"] is not None else []
+    if accepted:
         echo(style("calls of the later ones that stay allowed because they were accepted", bold=True))
-        for line in _calls(told["accepted"]):
+        for line in accepted:
             echo(f"    {line}")
     for one, name in ((report, "later"), (training, "earlier")):
         for why, count in one["not_replayable"].items():

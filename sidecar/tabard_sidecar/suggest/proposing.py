@@ -119,6 +119,9 @@ class _At(NamedTuple):
         return Restriction(self.agent, self.purpose, kind, value, "", "", *seen)
 
 
+OF_AGENT: Final = frozenset({Kind.SIGNED, Kind.PURPOSES, Kind.KNOWN})
+"""Kinds that are about an agent's tasks of every purpose."""
+
 REGULAR: Final = frozenset(Kind) - {Kind.PURPOSES, Kind.KNOWN}
 """Kinds that are proposed unless others are wanted. The two left out deny an agent what a new purpose may need."""
 
@@ -146,19 +149,39 @@ def propose(
     return Proposal(tuple(restrictions), purposes, tuple(lacks))
 
 
-def accepting(proposal: Proposal, usage: Usage, thresholds: Thresholds) -> Proposal:
-    """Return a proposal with the same restrictions, wide enough for all that was used.
+def accepting(
+    proposal: Proposal, usage: Usage, thresholds: Thresholds, wanted: Collection[Kind] = REGULAR
+) -> Proposal:
+    """Return a proposal with the same restrictions, wide enough for all that was used, and with what that is evidence for.
+
+    A set that got a new member shortly before the part ended isn't proposed from the part, but may be from the whole, and the
+    reverse. So neither alone is as narrow as both together.
 
     Args:
         proposal: made from a part of what was used.
         usage: all of it.
-        thresholds: with which the proposal was made; its slack counts.
+        thresholds: with which the proposal was made; its slack and lower ends count for what is made wider.
+        wanted: kinds of restrictions that are proposed.
     """
-    lax = Thresholds(0, 0, 0, 0, 0.0, MOST_MEMBERS, thresholds.slack)
+    lax = Thresholds(0, 0, 0, 0, 0.0, MOST_MEMBERS, thresholds.slack, thresholds.close_lower)
     found = {_key(one): one for one in propose(usage, lax, tuple(Kind), every=True).restrictions}
     kept = [(one, found.get(_key(one))) for one in proposal.restrictions]
-    wider = (one._replace(value=all_of.value, seen=all_of.seen) for one, all_of in kept if all_of is not None)
-    return proposal._replace(restrictions=tuple(wider))
+    wider = [one._replace(value=all_of.value, seen=all_of.seen) for one, all_of in kept if all_of is not None]
+    whole, known = propose(usage, thresholds, wanted), {_key(one) for one in wider}
+    more = (one for one in whole.restrictions if _key(one) not in known)
+    restrictions = tuple(sorted([*wider, *more], key=_place))
+    agents = {one.agent for one in restrictions}
+    purposes = {
+        name: tuple(sorted(use.names.values()))
+        for name, use in sorted(usage.agents.items())
+        if name in agents
+    }
+    return Proposal(restrictions, purposes, whole.lacks)
+
+
+def _place(one: Restriction) -> tuple[str, bool, bool, str]:
+    """Return by what restrictions are sorted: those of one purpose stand together."""
+    return one.agent, one.kind not in OF_AGENT, one.purpose is ASSERTED, one.purpose or ""
 
 
 def _key(one: Restriction) -> tuple[str, str | None, Kind, str, str]:
@@ -245,11 +268,16 @@ def _limits(use: ArgumentUse, thresholds: Thresholds) -> dict[Kind, tuple[Json, 
 
 
 def _bounds(numbers: Range, evidence: Evidence, thresholds: Thresholds) -> dict[Kind, tuple[Json, Json]]:
-    """Return the range of a number: each end that is settled, with slack away from what was seen."""
+    """Return the range of a number: each end that is settled, with slack away from what was seen.
+
+    Without ``close_lower`` the lower end of what was never negative is 0.
+    """
     found: dict[Kind, tuple[Json, Json]] = {}
     by = 1 + Fraction(thresholds.slack)
     days = evidence.days
-    if numbers.low is not None and days.after(numbers.low_first) >= thresholds.settled:
+    if numbers.low is not None and numbers.low >= 0 and not thresholds.close_lower:
+        found[Kind.AT_LEAST] = (0, _whole(numbers.low))
+    elif numbers.low is not None and days.after(numbers.low_first) >= thresholds.settled:
         low = Fraction(numbers.low)
         lower = low / by if low > 0 else low * by
         found[Kind.AT_LEAST] = (math.floor(lower) if numbers.whole else float(lower), _whole(numbers.low))

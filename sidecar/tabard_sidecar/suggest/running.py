@@ -62,7 +62,8 @@ class Suggestion(NamedTuple):
     """A proposal, and what became of it.
 
     Attributes:
-        proposal: what is proposed; with ``accept_later`` wide enough for the held-out part, too.
+        proposal: what is proposed; with ``accept_later`` wide enough for the held-out part, too, and with what the whole log
+            is evidence for.
         learner: what was learned from, and what wasn't.
         cut: end of the part that was learned from, seconds since the epoch.
         until: end of the log.
@@ -116,17 +117,17 @@ def suggest(
     found = Suggestion(proposal, learner, cut, span[1], {}, None, None, "")
     if not _readable(wanted, learner):
         return found._replace(refused="unreadable")
-    if not proposal.restrictions:
-        return found
-    tried = _tried(wanted, found, entries, sides)
-    if not wanted.accept_later or not tried.denied:
+    tried = _tried(wanted, found, entries, sides) if proposal.restrictions else found
+    if not wanted.accept_later:
         return tried
     for entry, item in entries():
         if item.time >= cut:
             learner.learn(entry, item)
     if not _readable(wanted, learner):
         return found._replace(refused="unreadable")
-    wider = accepting(proposal, learner.usage, wanted.thresholds)
+    wider = accepting(proposal, learner.usage, wanted.thresholds, wanted.kinds)
+    if not wider.restrictions:
+        return found
     return _tried(wanted, found._replace(proposal=wider), entries, sides)._replace(accepted=tried.held_out)
 
 

@@ -22,6 +22,9 @@ class Thresholds:
         repeated: share of a set's members that were seen in several tasks, 0 to 1.
         most_members: members of a set of values.
         slack: by which share a number may exceed what was seen.
+        close_lower: whether a number may not be smaller than the smallest one either. Without it a number that was never
+            negative only has to stay so: small amounts are seldom a danger, but habits have few of them, so the smallest one
+            is known late.
     """
 
     decisions: int = 10
@@ -31,9 +34,10 @@ class Thresholds:
     repeated: float = 0.9
     most_members: int = 40
     slack: float = 1.0
+    close_lower: bool = False
 
     def as_json(self) -> dict[str, Any]:
-        """Return them by name."""
+        """Return the amounts by name."""
         return {name: getattr(self, name) for name in MEANINGS}
 
 

@@ -10,7 +10,7 @@ from decimal import Decimal
 from typing import Any, Final, NamedTuple
 
 from tabard_sidecar.policy.values import Json
-from tabard_sidecar.suggest.proposing import Kind, Proposal, Restriction
+from tabard_sidecar.suggest.proposing import OF_AGENT, Kind, Proposal, Restriction
 from tabard_sidecar.suggest.sketches import MOST_TASKS
 from tabard_sidecar.suggest.usage import ASSERTED
 from tabard_sidecar.util.visible import hidden
@@ -19,7 +19,6 @@ _INDENT: Final = "  "
 _WIDTH: Final = 100
 _BEYOND_BMP: Final = 0x10000
 _BYTE: Final = 0x100
-_OF_AGENT: Final = frozenset({Kind.SIGNED, Kind.PURPOSES, Kind.KNOWN})
 _WORDS: Final = frozenset({"agents", "arguments", "asserted", "purposes", "tools", *map(str, Kind)})
 """Keys that are no text of a log, or harmless as one."""
 _FLAGS: Final = frozenset({Kind.SIGNED, Kind.PURPOSES, Kind.TOOLS, Kind.ARGUMENTS})
@@ -40,7 +39,7 @@ def data_tree(proposal: Proposal) -> Tree:
     agents: Tree = {}
     for one in proposal.restrictions:
         agent = agents.setdefault(one.agent, {})
-        place = agent if one.kind in _OF_AGENT else _of_purpose(agent, one.purpose)
+        place = agent if one.kind in OF_AGENT else _of_purpose(agent, one.purpose)
         if one.kind is Kind.PURPOSES:
             for purpose in one.value:
                 _of_purpose(agent, purpose)
