@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import http.client
 import json
+import os
 import re
 import shutil
+import signal
 import statistics
 import subprocess
 import sys
@@ -62,6 +64,7 @@ def run(*, quick: bool) -> bool:
             log = _recorded(bench, size, folder)
             figures = [*_replay(bench.world.policy, log, size)]
         figures += _shadow(size)
+        figures += _runaway(size)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     return True if quick else publish("policy", figures)
@@ -131,6 +134,50 @@ def _shadow(size: Size) -> Iterator[Figure]:
         if found.changed > found.decided // 100 or not found.decided:
             raise RuntimeError(f"the same policy decides otherwise: {watch.changes()}")
         yield Figure("records that a candidate didn't get", sum(found.dropped.values()), "records", "<= 0")
+
+
+_LOOPING = """package policy.more
+
+deny contains {"code": "slow", "message": "never"} if {
+	some a in numbers.range(1, 20000)
+	some b in numbers.range(1, 20000)
+	a * b * input.tool.arguments.amount_cents == -1
+}
+"""
+_GROWING = """package policy.more
+
+deny contains {"code": "large", "message": "never"} if {
+	pairs := [[a, b] | some a in numbers.range(1, 20000); some b in numbers.range(1, 20000)]
+	count(pairs) == input.tool.arguments.amount_cents
+}
+"""
+"""Neither is ever true, and each takes as much time or memory as the candidate's process may."""
+
+
+def _runaway(size: Size) -> Iterator[Figure]:
+    """Compare calls beside a candidate that loops, or grows, in every decision with those while its process is stopped."""
+    least = {"policy.shadow.max_memory_mib": 128}
+    for name, more in (("loops", _LOOPING), ("grows", _GROWING)):
+        with running(shadow=True, more=more, overrides=least) as bench:
+            _Watched(bench).start()
+            call, ratios = _caller(bench), []
+            for block in range(size.blocks + 1):
+                _signal(bench.pid, signal.SIGCONT)
+                one = _paced(call, _PAUSED_SECONDS)
+                _signal(bench.pid, signal.SIGSTOP)
+                other = _paced(call, _PAUSED_SECONDS)
+                if block:
+                    ratios.append(statistics.median(one) / statistics.median(other))
+            _signal(bench.pid, signal.SIGCONT)
+        spread = f"blocks {min(ratios):.2f}-{max(ratios):.2f}"
+        yield Figure(f"p50 beside a candidate that {name}", statistics.median(ratios), "x", "", spread)
+
+
+def _signal(sidecar: int, what: signal.Signals) -> None:
+    """Send a signal to the process of a sidecar's candidate, if it has one at the moment."""
+    for child in Path(f"/proc/{sidecar}/task/{sidecar}/children").read_text(encoding="ascii").split():
+        if b"shadow.worker" in Path(f"/proc/{child}/cmdline").read_bytes():
+            os.kill(int(child), what)
 
 
 def _caller(bench: Bench) -> Callable[[int], object]:

@@ -81,10 +81,13 @@ def authorize_request(grant: str, number: int = 0) -> authorization_pb.Authorize
 
 
 @contextmanager
-def running(*, shadow: bool = False, overrides: Mapping[str, Any] | None = None) -> Iterator[Bench]:
+def running(
+    *, shadow: bool = False, more: str = "", overrides: Mapping[str, Any] | None = None
+) -> Iterator[Bench]:
     """Start the world with the first workload, which starts the task, and the measured one.
 
-    With ``shadow`` the sidecars try a candidate, which is the same policy. ``overrides`` are values of their configuration.
+    With ``shadow`` the sidecars try a candidate, which is the same policy and a further module, ``more``. ``overrides`` are
+    values of their configuration.
     """
     folder = Path(tempfile.mkdtemp(prefix="tbb", dir="/tmp"))
     loop = asyncio.new_event_loop()
@@ -96,6 +99,8 @@ def running(*, shadow: bool = False, overrides: Mapping[str, Any] | None = None)
         _allow_depth(world, 12)
         if shadow:
             shutil.copytree(world.policy, candidate)
+            if more:
+                (candidate / "more.rego").write_text(more, encoding="utf-8")
         loop.run_until_complete(world.start())
         root = loop.run_until_complete(_start(world))
         process = world.sidecars[MEASURED].process

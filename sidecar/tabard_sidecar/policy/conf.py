@@ -144,6 +144,13 @@ class ShadowConfig(BaseModel):
         le=100_000,
         description="Most records that wait for the candidate, and at most 16 MiB of them. More are dropped and counted.",
     )
+    max_memory_mib: int = Field(
+        default=512,
+        ge=128,
+        le=65_536,
+        description="Most memory of the candidate's process, in MiB. Above it the process ends itself, and the candidate isn't "
+        "tried until it is started again, after a pause. Raise the container's memory limit by as much.",
+    )
 
 
 class PolicyConfig(BaseModel):

@@ -12,6 +12,7 @@ import os
 import resource
 import sys
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from time import monotonic
 from typing import BinaryIO
@@ -31,13 +32,13 @@ from tabard_sidecar.replay.recorded import Skipped, recorded
 from tabard_sidecar.replay.report import Report
 from tabard_sidecar.replay.world import Documents, ReplayedPolicy, World, compiled_source
 from tabard_sidecar.shadow.candidate import candidate_fingerprint, read_base, read_candidate
+from tabard_sidecar.shadow.memory import MEBIBYTE, MemoryBound
 from tabard_sidecar.shadow.protocol import Given, Told, read_given, told
 from tabard_sidecar.util.malformed import MALFORMED
 from tabard_sidecar.util.rarely import PerWindow
 
 MOST_DIFFERENCES, DIFFERENCES_SECONDS = 200, 10.0
 """Most differences that are told one by one in so many seconds; others are in the counts and the report."""
-MAX_MEMORY_BYTES = 512 * 1024 * 1024
 MOST_EXAMPLES = 3
 _DEADLINE_SECONDS = 1.0
 _COUNTS_SECONDS = 0.25
@@ -52,10 +53,12 @@ class Worker:
         settings: the sidecar's configuration.
         engine: compiles.
         output: where frames go.
+        memory: looks at the process's memory while it works.
     """
 
-    def __init__(self, settings: Settings, engine: Engine, output: BinaryIO) -> None:
+    def __init__(self, settings: Settings, engine: Engine, output: BinaryIO, memory: MemoryBound) -> None:
         self._settings = settings
+        self._memory = memory
         self._engine = engine
         self._output = output
         self._stack = ExitStack()
@@ -86,7 +89,8 @@ class Worker:
                 except asyncio.IncompleteReadError:
                     return
                 reading = asyncio.ensure_future(read_given(reader))
-                await self._take(kind, content)
+                with self._memory.watched():
+                    await self._take(kind, content)
 
     async def _take(self, kind: Given, content: bytes) -> None:
         if kind is Given.RECORD:
@@ -123,7 +127,8 @@ class Worker:
         )
         if seen != self._seen:
             self._seen = seen
-            self._load()
+            with self._memory.watched():
+                self._load()
 
     def _load(self) -> None:
         self._stack.close()
@@ -140,7 +145,8 @@ class Worker:
 
     def _compile(self, catalogue: Catalogue) -> str:
         source = read_candidate(self._engine, self._settings.policy)
-        options = compile_options(self._settings, catalogue)
+        # In a process of its own first, as for the policy: what can't be compiled within bounds is broken, not started again.
+        options = replace(compile_options(self._settings, catalogue), apart=True)
         deadline = max(_DEADLINE_SECONDS, self._settings.policy.deadline_seconds)
         self._policy = self._stack.enter_context(
             compiled_source(
@@ -203,8 +209,6 @@ class Worker:
             not_decided=dict(report.not_replayable),
             unrecorded=self._unrecorded,
         )
-        if memory_bytes() > MAX_MEMORY_BYTES:
-            raise MemoryError(f"the candidate's process takes more than {MAX_MEMORY_BYTES} bytes")
 
     def _report(self, most_groups: int) -> dict[str, object]:
         report = self._judge.report if self._judge is not None else Report(MOST_EXAMPLES)
@@ -224,27 +228,30 @@ def _brief(verdict: dict[str, object]) -> dict[str, object]:
     return verdict | {"facts": sorted(facts)} if isinstance(facts, dict) else verdict
 
 
-def memory_bytes() -> int:
-    """Return the memory that this process has at the moment."""
-    pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
-    return pages * resource.getpagesize()
-
-
 async def _main(output: BinaryIO) -> None:
+    def tell(message: str) -> None:
+        output.write(told(Told.FAILED, message=message))
+        output.flush()
+
     reader = asyncio.StreamReader()
     loop = asyncio.get_running_loop()
     await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
     try:
         _, order = await read_given(reader)
-        with Engine(memory_limit_bytes=MAX_MEMORY_BYTES) as engine:
-            await Worker(Settings.model_validate_json(order), engine, output).run(reader)
+        settings = Settings.model_validate_json(order)
+        if settings.policy.shadow is None:
+            return
+        most = settings.policy.shadow.max_memory_mib * MEBIBYTE
+        with Engine(memory_limit_bytes=most // 4 * 3) as engine:
+            memory = MemoryBound(most, tell)
+            memory.start()
+            await Worker(settings, engine, output, memory).run(reader)
     except asyncio.IncompleteReadError:
         return
     except BrokenPipeError:
         return
     except Exception as error:  # noqa: BLE001 - whatever it was, the sidecar tells it
-        output.write(told(Told.FAILED, message=f"{type(error).__name__}: {error}"))
-        output.flush()
+        tell(f"{type(error).__name__}: {error}")
 
 
 def main() -> None:

@@ -29,6 +29,16 @@ deny contains {"code": "slow", "message": "never"} if {
 """
 )
 
+GROWING = (
+    STRICT
+    + """
+deny contains {"code": "large", "message": "never"} if {
+	input.tool.name == "read"
+	count([[a, b] | some a in numbers.range(1, 20000); some b in numbers.range(1, 20000)]) == -1
+}
+"""
+)
+
 
 async def pay(task, *amounts):
     """Pay each amount; return whether it was allowed."""
@@ -147,6 +157,36 @@ async def test_a_runaway_candidate_times_out_alone(trying):
     await zone.decided(2)
     await eventually(zone.differences, seconds=20)
     assert zone.differences()[0]["result"]["now"]["reasons"] == ["policy_timeout"]
+
+
+async def test_a_growing_candidate_is_stopped_alone(trying):
+    """Its rule wants gigabytes. The sidecar answers meanwhile, and what happened is told."""
+    zone = await trying(GROWING, shadow={"max_memory_mib": 128})
+    task = await zone.zone.start_task()
+    for _ in range(5):
+        async with asyncio.timeout(2):
+            await task.authorize("read", {})
+
+    def told():
+        differs = [one["result"]["now"]["reasons"] for one in zone.differences()]
+        return zone.shadow.status.failures or differs
+
+    found = await eventually(told, seconds=30)
+    assert found in ([["policy_error"]], [["policy_timeout"]]) or "128 MiB" in str(
+        zone.shadow.status.problems
+    )
+    assert await pay(task, 40) == [True]
+
+
+async def test_what_cannot_be_compiled_within_bounds_is_broken(trying, folder):
+    """Not started again and again: OPA's compiler would take hours or all memory for these lines."""
+    zone = await trying()
+    doubled = "".join(f"_x{n} := [_x{n - 1}, _x{n - 1}]\n\n" for n in range(1, 60))
+    hostile = f'\n_x0 := 1\n\n{doubled}deny contains {{"code": "never", "message": "x"}} if _x59 == input.tool.name\n'
+    (folder / "candidate" / "desk.rego").write_text(STRICT + hostile)
+    await eventually(lambda: zone.shadow.status.state == "broken", seconds=90)
+    assert zone.shadow.status.failures == 0
+    assert any("memory" in problem or "too long" in problem for problem in zone.shadow.status.problems)
 
 
 async def test_a_process_that_ends_is_started_again(trying):

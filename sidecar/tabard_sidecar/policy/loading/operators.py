@@ -56,6 +56,9 @@ _PARTS: Mapping[str, Callable[[str, str], bool]] = {
 _COLLECTED = {"object.keys": 1, "sort": 1, "array.reverse": 1, "array.slice": 3}
 """Builtins that return the keys or items of their first operand, by their number of operands."""
 _PAIR = 2
+_MOST_CHARACTERS = 100_000
+_MOST_MEMBERS = 100_000
+"""Of a text and of a set that are put together: rules that name each other make them grow with the power of their number."""
 _TRIPLE = 3
 
 
@@ -375,7 +378,8 @@ def _concat(shapes: list[Shape]) -> Shape:
     if len(shapes) == _PAIR and is_literal(shapes[0]) and isinstance(shapes[1], Values):
         between, lists = shapes[0].items[0], shapes[1].items
         origin = common_origin([shapes[1], shapes[0]])
-        if origin is not None and all(_is_texts([between]) and _is_texts(parts) for parts in lists):
+        texts = origin is not None and all(_is_texts([between]) and _is_texts(parts) for parts in lists)
+        if texts and sum(len(part) + len(between) for parts in lists for part in parts) <= _MOST_CHARACTERS:
             return Values(tuple(between.join(parts) for parts in lists), origin)
     return Fits(({"type": "string", "x-what": "concat"},))
 
@@ -389,6 +393,7 @@ def _joined(shapes: list[Shape]) -> Shape:
     left, right = shapes
     if is_literal(left) and is_literal(right):
         first, second = left.items[0], right.items[0]
-        if isinstance(first, SetValue) and isinstance(second, SetValue):
+        both = isinstance(first, SetValue) and isinstance(second, SetValue)
+        if both and len(first.members) + len(second.members) <= _MOST_MEMBERS:
             return Values((SetValue((*first.members, *second.members)),), common_origin([left, right]))
     return ANY

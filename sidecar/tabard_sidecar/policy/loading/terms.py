@@ -50,6 +50,9 @@ _TERMS_AT_ONCE = 500
 """After so many terms the other threads of the process have their turn."""
 _PAUSE_SECONDS = 1e-4
 _MAX_LISTS = 1000
+_MAX_PARTS = 100_000
+"""Most parts of a literal. Rules that name each other make it grow with the power of their number."""
+_PARTS_OF_A_TERM = 10
 _MAX_KEYS = 1000
 """Most keys from data that are looked up one by one."""
 _HIDDEN = Origin(reported=False)
@@ -192,6 +195,8 @@ class Terms:
             return Listed(kind, tuple(shapes))
         found = [list(items) for items in product(*(shape.items for shape in literals))]
         values = [items if kind == "array" else SetValue(tuple(items)) for items in found]
+        if not all(map(self._is_small, values)):
+            return Listed(kind, tuple(shapes))
         return Values(tuple(values), common_origin(literals) or self._origin(frame))
 
     def _object(self, pairs: list[list[Json]], frame: Frame) -> Shape:
@@ -204,9 +209,16 @@ class Terms:
         origin = common_origin(written) or self._origin(frame)
         literals = [shape for shape in shapes if is_literal(shape)]
         if len(literals) == len(shapes):
-            items = [shape.items[0] for shape in literals]
-            return Values((dict(zip(names, items, strict=True)),), origin)
+            whole = dict(zip(names, (shape.items[0] for shape in literals), strict=True))
+            if self._is_small(whole):
+                return Values((whole,), origin)
         return Fields(dict(zip(names, shapes, strict=True)), origin)
+
+    def _is_small(self, value: Json) -> bool:
+        """Tell whether a literal is small enough to be looked at as a whole. What is looked at is paid for."""
+        parts = _parts(value)
+        self._left -= parts // _PARTS_OF_A_TERM
+        return parts <= _MAX_PARTS
 
     # References
 
@@ -374,3 +386,16 @@ def _literal_keys(shape: Shape) -> list[tuple[Json, Origin]]:
         if isinstance(value, dict | SetValue):
             found += value if isinstance(value, dict) else value.members
     return [(key, shape.origin) for key in found]
+
+
+def _parts(value: Json) -> int:
+    """Return how many parts a literal has, at any depth; at most one more than are looked at."""
+    found, pending = 0, [value]
+    while pending and found <= _MAX_PARTS:
+        one = pending.pop()
+        inner = (
+            one.members if isinstance(one, SetValue) else list(one.values()) if isinstance(one, dict) else one
+        )
+        found += len(inner)
+        pending += [each for each in inner if isinstance(each, dict | list | SetValue)]
+    return found
