@@ -28,6 +28,7 @@ class Failure(click.ClickException):
     ) -> None:
         super().__init__(message)
         vars(self)["exit_code"] = exit_code
+        self.next_step = next_step
         self._details = {"at": where, "next": next_step, "see": see}
 
     def show(self, file: IO[Any] | None = None) -> None:

@@ -19,38 +19,38 @@ from tabard_sidecar.cli.odd_lines import OddLines
 from tabard_sidecar.cli.options import Existing, config_option, json_option, zone_option
 from tabard_sidecar.records.completing import completed
 from tabard_sidecar.records.file_sink import closed_files
-from tabard_sidecar.records.lines import MAX_LINE_BYTES, Line, records_of
+from tabard_sidecar.records.lines import MAX_LINE_BYTES, Line, Tell, records_of
 from tabard_sidecar.records.reading import Entry, Joining
 
 _PIECE_BYTES = 256 * 1024
 
 
 class Followed:
-    """The lines of a log that is being written, file by file, until the time is over.
+    """The lines of a log that is being written, file by file, until it is time to stop.
 
     Args:
         path: the file that is written.
         interval: seconds between two looks at it.
-        until: when to stop, by the monotonic clock; ``None`` for never.
+        over: tells whether to stop.
         caught_up: called whenever everything was read that is there.
     """
 
     def __init__(
-        self, path: Path, interval: float, until: float | None, caught_up: Callable[[], None]
+        self, path: Path, interval: float, over: Callable[[], bool], caught_up: Callable[[], None]
     ) -> None:
         self._path = path
         self._interval = interval
-        self._until = until
+        self._over = over
         self._caught_up = caught_up
         self._read: int | None = None
 
     @property
     def over(self) -> bool:
-        """Whether the time is over."""
-        return self._until is not None and time.monotonic() >= self._until
+        """Whether to stop."""
+        return self._over()
 
     def lines(self) -> Iterator[Line]:
-        """Yield the whole lines of the next file, and wait for further ones. Ends when it is closed, or the time is over.
+        """Yield the whole lines of the next file, and wait for further ones. Ends when it is closed, or it is time to stop.
 
         Raises:
             OSError: it can't be read.
@@ -143,7 +143,14 @@ def tail(  # noqa: PLR0913 - one parameter per option
     source = find_log((file,) if file is not None else (), zone=zone, config_file=config_file, quiet=as_json)
     shown = _Shown(most, wanted, as_json=as_json)
     until = None if duration is None else time.monotonic() + duration
-    _follow(source, Followed(source.files[-1], interval, until, shown.caught_up), shown)
+    followed = Followed(
+        source.files[-1],
+        interval,
+        lambda: until is not None and time.monotonic() >= until,
+        shown.caught_up,
+    )
+    follow(source, followed, shown.show, OddLines())
+    shown.caught_up()
 
 
 class _Shown:
@@ -176,20 +183,25 @@ class _Shown:
             print_entries(there, as_input=False, as_json=self._as_json)
 
 
-def _follow(source: LogSource, followed: Followed, shown: _Shown) -> None:
-    """Show what is written until the time is over.
+def follow(source: LogSource, followed: Followed, show: Callable[[Entry], None], odd: Tell) -> None:
+    """Show what is written until it is time to stop.
+
+    Args:
+        source: the log.
+        followed: the last of its files.
+        show: is given each decision and change.
+        odd: is told of odd lines.
 
     Raises:
-        Failure: the log can't be read.
+        Failure: the log can't be read, or a record is of another zone.
     """
-    path, odd, joining = source.files[-1], OddLines(), Joining()
+    path, joining = source.files[-1], Joining()
     while True:
         try:
             for record in completed(source.checked(records_of(str(path), followed.lines(), odd))):
                 for entry in joining.add(record):
-                    shown.show(entry)
+                    show(entry)
         except OSError as error:
             raise Failure(str(error.strerror), exit_codes.UNREACHABLE, where=str(path)) from error
         if followed.over:
-            shown.caught_up()
             return

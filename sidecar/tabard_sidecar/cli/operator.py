@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -28,6 +29,7 @@ _TIMEOUT_SECONDS = 10.0
 
 _ZONE, _PID, _CONFIG = "tabard-zone", "tabard-pid", "tabard-config-bin"
 _MISMATCH = "zone_mismatch"
+_CONFIG_FILE = "tabard_sidecar.cli.operator.config_file"
 
 
 def operator_option(command: _Command) -> _Command:
@@ -70,8 +72,15 @@ def _target(ctx: click.Context, param: click.Parameter, value: str) -> Target:  
     """Find the sidecar; the other options were read before, because they are eager."""
     names = ("zone", "config_file", "operator_token_file", "operator_ca_file")
     zone, file, token, authorities = (ctx.params.pop(name, None) for name in names)
+    ctx.meta[_CONFIG_FILE] = file
     found = find_target(OPERATOR, value, zone=zone or "", config_file=file)
     return replace(found, token_file=token, ca_file=authorities)
+
+
+def config_of(ctx: click.Context) -> Path | None:
+    """Return the file that ``--config`` named to a command with :func:`operator_option`."""
+    file: Path | None = ctx.meta.get(_CONFIG_FILE)
+    return file
 
 
 def watch_options(command: _Command) -> _Command:

@@ -58,6 +58,11 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
         "suggest",
         "Propose narrower permissions from what a decision log shows.",
     ),
+    "console": (
+        "tabard_sidecar.console.command",
+        "console",
+        "Show decisions, tasks and approvals in a browser.",
+    ),
     "log": ("tabard_sidecar.cli.log", "log", "Show who did what by which rule, from decision logs."),
     "audit": ("tabard_sidecar.cli.audit", "audit", "Check decision logs."),
     "explain": ("tabard_sidecar.cli.explain", "explain", "Explain a decision, a reason code or a setting."),

@@ -72,11 +72,8 @@ def diff(ctx: click.Context, /, *, limit: int, sidecar: Target, as_json: bool) -
 
     Exit code 0 if nothing changes, 1 if something does.
     """
-    from tabard.authz.v1 import shadow_service_pb2 as pb  # noqa: PLC0415 - gRPC takes a while to import
-
     with operator(sidecar) as asked:
-        answer = asked.call(_stub(asked).ListShadowChanges, pb.ListShadowChangesRequest(limit=limit))
-    found = _changes(answer)
+        found = fetch_changes(asked, limit)
     if as_json:
         echo_json(found | asked.told())
     else:
@@ -181,6 +178,17 @@ def fetch_status(asked: Operator) -> dict[str, Any]:
         "failures": found.failures,
         "problems": list(found.problems),
     }
+
+
+def fetch_changes(asked: Operator, limit: int) -> dict[str, Any]:
+    """Return what the candidate would have decided otherwise, in at most ``limit`` groups, as ``--json`` prints it.
+
+    Raises:
+        Failure: no sidecar answered, or the candidate doesn't run.
+    """
+    from tabard.authz.v1 import shadow_service_pb2 as pb  # noqa: PLC0415 - gRPC takes a while to import
+
+    return _changes(asked.call(_stub(asked).ListShadowChanges, pb.ListShadowChangesRequest(limit=limit)))
 
 
 def _print_status(found: dict[str, Any]) -> None:

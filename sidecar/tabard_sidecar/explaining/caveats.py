@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import takewhile
 from typing import Any
 
 from tabard.caveats import glob_matches
@@ -15,6 +16,8 @@ Asked = Mapping[str, Any]
 _Text = Callable[[Mapping[str, Any], Asked, Mapping[str, Any]], str]
 
 _START = "the task's start"
+_LINKS = frozenset({"hop", "branch"})
+"""Types of the caveats with which a link begins. Its own caveats follow, and stand in the chain, too."""
 
 
 def limiting(asked: Asked, charges: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -24,20 +27,43 @@ def limiting(asked: Asked, charges: Mapping[str, Any]) -> list[dict[str, Any]]:
         asked: the policy input.
         charges: what the call costs, by budget.
     """
-    delegation = _object(asked.get("delegation"))
-    later = [
-        (caveat, _holder(link))
-        for link in _objects(delegation.get("chain"))
-        for caveat in _objects(link.get("caveats"))
+    return [
+        {"caveat": dict(caveat), "since": _START if link is None else _holder(link), "stops": stops}
+        for link, caveats in by_link(asked, charges)
+        for caveat, stops in caveats
+        if stops
     ]
+
+
+def by_link(
+    asked: Asked, charges: Mapping[str, Any]
+) -> Iterator[tuple[Mapping[str, Any] | None, list[tuple[Mapping[str, Any], str]]]]:
+    """Yield the task's start, as ``None``, and each link of the chain, with the caveats that came with it.
+
+    Each caveat has a text that says what it stops; the text is empty if it stops no other call.
+
+    Args:
+        asked: the policy input.
+        charges: what the call costs, by budget.
+    """
+    delegation = _object(asked.get("delegation"))
     every = _objects(delegation.get("constraints"))
-    first = [(caveat, _START) for caveat in every[: max(0, len(every) - len(later))]]
+    yield None, _told([*takewhile(_is_no_link, every)], asked, charges)
+    for link in _objects(delegation.get("chain")):
+        yield link, _told(_objects(link.get("caveats")), asked, charges)
+
+
+def _is_no_link(caveat: Mapping[str, Any]) -> bool:
+    return caveat.get("type") not in _LINKS
+
+
+def _told(
+    caveats: Sequence[Mapping[str, Any]], asked: Asked, charges: Mapping[str, Any]
+) -> list[tuple[Mapping[str, Any], str]]:
     found = []
-    for caveat, since in (*first, *later):
+    for caveat in caveats:
         told = _TEXTS.get(str(caveat.get("type")))
-        stops = told(caveat, asked, charges) if told is not None else ""
-        if stops:
-            found.append({"caveat": dict(caveat), "since": since, "stops": stops})
+        found.append((caveat, told(caveat, asked, charges) if told is not None else ""))
     return found
 
 

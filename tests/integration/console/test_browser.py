@@ -1,0 +1,125 @@
+"""The console in a real Chromium: no script errors, what agents wrote is text, and people can read and reach everything."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+
+import pytest
+
+from tests.support.browser import chromium
+from tests.support.console_pages import AUDIT, Console, hostile_log
+
+pytestmark = pytest.mark.asyncio
+
+
+@pytest.fixture
+async def console(start_zone):
+    async with Console.of(start_zone) as found:
+        yield found
+
+
+async def test_every_page(console):
+    """No page complains, is too wide, or has a fault of contrast, labels or structure: light and dark, wide and narrow."""
+    async with chromium() as browser:
+        tab = await browser.tab()
+        await tab.goto(console.link())
+        paths = await console.paths(tab)
+        for dark, width in ((False, 1280), (True, 1280), (False, 375)):
+            await tab.look(width, dark=dark)
+            for path in paths:
+                assert await tab.goto(console.url(path)) == 200
+                found = await tab.run(AUDIT)
+                assert (path, dark, width, found) == (path, dark, width, [])
+        assert tab.complaints == []
+
+
+async def test_what_agents_wrote_is_text(console, tmp_path):
+    """In each field of a record: no element of an attacker's, no script, no request elsewhere."""
+    log, marks = hostile_log(console.logs[-1], tmp_path)
+    async with console.over([log]) as over, chromium() as browser:
+        tab = await browser.tab()
+        await tab.goto(over.link())
+        await over.read(tab)
+        seen = ""
+        for path in await over.paths(tab):
+            await tab.goto(over.url(path))
+            found = await tab.run(
+                "[...document.querySelectorAll('script,iframe,object,img,x-mark,[onerror],[onload]')].map(e=>e.outerHTML)"
+            )
+            assert (path, found) == (path, [])
+            assert await tab.run("window.pwned === undefined")
+            seen += await tab.run("document.body.textContent")
+        assert [mark for mark in marks if mark not in seen] == []
+        assert tab.complaints == []
+
+
+async def test_the_keyboard_reaches_everything(console):
+    """The first stop skips to the content; focus is visible; every control can be reached in order."""
+    async with chromium() as browser:
+        tab = await browser.tab()
+        await tab.goto(console.link())
+        await tab.press("Tab")
+        assert await tab.run("document.activeElement.textContent") == "Skip to the content"
+        assert await tab.run("document.activeElement.getBoundingClientRect().left >= 0")
+        count = await tab.run(
+            "document.querySelectorAll('a[href],button,input:not([type=hidden]),select,summary').length"
+        )
+        reached = 1
+        for _ in range(count + 5):
+            await tab.press("Tab")
+            if await tab.run("document.activeElement === document.body"):
+                break
+            reached += 1
+            assert await tab.run("getComputedStyle(document.activeElement).outlineStyle") != "none"
+        assert reached >= count
+
+
+async def test_a_page_of_another_origin_gets_nowhere(console, tmp_path):
+    """A form that another origin sends, with the right path and the operator's cookie in the browser, changes nothing."""
+    async with chromium() as browser:
+        tab = await browser.tab()
+        await tab.goto(console.link())
+
+        async def answer(reader, writer):
+            await reader.readuntil(b"\r\n\r\n")
+            body = (
+                f'<!doctype html><form method=post action="{console.url("/sign-out")}"></form>'
+                f'<a href="{console.url("/")}">open</a>'
+            ).encode()
+            head = f"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: {len(body)}\r\nConnection: close\r\n\r\n"
+            writer.write(head.encode() + body)
+            await writer.drain()
+            writer.close()
+
+        server = await asyncio.start_server(answer, "127.0.0.1", 0)
+        port = server.sockets[0].getsockname()[1]
+        async with server:
+            for host in ("127.0.0.1", "localhost"):
+                await tab.goto(f"http://{host}:{port}/")
+                assert await tab.follow("document.forms[0].submit()") == 403
+                await tab.goto(f"http://{host}:{port}/")
+                assert await tab.click("a") in {401, 403}
+        assert await tab.goto(console.url("/")) == 200
+
+
+async def test_another_port_of_the_machine_gets_no_cookie(console):
+    """Browsers send cookies to every port of a host: only the path keeps the session from other servers."""
+    got = []
+
+    async def answer(reader, writer):
+        got.append((await reader.readuntil(b"\r\n\r\n")).decode())
+        writer.write(
+            b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok"
+        )
+        await writer.drain()
+        writer.close()
+
+    server = await asyncio.start_server(answer, "127.0.0.1", 0)
+    async with chromium() as browser, server:
+        tab = await browser.tab()
+        await tab.goto(console.link())
+        await tab.goto(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/")
+    assert got
+    assert "cookie:" not in "".join(got).lower()
+    assert json.dumps(got).count(console.base) == 0
