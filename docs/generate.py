@@ -1,7 +1,7 @@
-"""Writes docs/reference from the source.
+"""Writes docs/reference from the source, and docs/cookbook from its recipes.
 
 Pages: configuration, caveats, library, decision cases, decision log, reason codes, metrics, command line, injector,
-control service.
+control service, cookbook.
 
 ``python docs/generate.py`` writes, ``python docs/generate.py --check`` only reports outdated pages.
 """
@@ -18,6 +18,7 @@ import click
 import decision_log
 from caveat_tables import filled
 from control_page import control_page
+from cookbook_pages import cookbook_pages
 from injector_page import injector_page
 from library_page import library_page
 from prometheus_client import CollectorRegistry
@@ -122,7 +123,7 @@ unreachable, 130 interrupted.
 
 def main(arguments: list[str] | None = None) -> int:
     """Write or check every page."""
-    parser = argparse.ArgumentParser(description="Write docs/reference from the source.")
+    parser = argparse.ArgumentParser(description="Write docs/reference and docs/cookbook from their sources.")
     parser.add_argument("--check", action="store_true", help="write nothing; fail if a page is out of step")
     check = parser.parse_args(arguments).check
     pages = {
@@ -147,12 +148,19 @@ def main(arguments: list[str] | None = None) -> int:
             f"errors/{code}.md": error_page(code, text, _CLIENT_REASONS)
             for code, text in client_texts().items()
         },
+        **{f"../cookbook/{name}": text for name, text in cookbook_pages(_GENERATED).items()},
     }
     stale = [name for name, text in pages.items() if _read(REFERENCE / name) != text]
-    extra = [path for path in (REFERENCE / "errors").glob("*.md") if f"errors/{path.name}" not in pages]
+    extra = [
+        path
+        for folder in ("errors", "../cookbook")
+        for path in (REFERENCE / folder).glob("*.md")
+        if f"{folder}/{path.name}" not in pages
+    ]
     if check:
-        for name in [*stale, *(f"errors/{path.name}" for path in extra)]:
-            sys.stderr.write(f"docs/reference/{name} is out of step: run `make docs`\n")
+        for path in [*(REFERENCE / name for name in stale), *extra]:
+            page = path.resolve().relative_to(REFERENCE.parent.parent)
+            sys.stderr.write(f"{page} is out of step: run `make docs`\n")
         return 1 if stale or extra else 0
     for name in stale:
         path = REFERENCE / name

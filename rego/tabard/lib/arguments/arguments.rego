@@ -75,6 +75,54 @@ all_in(name, allowed) if count(values_not_in(name, allowed)) == 0
 values_not_in(name, allowed) := sets.missing(texts(name), allowed)
 
 # METADATA
+# description: |
+#   True if the argument is one string, and it is in `allowed`, given as for all_in. An array of strings isn't one, so
+#   use it where the backend takes a single value.
+text_in(name, allowed) if sets.has(allowed, text(name))
+
+# METADATA
+# description: |
+#   True if the argument is a string of at most 1,000 characters that the pattern matches from its first character to
+#   its last; `matches("order_id", "O-[0-9]{1,9}")`. So no line break, space or letter of another script gets in beside
+#   what the pattern names. For ids, references and other values of a known form.
+matches(name, pattern) if {
+	value := text(name)
+	count(value) <= 1000
+	regex.match(sprintf("^(?:%s)$", [pattern]), value)
+}
+
+# METADATA
+# description: |
+#   True if the argument is a string of one to `limit` characters in one line, without control and format characters:
+#   no line break, with which a subject would add a header, no character that hides, and none that turns the direction.
+one_line(name, limit) if {
+	value := text(name)
+	count(value) <= limit
+	regex.match(`^[^\pC\p{Zl}\p{Zp}]+$`, value)
+}
+
+# METADATA
+# description: |
+#   True if the argument is an array of one to `limit` strings that all differ; `items_at_most("to", 5)`. The other
+#   functions take each string once, however often it stands there, and one string for an array of one.
+items_at_most(name, limit) if {
+	values := input.tool.arguments[name]
+	is_array(values)
+	count(values) <= limit
+	count(texts(name)) == count(values)
+}
+
+# METADATA
+# description: |
+#   True if the argument is a whole number from `low` to `high`, both included. For amounts in cents, counts and what a
+#   grant charges: a charge that isn't whole breaks the schema of grants.
+whole_in_range(name, low, high) if {
+	in_range(name, low, high)
+	value := input.tool.arguments[name]
+	value == floor(value)
+}
+
+# METADATA
 # description: True if every string of the argument occurs in the person's own request, by the rules of intent.mentions.
 all_mentioned(name) if {
 	every value in texts(name) {

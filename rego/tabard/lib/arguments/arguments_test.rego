@@ -96,6 +96,64 @@ test_all_in_refuses_other_values if {
 	arguments.values_not_in("cc", {"ann@x.example": 1}) == {"bob@x.example"} with input as _call
 }
 
+test_text_in if {
+	every allowed in [{"ann@x.example"}, ["ann@x.example"], {"ann@x.example": false}] {
+		arguments.text_in("to", allowed) with input as _call
+	}
+}
+
+test_text_in_takes_one_string_only if {
+	every name in ["amount", "body", "cc", "null", "absent"] {
+		not arguments.text_in(name, {"ann@x.example", "bob@x.example", "", 20, null}) with input as _call
+	}
+	not arguments.text_in("to", {"bob@x.example"}) with input as _call
+	not arguments.text_in("to", set()) with input as _call
+}
+
+test_matches if {
+	arguments.matches("id", "O-[0-9]{1,9}") with input.tool.arguments as {"id": "O-1006"}
+	arguments.matches("id", "a|ab") with input.tool.arguments as {"id": "ab"}
+}
+
+test_matches_the_whole_text if {
+	every value in ["O-1006\n", " O-1006", "xO-1006", "O-1006x", "O-", "O-١٢", "О-1006", ["O-1006"], 1006, null, ""] {
+		not arguments.matches("id", "O-[0-9]{1,9}") with input.tool.arguments as {"id": value}
+	}
+	not arguments.matches("id", "O-[0-9]{1,9}") with input.tool.arguments as {}
+	not arguments.matches("id", "(?s).*") with input.tool.arguments as {"id": sprintf("%01001d", [0])}
+}
+
+test_one_line if {
+	every value in ["a", "Größe 38, 日本", "a b"] {
+		arguments.one_line("subject", 15) with input.tool.arguments as {"subject": value}
+	}
+	every value in [
+		"a\nBcc: eve@evil.example", "a\r", "a\tb", "a\u0000", "a\u200bb", "\u202ea", "a\u2028", "a\ufeff", "", ["a"], null, 1,
+		"sixteen letters!",
+	] {
+		not arguments.one_line("subject", 15) with input.tool.arguments as {"subject": value}
+	}
+	not arguments.one_line("subject", 15) with input.tool.arguments as {}
+}
+
+test_items_at_most if {
+	arguments.items_at_most("to", 2) with input.tool.arguments as {"to": ["a", "b"]}
+	every value in [["a", "b", "c"], ["a", "a"], [], "a", ["a", 1], ["a", ["b"]], {"x": "a"}, null] {
+		not arguments.items_at_most("to", 2) with input.tool.arguments as {"to": value}
+	}
+	not arguments.items_at_most("to", 2) with input.tool.arguments as {}
+}
+
+test_whole_in_range if {
+	every value in [1, 20, 20.0] {
+		arguments.whole_in_range("amount", 1, 20) with input.tool.arguments as {"amount": value}
+	}
+	every value in [0, 21, 19.5, -1, 1e308, "20", [20], null, true] {
+		not arguments.whole_in_range("amount", 1, 20) with input.tool.arguments as {"amount": value}
+	}
+	not arguments.whole_in_range("amount", 1, 20) with input.tool.arguments as {}
+}
+
 test_all_mentioned if {
 	arguments.all_mentioned("cc") with input as _call
 	not arguments.all_mentioned("absent") with input as _call

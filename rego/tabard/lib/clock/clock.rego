@@ -35,4 +35,10 @@ between(start, end, zone) if {
 # description: True from Monday to Friday in the time zone `zone`.
 weekday(zone) if not time.weekday([now_ns, zone]) in {"Saturday", "Sunday"}
 
+# METADATA
+# description: |
+#   The date in the time zone `zone`; `date("Europe/Berlin")` is "2026-11-23". For holidays and for sums of a day, as a
+#   key of your data.
+date(zone) := sprintf("%04d-%02d-%02d", time.date([now_ns, zone]))
+
 _minute(zone) := sprintf("%02d:%02d", array.slice(time.clock([now_ns, zone]), 0, 2))

@@ -32,3 +32,9 @@ test_weekday if {
 	clock.weekday("UTC") with input as _monday
 	not clock.weekday("UTC") with input as _saturday
 }
+
+test_date if {
+	clock.date("UTC") == "2026-11-23" with input as _monday
+	clock.date("Asia/Tokyo") == "2026-11-24" with input as _monday
+	clock.date("UTC") == "2026-01-05" with input.context.time as 1767614400
+}
