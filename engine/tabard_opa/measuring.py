@@ -65,7 +65,7 @@ class Step:
         text: The expression, as it is written.
         evals: How often it was evaluated.
         solutions: How often it had a solution. An expression that iterates has several for one evaluation.
-        ns: Nanoseconds until the next step.
+        ns: Nanoseconds of the processor until the next step.
     """
 
     file: str
@@ -82,7 +82,7 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """What an evaluation cost: nanoseconds with the measuring, its expressions, and why it has no result, if it has none."""
+    """What an evaluation cost: nanoseconds of the processor with the measuring, its expressions, and why it has no result, if it has none."""
 
     ns: int
     steps: tuple[Step, ...]

@@ -146,7 +146,7 @@ func collect(policy *Policy, query *entrypoint, input ast.Value) ([]topdown.Quer
 	var results []topdown.QueryResult
 	ticket := &Ticket{}
 	ticket.brake.arm(time.Now(), Limits{Deadline: time.Now().Add(time.Minute)})
-	err := policy.iterate(query, input, ticket, nil, func(result topdown.QueryResult) {
+	err := policy.iterate(query, input, ticket, tracing{}, func(result topdown.QueryResult) {
 		results = append(results, result)
 	})
 	return results, err

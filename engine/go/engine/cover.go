@@ -36,6 +36,9 @@ func (p *Policy) Cover(path string, files []string, input []byte, limits Limits,
 	}{failure, report.Files})
 }
 
+// tellingShare is the share of the time that is left for telling what was found until then.
+const tellingShare = 10
+
 // traced evaluates any rule with a tracer, as a sidecar does: with OPA's index. Without a result it says why.
 func (p *Policy) traced(path string, input []byte, limits Limits, ticket *Ticket, tracer topdown.QueryTracer) *Failure {
 	entry, err := p.prepare(path)
@@ -46,7 +49,9 @@ func (p *Policy) traced(path string, input []byte, limits Limits, ticket *Ticket
 	if err != nil {
 		return invalidInput(err)
 	}
-	ticket.brake.arm(time.Now(), limits)
+	now := time.Now()
+	limits.Deadline = limits.Deadline.Add(-limits.Deadline.Sub(now) / tellingShare)
+	ticket.brake.arm(now, limits)
 	found := false
 	err = p.iterate(entry, value, ticket, tracing{tracer: tracer}, func(topdown.QueryResult) { found = true })
 	switch {

@@ -7,7 +7,6 @@ import (
 	"sync/atomic"
 	"syscall"
 	"time"
-	"unsafe"
 
 	"tabard.dev/engine/engine"
 )
@@ -101,16 +100,6 @@ const (
 	maxOverstay = 10
 )
 
-// threadTime is how long this thread has run.
-func threadTime() time.Duration {
-	const threadClock = 3 // CLOCK_THREAD_CPUTIME_ID
-	var spent syscall.Timespec
-	if _, _, failed := syscall.RawSyscall(syscall.SYS_CLOCK_GETTIME, threadClock, uintptr(unsafe.Pointer(&spent)), 0); failed != 0 {
-		return 0
-	}
-	return time.Duration(spent.Nano())
-}
-
 // mayHold tells whether an evaluation may begin on its caller's thread.
 func (a *activePolicy) mayHold(now time.Time) bool {
 	return a.policy.Swift() && (a.overstays.Load() == 0 || now.UnixNano() > a.patientUntil.Load())
@@ -120,7 +109,7 @@ func (a *activePolicy) mayHold(now time.Time) bool {
 // caller is an event loop. The thread's own time counts: a busy machine says nothing of a policy.
 func (a *activePolicy) held(since time.Time, used time.Duration) {
 	now := time.Now()
-	if now.Sub(since) < overlong || threadTime()-used < overlong {
+	if now.Sub(since) < overlong || engine.ThreadTime()-used < overlong {
 		return
 	}
 	times := min(a.overstays.Add(1), maxOverstay)

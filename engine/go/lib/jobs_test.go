@@ -62,14 +62,14 @@ func TestPolicyThatOccupiedItsCallerTooLongStartsElsewhereForATime(t *testing.T)
 		t.Fatal(err)
 	}
 	active := &activePolicy{policy: policy, pool: newPool(1, 0)}
-	now, used := time.Now(), threadTime()
+	now, used := time.Now(), engine.ThreadTime()
 	active.held(now.Add(-time.Hour), used)
 	if !active.mayHold(time.Now()) {
 		t.Fatal("the machine's delay was taken for the policy's")
 	}
 	for strike := range 3 {
 		before := time.Now()
-		active.held(before.Add(-time.Hour), threadTime()-time.Second)
+		active.held(before.Add(-time.Hour), engine.ThreadTime()-time.Second)
 		wait := penance << strike
 		if active.mayHold(before.Add(wait-time.Second)) || !active.mayHold(time.Now().Add(wait+time.Second)) {
 			t.Fatalf("after %d of them it doesn't wait for %v", strike+1, wait)

@@ -282,7 +282,7 @@ func (a *activePolicy) work(
 		return
 	}
 	if hold > 0 && len(text) <= engine.MaxHeldInput && a.mayHold(now) {
-		held, used := limits, threadTime()
+		held, used := limits, engine.ThreadTime()
 		held.Hold = now.Add(hold)
 		result, err := evaluate(text, held, &engine.Ticket{})
 		a.held(now, used)

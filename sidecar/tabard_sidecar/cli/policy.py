@@ -10,6 +10,7 @@ import click
 from tabard_sidecar import exit_codes
 from tabard_sidecar.cli.failure import Failure
 from tabard_sidecar.cli.options import Existing, config_options, json_option
+from tabard_sidecar.cli.policy_bench import bench
 from tabard_sidecar.cli.policy_bundle import build, push, sign, verify
 from tabard_sidecar.cli.policy_editor import editor
 from tabard_sidecar.cli.policy_eval import evaluate
@@ -25,11 +26,12 @@ if TYPE_CHECKING:
 
 @click.group()
 def policy() -> None:
-    """Check, test, evaluate, create and ship policies, and set up editors."""
+    """Check, test, evaluate, measure, create and ship policies, and set up editors."""
 
 
 policy.add_command(test)
 policy.add_command(evaluate)
+policy.add_command(bench)
 policy.add_command(editor)
 policy.add_command(words)
 for _command in (build, sign, verify, push):
@@ -62,13 +64,14 @@ def check(ctx: click.Context, /, **given: Any) -> None:  # noqa: ANN401 - click'
     with Engine() as engine:
         report = workbench.check(engine, target.path, target.options, target.catalogue, inputs=wanted)
     if given["as_json"]:
-        echo_json(_report_json(report))
+        echo_json(check_json(report))
     else:
-        _print_report(report)
+        print_check(report)
     ctx.exit(exit_codes.POLICY if report.errors else exit_codes.OK)
 
 
-def _report_json(report: CheckReport) -> dict[str, object]:
+def check_json(report: CheckReport) -> dict[str, object]:
+    """Return a check for ``--json``."""
     return {
         "ok": not report.errors,
         "path": str(report.path),
@@ -79,7 +82,8 @@ def _report_json(report: CheckReport) -> dict[str, object]:
     }
 
 
-def _print_report(report: CheckReport) -> None:
+def print_check(report: CheckReport) -> None:
+    """Print every problem that a check found, and whether the policy can be used."""
     for problem in report.problems:
         colour = "red" if problem.severity == "error" else "yellow"
         place = ":".join(str(part) for part in (problem.file, problem.row, problem.column) if part)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import groupby
 from pathlib import Path
 
-from tabard_opa import Engine, FileCoverage, Range
+from tabard_opa import Engine, EvaluationError, FileCoverage, Policy, Range
 
 from tabard_sidecar.policy.authoring.workbench import EVALUATION_SECONDS, Evaluation
 from tabard_sidecar.policy.loading.compiling import (
@@ -116,11 +116,14 @@ class CaseCoverage:
         modules = {**library_modules(self._rules), **source.modules}
         data = with_settings(source.data, self._options)
         with self._engine.compile(modules, data, entrypoints=[ENTRYPOINT], as_written=True) as policy:
-            names = list(source.modules)
-            return united(
-                policy.cover(ENTRYPOINT, text, names, deadline_seconds=EVALUATION_SECONDS).files
-                for text in self._inputs
-            )
+            return united(_ran(policy, text, list(source.modules)) for text in self._inputs)
+
+
+def _ran(policy: Policy, text: bytes, files: Sequence[str]) -> Files:
+    try:
+        return policy.cover(ENTRYPOINT, text, files, deadline_seconds=EVALUATION_SECONDS).files
+    except EvaluationError:  # it was cut before it could tell anything
+        return {}
 
 
 def _rows(parts: Iterable[Range]) -> set[int]:
