@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import weakref
 from collections.abc import Callable
 from contextlib import suppress
 from queue import SimpleQueue
@@ -27,16 +28,15 @@ class Detached:
     Args:
         name: what the work is, for messages and the threads' names.
         places: most threads at once, those that were given up included.
-        often: keep threads for further work, so that none is started for it.
+        often: keep threads for further work, so that none is started for it. They end when nothing holds this object any
+            more.
     """
 
     def __init__(self, name: str, *, places: int = 4, often: bool = False) -> None:
         self._name = name
-        self._places = threading.BoundedSemaphore(places)
+        self._places = _Places(places, kept=often)
         self._most = places
-        self._often = often
-        self._idle = threading.Semaphore(0)
-        self._further: SimpleQueue[_Attempt[Any]] = SimpleQueue()
+        weakref.finalize(self, self._places.close).atexit = False
 
     async def run(
         self,
@@ -56,19 +56,16 @@ class Detached:
         Raises:
             StuckError: it takes longer, or every place is taken.
         """
-        if not self._places.acquire(blocking=False):
+        places = self._places
+        if not places.take():
             raise StuckError(f"{self._most} attempts at {self._name} hang; restart the sidecar")
 
         def leave() -> None:
-            self._leave()
+            places.leave()
             ended()
 
         attempt = _Attempt(work, discard, leave)
-        if self._idle.acquire(blocking=False):
-            self._further.put(attempt)
-        else:
-            name = f"tabard-{self._name}"
-            threading.Thread(target=self._work, args=(attempt,), name=name, daemon=True).start()
+        places.begin(attempt, f"tabard-{self._name}")
         try:
             await asyncio.wait({attempt.answer}, timeout=seconds)
         finally:
@@ -78,19 +75,52 @@ class Detached:
             raise StuckError(f"{self._name} took longer than {seconds:g} s")
         return attempt.answer.result()
 
-    def _work(self, attempt: _Attempt[Any]) -> None:
-        """Call the work, in its thread, and further work after it."""
-        attempt.call()
-        while self._often:
-            del attempt  # with what it holds
-            attempt = self._further.get()
-            attempt.call()
 
-    def _leave(self) -> None:
+class _Places:
+    """The threads: how many there may be, and which of them are idle. They hold this, and not the object that owns them.
+
+    Args:
+        most: most threads at once.
+        kept: whether threads wait for further work.
+    """
+
+    def __init__(self, most: int, *, kept: bool) -> None:
+        self._free = threading.BoundedSemaphore(most)
+        self._most = most
+        self._kept = kept
+        self._idle = threading.Semaphore(0)
+        self._further: SimpleQueue[_Attempt[Any] | None] = SimpleQueue()
+
+    def take(self) -> bool:
+        """Take a place, and tell whether there was one."""
+        return self._free.acquire(blocking=False)
+
+    def begin(self, attempt: _Attempt[Any], name: str) -> None:
+        """Let a thread call the work of a place that was taken."""
+        if self._idle.acquire(blocking=False):
+            self._further.put(attempt)
+        else:
+            threading.Thread(target=self._work, args=(attempt,), name=name, daemon=True).start()
+
+    def leave(self) -> None:
         """Note, in its thread, that work has ended: first that the thread is idle, so that the next work finds it."""
-        if self._often:
+        if self._kept:
             self._idle.release()
-        self._places.release()
+        self._free.release()
+
+    def close(self) -> None:
+        """End every thread as soon as it is idle."""
+        for _ in range(self._most):
+            self._further.put(None)
+
+    def _work(self, attempt: _Attempt[Any] | None) -> None:
+        """Call the work, in its thread, and further work after it."""
+        while attempt is not None:
+            attempt.call()
+            del attempt  # with what it holds
+            if not self._kept:
+                return
+            attempt = self._further.get()
 
 
 class _Attempt(Generic[_T]):

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import subprocess
 import sys
 import threading
+import time
 
 import pytest
 from tabard_sidecar.policy.loading.documents import parse_json, parse_yaml
@@ -121,3 +123,19 @@ async def test_work_that_comes_often_has_one_thread():
     both = threading.Barrier(2)
     await asyncio.gather(*(detached.run(lambda: both.wait(5), 5) for _ in range(2)))
     assert len([one for one in threading.enumerate() if one.name == "tabard-looking"]) == 2
+
+
+async def test_idle_threads_end_with_their_owner():
+    """Also the one that is still busy when its owner goes."""
+    go, late = threading.Event(), []
+    detached = Detached("owned", places=3, often=True)
+    await asyncio.gather(*(detached.run(lambda: time.sleep(0.05), 5) for _ in range(2)))
+    with pytest.raises(StuckError):
+        await detached.run(go.wait, 0.05, late.append)
+    assert sum(one.name == "tabard-owned" for one in threading.enumerate()) >= 2
+    del detached
+    gc.collect()
+    await eventually(lambda: sum(one.name == "tabard-owned" for one in threading.enumerate()) == 1)
+    go.set()
+    await eventually(lambda: all(one.name != "tabard-owned" for one in threading.enumerate()))
+    assert late == [True]
