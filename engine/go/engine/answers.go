@@ -146,7 +146,10 @@ func (a *answers) add(made *step) {
 		if len(a.queue) == 0 {
 			return
 		}
-		a.forgetOne()
+		var oldest *step
+		oldest, a.queue = withoutOldest(a.queue)
+		delete(a.steps, oldest.at)
+		a.total -= oldest.size()
 	}
 	a.steps[made.at] = made
 	a.queue = append(a.queue, made)
@@ -155,18 +158,8 @@ func (a *answers) add(made *step) {
 
 func (s *step) size() int { return stepBytes + len(s.next.name) + len(s.answer) }
 
-// forgetOne drops the oldest step that wasn't used since its last check.
-func (a *answers) forgetOne() {
-	for {
-		oldest := a.queue[0]
-		a.queue[0] = nil
-		a.queue = a.queue[1:]
-		if !oldest.used {
-			delete(a.steps, oldest.at)
-			a.total -= oldest.size()
-			return
-		}
-		oldest.used = false
-		a.queue = append(a.queue, oldest)
-	}
+func (s *step) unused() bool {
+	used := s.used
+	s.used = false
+	return !used
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/open-policy-agent/opa/v1/ast"
 	"github.com/open-policy-agent/opa/v1/metrics"
+	"github.com/open-policy-agent/opa/v1/storage"
 	"github.com/open-policy-agent/opa/v1/topdown"
 )
 
@@ -182,16 +183,7 @@ func (p *Policy) iterate(
 	}
 	defer p.store.Abort(ctx, txn)
 	defer slow.leave(&ticket.brake)
-	query := topdown.NewQuery(entry.query).
-		WithQueryCompiler(entry.compiler).
-		WithCompiler(p.compiler).
-		WithStore(p.store).
-		WithTransaction(txn).
-		WithMetrics(metrics.NoOp()).
-		WithInterQueryBuiltinCache(p.responses).
-		WithInterQueryBuiltinValueCache(p.values).
-		WithStrictBuiltinErrors(true).
-		WithCancel(&ticket.brake)
+	query := p.query(entry, txn, &ticket.brake)
 	if input != nil {
 		query = query.WithInput(ast.NewTerm(input))
 	}
@@ -202,6 +194,20 @@ func (p *Policy) iterate(
 		each(bindings)
 		return nil
 	})
+}
+
+// query returns what evaluates an entrypoint's query in a transaction until the brake stops it.
+func (p *Policy) query(entry *entrypoint, txn storage.Transaction, until *brake) *topdown.Query {
+	return topdown.NewQuery(entry.query).
+		WithQueryCompiler(entry.compiler).
+		WithCompiler(p.compiler).
+		WithStore(p.store).
+		WithTransaction(txn).
+		WithMetrics(metrics.NoOp()).
+		WithInterQueryBuiltinCache(p.responses).
+		WithInterQueryBuiltinValueCache(p.values).
+		WithStrictBuiltinErrors(true).
+		WithCancel(until)
 }
 
 // lazyDeadline is a context that creates its timer when it is first waited on, which only network builtins do.

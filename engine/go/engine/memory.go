@@ -66,7 +66,10 @@ func (m *memory) remember(hash uint64, text []byte, value ast.Value) {
 		return
 	}
 	for m.total+len(text) > m.limit {
-		m.forgetOne()
+		var oldest *remembered
+		oldest, m.queue = withoutOldest(m.queue)
+		delete(m.items, oldest.hash)
+		m.total -= len(oldest.text)
 	}
 	item := &remembered{hash: hash, text: bytes.Clone(text), value: value}
 	m.items[hash] = item
@@ -74,20 +77,10 @@ func (m *memory) remember(hash uint64, text []byte, value ast.Value) {
 	m.total += len(text)
 }
 
-// forgetOne drops the oldest item that wasn't used since its last check.
-func (m *memory) forgetOne() {
-	for {
-		item := m.queue[0]
-		m.queue[0] = nil
-		m.queue = m.queue[1:]
-		if !item.used {
-			delete(m.items, item.hash)
-			m.total -= len(item.text)
-			return
-		}
-		item.used = false
-		m.queue = append(m.queue, item)
-	}
+func (r *remembered) unused() bool {
+	used := r.used
+	r.used = false
+	return !used
 }
 
 // extent returns the end of the object or array that starts at at, or at itself if there is none or it doesn't end. It

@@ -8,8 +8,6 @@ import (
 	"time"
 
 	"github.com/open-policy-agent/opa/v1/ast"
-	"github.com/open-policy-agent/opa/v1/metrics"
-	"github.com/open-policy-agent/opa/v1/topdown"
 )
 
 // PartialQuery is a prepared query of which unknowns are left open.
@@ -135,16 +133,7 @@ func (p *Policy) partialRun(
 	}
 	defer p.store.Abort(ctx, txn)
 	defer slow.leave(&ticket.brake)
-	return topdown.NewQuery(query.entry.query).
-		WithQueryCompiler(query.entry.compiler).
-		WithCompiler(p.compiler).
-		WithStore(p.store).
-		WithTransaction(txn).
-		WithMetrics(metrics.NoOp()).
-		WithInterQueryBuiltinCache(p.responses).
-		WithInterQueryBuiltinValueCache(p.values).
-		WithStrictBuiltinErrors(true).
-		WithCancel(&ticket.brake).
+	return p.query(query.entry, txn, &ticket.brake).
 		WithUnknowns(query.unknowns).
 		WithInput(ast.NewTerm(input)).
 		PartialRun(ctx)
