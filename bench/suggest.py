@@ -47,7 +47,8 @@ from tabard_sidecar.suggest.thresholds import Thresholds
 from tabard_sidecar.suggest.trying import Policy, put_beside
 from tabard_sidecar.suggest.written import data_text, data_tree
 
-from bench.company.habits import ANYTHING, START, habitual, pairs
+from bench.company.authority import ANYTHING
+from bench.company.habits import START, habitual, pairs
 from bench.company.log import POLICY, request, tool, write_log
 from bench.company.values import FIRST_DAYS
 from bench.harness import Figure, publish

@@ -12,7 +12,7 @@ from tabard_sidecar.cli.completing import complete_decision
 from tabard_sidecar.cli.explain_decision import Where, explain_decision, is_decision_id
 from tabard_sidecar.cli.failure import Failure
 from tabard_sidecar.cli.options import Existing, config_options, json_option, zone_option
-from tabard_sidecar.cli.policy_target import catalogue_option
+from tabard_sidecar.cli.policy_target import catalogue_option, policy_option
 from tabard_sidecar.cli.terminal import echo, echo_json, style
 
 if TYPE_CHECKING:
@@ -61,12 +61,7 @@ def _complete(ctx: click.Context, param: click.Parameter, incomplete: str) -> li
     help="Decision log that holds DECISION, plain or compressed with gzip. Repeatable, oldest first. Default: audit.path of "
     "the configuration.",
 )
-@click.option(
-    "--policy",
-    "policy",
-    type=Existing(),
-    help="The policy that explains DECISION: a folder or a bundle. Default: the configured one.",
-)
+@policy_option("policy", "that explains DECISION")
 @catalogue_option
 @click.option(
     "--operator",

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -24,6 +24,12 @@ path_argument = click.argument("path", type=Existing(), required=False)
 catalogue_option = click.option(
     "--catalogue", "catalogue_file", type=Existing(), help="Tool catalogue. Default: the configured one."
 )  # fmt: skip
+
+
+def policy_option(name: str, what: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Return the option ``--policy`` of a command; ``name`` is its parameter, and ``what`` says which policy is meant."""
+    text = f"The policy {what}: a folder or a bundle. Default: the configured one."
+    return click.option("--policy", name, type=Existing(), help=text)
 
 
 @dataclass(frozen=True, slots=True)

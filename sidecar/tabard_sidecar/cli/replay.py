@@ -13,11 +13,12 @@ import click
 
 from tabard_sidecar import exit_codes
 from tabard_sidecar.cli.failure import Failure
+from tabard_sidecar.cli.jobs import jobs_for, jobs_option
 from tabard_sidecar.cli.log_filters import time_options
 from tabard_sidecar.cli.log_source import LogSource, find_log, with_closed
 from tabard_sidecar.cli.odd_lines import OddLines
 from tabard_sidecar.cli.options import Existing, config_options, json_option, zone_option
-from tabard_sidecar.cli.policy_target import broken, catalogue_option, find_target
+from tabard_sidecar.cli.policy_target import broken, catalogue_option, find_target, policy_option
 from tabard_sidecar.cli.replay_view import print_report
 from tabard_sidecar.cli.terminal import echo_json, progress
 from tabard_sidecar.records.reading import joined
@@ -31,17 +32,10 @@ if TYPE_CHECKING:
     from tabard_sidecar.replay.recorded import Recorded
     from tabard_sidecar.replay.report import Report
 
-_SMALL_BYTES = 4 * 2**20
-
 
 @click.command()
 @click.argument("files", nargs=-1, type=Existing())
-@click.option(
-    "--policy",
-    "new",
-    type=Existing(),
-    help="The policy to try: a folder or a bundle. Default: the configured one.",
-)
+@policy_option("new", "to try")
 @click.option(
     "--against",
     "old",
@@ -68,11 +62,7 @@ _SMALL_BYTES = 4 * 2**20
     type=click.IntRange(0, 100),
     help="Decisions that are shown of each group of changes.",
 )
-@click.option(
-    "--jobs",
-    type=click.IntRange(1, 64),
-    help="Processes that decide. Default: one for each processor, and one in all for a small log.",
-)
+@jobs_option
 @click.option(
     "--fail-on",
     "fatal",
@@ -157,7 +147,7 @@ def _replayed(given: dict[str, Any], source: LogSource, odd: OddLines) -> Report
     config = find_file(given["config_file"], os.environ)
     sides = partial(_sides, given, config)
     size = sum(file.stat().st_size for file in source.files)
-    jobs = given["jobs"] or (len(os.sched_getaffinity(0)) if size > _SMALL_BYTES else 1)
+    jobs = jobs_for(given["jobs"], size)
     if jobs == 1:
         sides()  # what is wrong with a policy is told before anything is read
     skipped: Counter[str] = Counter()

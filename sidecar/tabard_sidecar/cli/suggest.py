@@ -13,11 +13,12 @@ import click
 
 from tabard_sidecar import exit_codes
 from tabard_sidecar.cli.failure import Failure
+from tabard_sidecar.cli.jobs import jobs_for, jobs_option
 from tabard_sidecar.cli.log_filters import time_options
 from tabard_sidecar.cli.log_source import LogSource, find_log, with_closed
 from tabard_sidecar.cli.odd_lines import OddLines
 from tabard_sidecar.cli.options import Existing, config_options, json_option, zone_option
-from tabard_sidecar.cli.policy_target import broken, catalogue_option, find_target
+from tabard_sidecar.cli.policy_target import broken, catalogue_option, find_target, policy_option
 from tabard_sidecar.cli.suggest_view import KINDS, NEXT_STEPS, print_suggestion
 from tabard_sidecar.cli.terminal import echo_json, progress
 from tabard_sidecar.records.reading import Entry, joined
@@ -33,7 +34,6 @@ if TYPE_CHECKING:
     from tabard_sidecar.suggest.running import Suggestion, Wanted
     from tabard_sidecar.suggest.wishing import Widening
 
-_SMALL_BYTES = 4 * 2**20
 _PASSES = 4
 _DEFAULTS = Thresholds()
 _OPTIONS: Mapping[str, tuple[str, Any]] = {
@@ -60,12 +60,7 @@ def _threshold_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 @click.command()
 @click.argument("files", nargs=-1, type=Existing())
-@click.option(
-    "--policy",
-    "policy_path",
-    type=Existing(),
-    help="The policy to narrow: a folder or a bundle. Default: the configured one.",
-)
+@policy_option("policy_path", "to narrow")
 @catalogue_option
 @click.option(
     "--out",
@@ -127,11 +122,7 @@ def _threshold_options(command: Callable[..., Any]) -> Callable[..., Any]:
     help="Propose although allowed decisions can't be read, as if they weren't there.",
 )
 @time_options
-@click.option(
-    "--jobs",
-    type=click.IntRange(1, 64),
-    help="Processes that replay. Default: one for each processor, and one in all for a small log.",
-)
+@jobs_option
 @click.option(
     "--html",
     "page",
@@ -211,7 +202,7 @@ def _suggested(
         _kinds(given),
         given["accept_later"],
         given["ignore_unreadable"],
-        given["jobs"] or (len(os.sched_getaffinity(0)) if size > _SMALL_BYTES else 1),
+        jobs_for(given["jobs"], size),
     )
     passes: list[Counter[str]] = []
     with progress(_PASSES * size, "suggesting", steps=2**20) as advance:

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_vali
 from tabard.address import is_loopback
 
 from tabard_sidecar.policy.bundle_algorithms import BundleAlgorithm
+from tabard_sidecar.util.client_tls import CaFile, CertFile, KeyFile, require_pair
 
 ModuleName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
 
@@ -25,12 +26,15 @@ class RemoteConfig(BaseModel):
     token_file: Path | None = Field(
         default=None, description="File with the bearer token; read again when it changes."
     )
-    ca_file: Path | None = Field(
-        default=None, description="CA certificates (PEM) to trust instead of the system's."
-    )
-    cert_file: Path | None = Field(default=None, description="Client certificate (PEM) for mutual TLS.")
-    key_file: Path | None = Field(default=None, description="Private key (PEM) of the client certificate.")
+    ca_file: CaFile = None
+    cert_file: CertFile = None
+    key_file: KeyFile = None
     max_connections: int = Field(default=64, ge=1, le=1024, description="Most connections held at once.")
+
+    @model_validator(mode="after")
+    def _consistent(self) -> RemoteConfig:
+        require_pair(self.cert_file, self.key_file)
+        return self
 
 
 class DownloadConfig(BaseModel):
@@ -41,11 +45,9 @@ class DownloadConfig(BaseModel):
     token_file: Path | None = Field(
         default=None, description="File with the bearer token; read again for every request."
     )
-    ca_file: Path | None = Field(
-        default=None, description="CA certificates (PEM) to trust instead of the system's."
-    )
-    cert_file: Path | None = Field(default=None, description="Client certificate (PEM) for mutual TLS.")
-    key_file: Path | None = Field(default=None, description="Private key (PEM) of the client certificate.")
+    ca_file: CaFile = None
+    cert_file: CertFile = None
+    key_file: KeyFile = None
     min_delay_seconds: float = Field(
         default=60.0,
         ge=0.1,
@@ -89,8 +91,7 @@ class DownloadConfig(BaseModel):
     def _consistent(self) -> DownloadConfig:
         if self.min_delay_seconds > self.max_delay_seconds:
             raise ValueError("min_delay_seconds is greater than max_delay_seconds")
-        if (self.cert_file is None) != (self.key_file is None):
-            raise ValueError("set both cert_file and key_file, or neither")
+        require_pair(self.cert_file, self.key_file)
         return self
 
 

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 from tabard.address import is_loopback
 
 from tabard_sidecar.util.addresses import Anchored, anchored
+from tabard_sidecar.util.client_tls import CaFile, CertFile, KeyFile, require_pair
 
 _SQLITE = "sqlite:"
 _FORMS = "sqlite:///absolute/path.db, sqlite:relative/path.db, sqlite:"
@@ -52,11 +53,9 @@ class RedisConfig(BaseModel):
     password_file: Path | None = Field(
         default=None, description="File with the password; read again for every connection."
     )
-    ca_file: Path | None = Field(
-        default=None, description="CA certificates (PEM) to trust instead of the system's."
-    )
-    cert_file: Path | None = Field(default=None, description="Client certificate (PEM) for mutual TLS.")
-    key_file: Path | None = Field(default=None, description="Private key (PEM) of the client certificate.")
+    ca_file: CaFile = None
+    cert_file: CertFile = None
+    key_file: KeyFile = None
     timeout_seconds: float = Field(
         default=1.0,
         gt=0,
@@ -150,8 +149,7 @@ class StateConfig(BaseModel):
                 f"state.url {self.url} isn't encrypted and not on this machine: use rediss://, or set "
                 "state.redis.accept_plaintext"
             )
-        if (self.redis.cert_file is None) != (self.redis.key_file is None):
-            raise ValueError("set both state.redis.cert_file and state.redis.key_file, or neither")
+        require_pair(self.redis.cert_file, self.redis.key_file, "state.redis.")
         if self.redis.username and self.redis.password_file is None:
             raise ValueError("state.redis.username needs state.redis.password_file")
         return self

@@ -6,7 +6,8 @@ import random
 
 import pytest
 
-from bench.company.habits import ANYTHING, MONTH_ENDS, habitual, pairs, tasks
+from bench.company.authority import ANYTHING
+from bench.company.habits import MONTH_ENDS, habitual, pairs, tasks
 from bench.company.values import FIRST_DAYS
 
 

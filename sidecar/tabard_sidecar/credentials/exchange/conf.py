@@ -9,6 +9,8 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
+from tabard_sidecar.util.client_tls import CaFile
+
 KIND = "exchange"
 """Kind of these credentials, as policy names it."""
 
@@ -94,9 +96,7 @@ class ExchangeConfig(BaseModel):
         description="URL of the revocation endpoint (RFC 7009). With it a token ends when its task, workload or person is "
         "revoked, and if its answer isn't given; otherwise it ends by itself.",
     )
-    ca_file: Path | None = Field(
-        default=None, description="CA certificates (PEM) to trust instead of the system's."
-    )
+    ca_file: CaFile = None
     subject_issuer: Text = Field(
         description="Whose people's tokens it exchanges, and who signs the new ones: one of `identity.issuers`."
     )

@@ -9,6 +9,8 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from tabard_sidecar.util.client_tls import CaFile
+
 KIND = "vault"
 """Kind of these credentials, as policy names it."""
 
@@ -167,9 +169,7 @@ class VaultConfig(BaseModel):
         description="`https://host:port`, or `http://` with `insecure.allow_http`. Redirects aren't followed, so name the "
         "active node or what forwards to it."
     )
-    ca_file: Path | None = Field(
-        default=None, description="CA certificates (PEM) to trust instead of the system's."
-    )
+    ca_file: CaFile = None
     namespace: str = Field(
         default="",
         max_length=512,
