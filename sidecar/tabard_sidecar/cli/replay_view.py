@@ -75,10 +75,10 @@ def _print_group(group: Mapping[str, Any]) -> None:
     echo(f"  {group['count']:,} {group['tool']} of {group['agent']}: {rules}{state}")
     for example in group["examples"]:
         where = f"{example['timestamp'][:19]}Z  {example['decision_id']}  {example['person']}"
-        echo(f"      {where}  {_difference(example['before'], example['now'])}")
+        echo(f"      {where}  {difference_text(example['before'], example['now'])}")
 
 
-def _difference(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
+def difference_text(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
     """Say in one line what differs between two verdicts."""
     if before["effect"] != now["effect"]:
         return f"{_verdict(before)} -> {_verdict(now)}"

@@ -23,6 +23,11 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "call": ("tabard_sidecar.cli.call", "call", "Ask about one tool call and show the decision."),
     "token": ("tabard_sidecar.cli.token", "token", "Mint a local subject token, for experiments."),
     "policy": ("tabard_sidecar.cli.policy", "policy", "Check, test, evaluate and create policies."),
+    "dev": (
+        "tabard_sidecar.cli.dev",
+        "dev",
+        "Watch a policy: after each save test it and decide the last decisions again.",
+    ),
     "catalogue": (
         "tabard_sidecar.cli.catalogue",
         "catalogue",

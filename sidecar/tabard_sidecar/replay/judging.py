@@ -129,8 +129,8 @@ async def _verdict(world: World, item: Recorded) -> tuple[Verdict | None, str]:
 
 
 @contextmanager
-def judging(plan: Plan) -> Iterator[Judge]:
-    """Load the policies; yield a judge that works while the context lasts.
+def judging(plan: Plan, tell: Callable[[Difference], None] | None = None) -> Iterator[Judge]:
+    """Load the policies; yield a judge that works while the context lasts, and tells of each decision that changes.
 
     Raises:
         PolicyBrokenError: a policy can't be used.
@@ -146,4 +146,4 @@ def judging(plan: Plan) -> Iterator[Judge]:
         )
         if new is None:
             raise RuntimeError("a plan has no policy")
-        yield Judge(new, old, plan.most_examples)
+        yield Judge(new, old, plan.most_examples, tell)

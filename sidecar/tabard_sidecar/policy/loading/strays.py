@@ -19,8 +19,8 @@ _OF_A_POLICY = re.compile(rb"^\s*package\s+(policy|lib|system|tabard)\b", re.MUL
 _MAX_READ = 1024 * 1024
 _MAX_ENTRIES = 200_000
 _HISTORY = frozenset({".git", ".hg", ".jj", ".svn"})
-
-
+_OF_EDITORS = re.compile(r".*~|#.*#")
+"""Backups and unsaved texts that editors keep beside a file."""
 _CASES = re.compile(r"(?:(.+)[_-]|)cases?\.(ya?ml)")
 
 
@@ -28,12 +28,15 @@ def misspelt(name: str, known: frozenset[str]) -> str:
     """Return the name that a file's name must have meant; empty if it is spelt as it has to be, or unrelated.
 
     Meant are names in other letters, with blanks or ``.txt`` around them, or with one letter of the ending (of a data file's
-    whole name) missing, too many, wrong or exchanged. So are decision cases whose names don't end in ``_cases.yaml``.
+    whole name) missing, too many, wrong or exchanged. So are decision cases whose names don't end in ``_cases.yaml``. What an
+    editor keeps beside a file (``desk.rego~``, ``#desk.rego#``) is unrelated.
 
     Args:
         name: the file's name, without its folder.
         known: names of data files.
     """
+    if _OF_EDITORS.fullmatch(name):
+        return ""
     plain = name.strip().lower().removesuffix(".txt")
     cases = _CASES.fullmatch(plain)
     if cases:

@@ -88,6 +88,8 @@ def test_a_rule_that_is_never_asked_is_refused(engine, policy, path, text, code)
         ("showcase.yaml", "a: 1"),
         ("demo_test.rego", "package policy.demo_test\n\ntext_a := 3\n\ntest_yes if text_a == 3\n"),
         ("deny.rego.bak", "package policy.load\n\n" + DENY),
+        ("deny.rego~", "package policy.load\n\n" + DENY),
+        ("#deny.rego#", "package policy.load\n\n" + DENY),
         ("README.md", "package policy.load\n\n" + DENY),
         ("..2026_11_28_19_00_00.1/deny.rego", "package policy.load\n\n" + DENY),
     ],
