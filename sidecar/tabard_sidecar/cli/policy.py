@@ -12,6 +12,7 @@ from tabard_sidecar.cli.failure import Failure
 from tabard_sidecar.cli.options import Existing, config_options, json_option
 from tabard_sidecar.cli.policy_bench import bench
 from tabard_sidecar.cli.policy_bundle import build, push, sign, verify
+from tabard_sidecar.cli.policy_cross import cross
 from tabard_sidecar.cli.policy_editor import editor
 from tabard_sidecar.cli.policy_eval import evaluate
 from tabard_sidecar.cli.policy_request import read_input
@@ -32,6 +33,7 @@ def policy() -> None:
 policy.add_command(test)
 policy.add_command(evaluate)
 policy.add_command(bench)
+policy.add_command(cross)
 policy.add_command(editor)
 policy.add_command(words)
 for _command in (build, sign, verify, push):

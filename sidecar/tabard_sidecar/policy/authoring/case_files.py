@@ -209,7 +209,7 @@ def _complete(value: dict[str, Any]) -> None:
         for one in listed if isinstance(listed, list) else ():
             if isinstance(one, dict):
                 effect = ["allow", "ask"] if "approved" in one else "allow"
-                one.setdefault("expect", {"effect": effect} if kind == "cases" else "allow")
+                one.setdefault("expect", {"effect": effect} if kind == "cases" else ["allow", "ask", "deny"])
 
 
 def _cases(file: str, document: Marked, folder: Path | None) -> list[Case]:
@@ -246,12 +246,22 @@ def _cases(file: str, document: Marked, folder: Path | None) -> list[Case]:
 def _cells(file: str, document: Marked, keys: CaseFileKeys, catalogue: Path | None) -> Iterator[Case]:
     """Yield each cell of the matrices as a case."""
     general = {name: getattr(keys.defaults, name) for name in keys.defaults.model_fields_set}
+    before = {
+        case.name: _taken_over(whole) for case, whole in zip(keys.cases, _whole_requests(keys), strict=True)
+    }
     for index, matrix in enumerate(keys.matrices):
         for cell in matrices.cells(matrix):
             line = document.find(("matrices", index, *cell.path))[0].position.line
-            whole = RequestKeys.model_construct(**{**general, **cell.stated})
+            given = before[cell.after] if cell.after else general
+            whole = RequestKeys.model_construct(**{**given, **cell.stated})
             expect = Expected(effect=cell.expect)
-            yield Case(file, line, cell.name, whole, expect, catalogue, cell=True)
+            yield Case(file, line, cell.name, whole, expect, catalogue, cell.after, cell=True)
+
+
+def _taken_over(whole: RequestKeys) -> dict[str, Any]:
+    """Return what a cell after a case takes over: all that describes the task."""
+    left_out = {*OF_ONE_CALL, *CARRIED}
+    return {name: getattr(whole, name) for name in whole.model_fields_set if name not in left_out}
 
 
 def _matrix_faults(file: str, document: Marked, keys: CaseFileKeys) -> Iterator[SourceProblem]:
@@ -260,10 +270,11 @@ def _matrix_faults(file: str, document: Marked, keys: CaseFileKeys) -> Iterator[
         message = f"{count} cells; a file may have {MAX_CELLS}"
         yield _fault(file, document, ("matrices",), message, "Divide the file.")
         return
-    found = {case.name for case in keys.cases}
+    singles = {case.name for case in keys.cases}
+    found = set(singles)
     for index, matrix in enumerate(keys.matrices):
         path = ("matrices", index)
-        wrong = list(matrices.faults(matrix, keys.defaults))
+        wrong = list(matrices.faults(matrix, keys.defaults, singles))
         for place, message, step in wrong:
             yield _fault(file, document, (*path, *place), message, step)
         for cell in () if wrong else matrices.cells(matrix):

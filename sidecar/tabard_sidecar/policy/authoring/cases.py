@@ -166,8 +166,13 @@ def decide_cases(  # noqa: PLR0913, PLR0917 - one argument per part
     catalogues: Catalogues,
     cases: Sequence[Case],
     seen: Callable[[Evaluation], None] = lambda _: None,
+    *,
+    progress: Callable[[int], None] = lambda _: None,
 ) -> CaseReport:
-    """Decide cases by the policy at ``path``, in their order; arguments and errors as for :func:`run_cases`."""
+    """Decide cases by the policy at ``path``, in their order.
+
+    Arguments and errors are as for :func:`run_cases`; ``progress`` is told how many more were decided.
+    """
     if not cases:
         return CaseReport()
     faults = [
@@ -195,6 +200,7 @@ def decide_cases(  # noqa: PLR0913, PLR0917 - one argument per part
                     seen(evaluation)
             results.append(_result(one, decided))
             left[_key(case)] = left_behind(keys, decided[-1].decision, one.spec, case.outcome)
+            progress(1)
     if faults:
         raise PolicyBrokenError(faults)
     return CaseReport(tuple(results))

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
 from tabard_sidecar.policy.authoring.request_keys import Keys, RequestKeys, keys_fault
+from tabard_sidecar.policy.authoring.sequences import CARRIED
 from tabard_sidecar.policy.loading.literals import nearest
 from tabard_sidecar.util.lean import dataclass
 
@@ -24,6 +25,10 @@ class LineKeys(RequestKeys):
 
     name: str = Field(
         default="", description="How cells name it. Default: the statement of a request, the tool of a call."
+    )
+    after: str = Field(
+        default="",
+        description="Of a request: name of a case of the file; each cell is of its task and finds what it left.",
     )
 
 
@@ -63,12 +68,14 @@ class Cell:
         path: where its request stands in the matrix.
         stated: the keys that request and call state.
         expect: the effects that it accepts.
+        after: the case that its request follows; empty if it follows none.
     """
 
     name: str
     path: Path
     stated: dict[str, Any]
     expect: Effects
+    after: str = ""
 
 
 def size(matrices: Sequence[MatrixKeys]) -> int:
@@ -85,17 +92,27 @@ def cells(matrix: MatrixKeys) -> Iterator[Cell]:
             expected |= {(request, call): one.expect for call in _listed(one.call) or calls}
     columns = [(name, _stated(line, "tool")) for name, line in zip(calls, matrix.calls, strict=True)]
     for index, (request, line) in enumerate(zip(requests, matrix.requests, strict=True)):
-        row = _stated(line, "statement")
+        row, after = _stated(line, "statement"), _after(line)
         for call, column in columns:
             effects = expected.get((request, call), matrix.expect)
-            yield Cell(f"{matrix.name}: {request} / {call}", ("requests", index), {**row, **column}, effects)
+            name = f"{matrix.name}: {request} / {call}"
+            yield Cell(name, ("requests", index), {**row, **column}, effects, after)
 
 
-def faults(matrix: MatrixKeys, defaults: RequestKeys) -> Iterator[tuple[Path, str, str]]:
-    """Yield place, message and next step of what is wrong with a matrix beyond the types of its keys."""
+def faults(
+    matrix: MatrixKeys, defaults: RequestKeys, cases: Collection[str]
+) -> Iterator[tuple[Path, str, str]]:
+    """Yield place, message and next step of what is wrong with a matrix beyond the types of its keys.
+
+    Args:
+        matrix: the matrix.
+        defaults: the keys for every case.
+        cases: names of the cases that its requests may follow.
+    """
     known = {"request": names(matrix.requests, "statement"), "call": names(matrix.calls, "tool")}
     for key, of in (("request", "statement"), ("call", "tool")):
         yield from _name_faults(known[key], f"{key}s", of)
+    yield from _after_faults(matrix, cases)
     for index, cell in enumerate(matrix.cells):
         yield from _cell_faults(cell, ("cells", index), known)
     if all(known["call"]):
@@ -110,6 +127,22 @@ def _name_faults(found: Sequence[str], lines: str, of: str) -> Iterator[tuple[Pa
         elif name in before:
             yield (lines, index), f"another one has the name {name!r}", "Give it a name of its own."
         before.add(name)
+
+
+def _after_faults(matrix: MatrixKeys, cases: Collection[str]) -> Iterator[tuple[Path, str, str]]:
+    for index, line in enumerate(matrix.requests):
+        after = _after(line)
+        if after and after not in cases:
+            message = f"no case has the name {after!r}{nearest(after, cases)}"
+            yield ("requests", index, "after"), message, "Name a case of this file."
+        stated = set() if isinstance(line, str) or not after else line.model_fields_set
+        for key in CARRIED:
+            if key in stated:
+                message = "a request after a case has what that one left"
+                yield ("requests", index, key), message, "State it where the task begins."
+    for index, line in enumerate(matrix.calls):
+        if _after(line):
+            yield ("calls", index, "after"), "a call follows no case", "State it with the request."
 
 
 def _cell_faults(
@@ -142,7 +175,9 @@ def _key_faults(matrix: MatrixKeys, defaults: RequestKeys) -> Iterator[tuple[Pat
 
 def names(lines: Sequence[str | LineKeys], of: str) -> list[str]:
     """Return the names of requests or calls, on one line each; ``of`` is the key that names one without a name."""
-    found = (line if isinstance(line, str) else line.name or getattr(line, of) for line in lines)
+    found = (
+        line if isinstance(line, str) else line.name or getattr(line, of) or line.after for line in lines
+    )
     return [" ".join(name.split()) for name in found]
 
 
@@ -150,6 +185,10 @@ def _stated(line: str | RequestKeys, of: str) -> dict[str, Any]:
     if isinstance(line, str):
         return {of: line}
     return {name: getattr(line, name) for name in line.model_fields_set if name in RequestKeys.model_fields}
+
+
+def _after(line: str | LineKeys) -> str:
+    return "" if isinstance(line, str) else line.after
 
 
 def _listed(named: str | list[str]) -> list[str]:

@@ -129,3 +129,54 @@ def test_a_file_to_be_decided_needs_no_expectations(tmp_path):
     file = tmp_path / "any.yaml"
     file.write_text("cases:\n  - {name: a, tool: t}\nmatrices:\n  - {name: m, requests: [r], calls: [c]}\n")
     assert [case.name for case in read_case_file(file)] == ["a", "m: r / c"]
+
+
+AFTER = """\
+cases:
+  - {name: a task, operation: start_task, subject: alice, statement: send it, expect: {effect: allow}}
+  - {name: one sent, after: a task, tool: send, expect: {effect: allow, facts: {sent: ["1"]}}}
+matrices:
+  - name: m
+    requests:
+      - {name: fresh, after: a task}
+      - {after: one sent}
+    calls: [send]
+    expect: deny
+    cells:
+      - {request: fresh, call: send, expect: allow}
+"""
+ONCE = """\
+package policy.desk
+
+start contains {"code": "started"} if input.subject.id == "alice"
+
+grant contains {"code": "send", "facts": {"sent": {"1"}}} if {
+	input.tool.name == "send"
+	contains(input.task.statement, "send")
+	count(input.task.facts.sent) == 0
+}
+"""
+
+
+def test_a_request_may_follow_a_case_and_finds_what_it_left(engine, tmp_path):
+    policy = write(tmp_path / "policy", desk=ONCE)
+    report = run(engine, policy, AFTER)
+    assert report.failed == ()
+    assert [(one.case.name, one.effect) for one in report.results][2:] == [
+        ("m: fresh / send", "allow"),
+        ("m: one sent / send", "deny"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "told"),
+    [
+        ("{after: one sent}", "{after: one sen}", (8, "matrices.0.requests.1.after: no case has the name 'one sen'; did you mean 'one sent'?")),
+        ("{after: one sent}", "{after: one sent, facts: {sent: []}}", (8, "matrices.0.requests.1.facts: a request after a case has what that one left")),
+        ("[send]", "[{tool: send, after: a task}]", (9, "matrices.0.calls.0.after: a call follows no case")),
+    ],
+)  # fmt: skip
+def test_mistakes_in_what_a_request_follows(tmp_path, old, new, told):
+    policy = write(tmp_path / "policy", desk=ONCE)
+    assert old in AFTER
+    assert faults(policy, AFTER.replace(old, new)) == [told]
