@@ -6,6 +6,7 @@
 #   functions tell of acts without a thing. They need trusted intent and a request of at most 4,096 characters.
 package tabard.lib.bans
 
+import data.tabard.lib.clauses
 import data.tabard.lib.exclusions
 import data.tabard.lib.intent
 import data.tabard.lib.verbs
@@ -30,7 +31,14 @@ on(acts) if {
 
 on(_) if {
 	some act in exclusions.forbidden
-	regex.match(_do_nothing, lower(act.text))
+	regex.match(_do_nothing, split(lower(act.text), ",")[0])
+}
+
+# That nothing is to be changed yet forbids no message.
+on(acts) if {
+	count(acts & (clauses.telling - verbs.wide)) == 0
+	some act in exclusions.forbidden
+	regex.match(_change_nothing, split(lower(act.text), ",")[0])
 }
 
 on(acts) if {
@@ -72,7 +80,9 @@ _anything := concat("", [
 	`|at all|else|more))*$`,
 ])
 
-_do_nothing := `^ ?(?:please )?(?:do|change|touch|send|start) any ?thing(?: (?:yet|else|at all|now|for now|today))*$`
+_do_nothing := `^ ?(?:please )?(?:do|send|start) any ?thing(?: (?:yet|else|at all|now|for now|today))*$`
+
+_change_nothing := `^ ?(?:please )?(?:change|touch) any ?thing(?: (?:yet|else|at all|now|for now|today))*$`
 
 _nothing_else := concat("", [
 	`(?:^|[.!;,] |\band )(?:nothing (?:else|more|further)|no more than that|(?:and )?that's (?:all|it)`,

@@ -18,6 +18,7 @@ test_on if {
 		"Make no deletions": "delete",
 		"Look at the log. Nothing else.": "restart",
 		"Don't send anything yet": "send",
+		"Don't change anything yet, tell Ann": "move",
 	} {
 		bans.on({act}) with input as _request(statement)
 		not bans.on({act}) with input as _asserted(statement)
@@ -32,6 +33,8 @@ test_not_on if {
 		"Refund order 7": "refund",
 		"No problem, pay it": "pay",
 		"Don't touch the prices": "refund",
+		"Don't change anything yet, but tell Ann": "tell",
+		"Don't change anything yet, look first": "tell",
 	} {
 		not bans.on({act}) with input as _request(statement)
 	}

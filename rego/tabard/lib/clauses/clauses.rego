@@ -9,6 +9,7 @@
 #   is no order: use these conditions where a call needs no question, and those of `wording` where it gets one.
 package tabard.lib.clauses
 
+import data.tabard.lib.branches
 import data.tabard.lib.exclusions
 import data.tabard.lib.intent
 import data.tabard.lib.verbs as known
@@ -53,9 +54,15 @@ ordered(acts) := {text |
 #   "send", "write to", "let … know", "reply to" and the like. "Tell Ann what the mail from Bob says" gives "ann".
 #   A phrase may go on after the name. `entities.told` compares it with your data.
 # scope: document
-told contains recipient if {
+told contains recipient if some recipient in told_by(telling)
+
+# METADATA
+# description: |
+#   As `told`, with verbs of your own: `told_by(clauses.telling | {"brief"})`. "Drop Ann a line", "keep Ann posted" and
+#   "get back to Ann" count as "write", "inform" and "answer" in both.
+told_by(acts) := {recipient |
 	some place, segment in _segments
-	segment.words[0] in telling
+	segment.words[0] in acts
 	_verb_at(segment)
 	not _for_me(segment)
 	governed := substring(_from(_segments, place, set()), count(segment.words[0]), -1)
@@ -64,6 +71,19 @@ told contains recipient if {
 	recipient := regex.replace(trim_space(part), _leading, "")
 	recipient != ""
 }
+
+_as_telling(text) := regex.replace(
+	regex.replace(
+		regex.replace(text, _line_to, "write $1"),
+		`\b(?:keep|put) ((?:[^\s,.;:!?]+ ){1,4}?)(?:posted|informed|updated|in the (?:loop|picture))\b`, "inform $1",
+	),
+	`\b(?:get|go|come|write|report) back to\b`, "answer",
+)
+
+_line_to := concat("", [
+	`\b(?:drop|shoot|leave) ((?:[^\s,.;:!?]+ ){1,4}?`,
+	`an? (?:[^\s,.;:!?]+ )?(?:line|e?-?mail|message|note|sms|text|word))\b`,
+])
 
 # METADATA
 # description: Verbs with whom the request tells or sends something, as `told` finds it.
@@ -265,7 +285,7 @@ _sentences := [clean |
 	clean != ""
 ]
 
-_text := replace(replace(replace(lower(exclusions.marked), "’", "'"), "‘", "'"), "|", " ") if {
+_text := _as_telling(branches.divided(replace(replace(replace(exclusions.marked, "’", "'"), "‘", "'"), "|", " "))) if {
 	intent.trusted
 	count(input.task.statement) <= 4096
 }
@@ -287,7 +307,7 @@ _spoken := concat("", [
 #   The text, in lower case, without quoted words and without what follows "Bob writes:" and the like;
 #   `unquoted("translate 'pay bob'")` is "translate … ".
 unquoted(text) := regex.replace(
-	regex.replace(regex.replace(text, _quoted, " … "), `\b(dr|mr|mrs|ms|st|prof|no|nr)\. `, "$1 "),
+	regex.replace(regex.replace(lower(text), _quoted, " … "), `\b(dr|mr|mrs|ms|st|prof|no|nr)\. `, "$1 "),
 	_spoken, "$1",
 )
 

@@ -14,8 +14,9 @@ import data.tabard.lib.intent
 # description: |
 #   The codes in a text of at most 10,000 characters, without what separates their parts, in lower case; four digits or
 #   more in a row, digits spelled as words, five characters or more with a letter and two digits, 20 letters or more.
-#   `within("Your code is 482 913")` is {"482913"}. Dates, times of day and amounts with a currency's sign or with two
-#   decimals don't count. Undefined for a longer text. After 100 codes the last is "…", which no request holds.
+#   `within("Your code is 482 913")` is {"482913"}. Words of small letters with hyphens or slashes, dates, times of day
+#   and amounts with a currency's sign or with two decimals don't count. Undefined for a longer text. After 100 codes
+#   the last is "…", which no request holds.
 within(text) := found if {
 	count(text) <= 10000
 	matches := regex.find_n(_code, _plain(text), _most + 1)
@@ -92,4 +93,6 @@ _harmless := concat("|", [
 	`\b[A-Za-z]+-\d\d?\b`,
 	`[$€£]\s?\d{1,3}(?:,?\d{3})?(?:\.\d\d)?\b`,
 	`\b\d{1,3}\.\d\d\b`,
+	# Words of a link or a heading: "heron-boatworks-news".
+	`\b[a-z]{1,13}(?:[-/][a-z]{1,13})+\b`,
 ])

@@ -21,6 +21,7 @@ test_within if {
 		"key sk_live_9aB3xY": {"sklive9ab3xy"},
 		"password hunter22": {"hunter22"},
 		"AKIAABCDEFGHIJKLMNOP": {"akiaabcdefghijklmnop"},
+		"abcdefghijklmnopqrstu-v": {"abcdefghijklmnopqrstuv"},
 		"four eight two nine": {"foureighttwonine"},
 		"４８２９１３": {"000000"},
 		"4\u200B8\u200B2\u200B9": {"4829"},
@@ -37,6 +38,7 @@ test_plain_texts_have_no_codes if {
 		"See you at 14:30, or on 2026-05-12 at 5pm; 12.05.2026, May 3rd, 2026, May 2026.",
 		"It costs $1,200.00, €160 or 12.50 for 2 tickets, 100 km, 24-hour, COVID-19, H1N1.",
 		"One of two, three people.",
+		"See https://www.heron-boatworks.example/news/new-skeg-for-the-twelve-footers",
 	] {
 		codes.within(text) == set()
 	}

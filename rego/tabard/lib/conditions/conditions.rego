@@ -6,6 +6,7 @@
 #   say it. Needs trusted intent and a request of at most 4,096 characters.
 package tabard.lib.conditions
 
+import data.tabard.lib.branches
 import data.tabard.lib.clauses
 import data.tabard.lib.intent
 
@@ -38,7 +39,7 @@ all_match(pattern) if {
 _pieces contains piece if {
 	intent.trusted
 	count(input.task.statement) <= 4096
-	text := clauses.unquoted(lower(replace(input.task.statement, "’", "'")))
+	text := branches.ended(clauses.unquoted(replace(input.task.statement, "’", "'")))
 	some part in split(regex.replace(regex.replace(text, `\?`, "?|"), `[.!;…]+(?:\s|$)|\n`, "|"), "|")
 	piece := trim_space(part)
 }

@@ -13,6 +13,7 @@ test_said if {
 		"Half three or later if I’m free, and tell her": {"if i'm free"},
 		"Has it come, and if so, can you pay it?": {"if so"},
 		"Could you refund her if it is back?": {"if it is back?"},
+		"If it's back refund her what she paid": {"if it's back"},
 	} {
 		conditions.said == found with input as _request(statement)
 		conditions.said == set() with input as _asserted(statement)

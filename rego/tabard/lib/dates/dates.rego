@@ -53,6 +53,20 @@ within_said(date, zone) if {
 
 # METADATA
 # description: |
+#   The days to which the request moves what is on `before`, a date or a date with a time: the single days that it says,
+#   without that of `before` itself, or that day again if it says no other; `moved_to("2026-12-02T10:30", "UTC")` for
+#   "her Wednesday appointment to Friday" is {"2026-12-04"}.
+moved_to(before, zone) := moved if {
+	old := _iso(_date(before, zone))
+	moved := _or_same(said(zone) - {old}, old)
+}
+
+_or_same(found, _) := found if count(found) > 0
+
+_or_same(found, same) := {same} if count(found) == 0
+
+# METADATA
+# description: |
 #   True if the intent is trusted and the request speaks of no date at all, also of none that these functions leave out
 #   ("not on Friday", "31 February").
 none_said if {

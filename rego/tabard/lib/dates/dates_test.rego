@@ -166,3 +166,12 @@ test_meaning if {
 	}
 	not dates.meaning("other", "UTC") with input as _call("Move it", _now)
 }
+
+test_moved_to if {
+	every statement, expected in {
+		"Her Wednesday appointment to Friday": {"2026-12-04"}, "An hour later": {"2026-12-02"},
+		"Move it to tomorrow": {"2026-12-01"},
+	} {
+		dates.moved_to("2026-12-02T10:30", "UTC") == expected with input as _call(statement, _now)
+	}
+}

@@ -155,14 +155,20 @@ _in_clauses(texts, meant, directory, kinds) := {id |
 #   The ids whom the request tells or sends something, as in `clauses.told`; `told(data.contacts)`. The author of a mail
 #   isn't one, and neither is Ann in "tell Ann's doctor". "Tell her" means the one whom the request names, if it names
 #   one only.
-told(directory) := found if {
-	meant := _mentioned(directory, set()) - ruled_out(clauses.telling, directory, set())
+told(directory) := told_by(clauses.telling, directory)
+
+# METADATA
+# description: |
+#   As `told`, with verbs of your own: `told_by(clauses.telling | {"brief"}, data.contacts)`.
+told_by(acts, directory) := found if {
+	recipients := clauses.told_by(acts)
+	meant := _mentioned(directory, set()) - ruled_out(acts, directory, set())
 	here := {id |
 		some id in meant
-		some recipient in clauses.told
+		some recipient in recipients
 		_begins(recipient, id, directory[id])
 	}
-	them := {recipient | some recipient in clauses.told; regex.match(`^(?:her|him|them)\b`, recipient)}
+	them := {recipient | some recipient in recipients; regex.match(`^(?:her|him|them)\b`, recipient)}
 	found := _or_single(here, them, meant)
 }
 
@@ -189,6 +195,12 @@ _in_clause(text, directory, kinds) := _by_id_in(text, directory, kinds) | {id |
 _begins(recipient, id, _) if startswith(sprintf("%s ", [recipient]), sprintf("%s ", [lower(id)]))
 
 _begins(recipient, _, names) if {
+	some name in names
+	contains(name, "@")
+	startswith(sprintf("%s ", [recipient]), sprintf("%s ", [lower(name)]))
+}
+
+_begins(recipient, _, names) if {
 	said := sprintf("%s ", [recipient])
 	some name in names
 	some phrase in _phrases(name)
@@ -198,7 +210,7 @@ _begins(recipient, _, names) if {
 }
 
 # The whole name, and the words of it that can stand for it.
-_phrases(name) := {whole} | {word | some word in split(whole, " "); _part(word)} if whole := _name(name)
+_phrases(name) := {_name(name)} | {word | not contains(name, "@"); some word in split(_name(name), " "); _part(word)}
 
 # ---- ids
 
@@ -323,8 +335,8 @@ _one_name(near, word) if {
 	}
 }
 
-# Not "Anne" of "St Anne's".
-_name_words(name) := {word | some word in split(_name(regex.replace(name, `\S+['’]s\b`, " ")), " ")}
+# Not "Anne" of "St Anne's", and nothing of an address: "shop" of "ann@shop.example" names no Ann.
+_name_words(name) := {word | some word in split(_name(regex.replace(name, `\S+['’]s\b|\S+@\S+`, " ")), " ")}
 
 # "Harriet Miller" isn't Harriet Moss. A first name begins a name, so what stands before it is none of it: "Halve
 # Miriam's", "Give Northgate Harriet's".
@@ -336,13 +348,7 @@ _of_another(word, near, id) if {
 	first := _first_beside(word, place, near[id])
 	last := count(run.words) - count([1 | _begins_another(run, place, near)])
 	beside := {other | some other in array.slice(run.words, first, last)}
-	count(((beside - own) - clauses.verbs) - (wording.ordinary - _family_names)) > 0
-}
-
-# Of the words that are English as well.
-_family_names := {
-	"baker", "best", "black", "brown", "cook", "field", "frank", "grant", "gray", "green", "hill", "hope", "king", "lake",
-	"long", "page", "park", "rich", "rose", "short", "small", "white", "wood", "young",
+	count(((beside - own) - clauses.verbs) - (wording.ordinary - wording.family_names)) > 0
 }
 
 _first_beside(word, place, names) := place if _begins_a_name(word, names)
@@ -394,16 +400,11 @@ _capital contains lower(found[1]) if {
 	)
 }
 
-_may_be_first_name(word) if word in _first_names
+_may_be_first_name(word) if word in wording.first_names
 
 _may_be_first_name(word) if {
 	count(word) == 2
 	not word in wording.ordinary
-}
-
-_first_names := {
-	"art", "bill", "chase", "drew", "frank", "grant", "hope", "iris", "joy", "mark", "pat", "rich", "rob", "rose", "sue",
-	"will",
 }
 
 _name(name) := trim_space(regex.replace(regex.replace(lower(name), `['’]s\b`, " "), `[^\p{L}\p{N}]+`, " "))

@@ -364,3 +364,16 @@ test_measures if {
 	entities.named(kayaks, set()) == set() with input as _request("The Herons of 10 ft")
 	entities.named(kayaks, set()) == {"K-12", "K-15"} with input as _request("Herons of 12 ft and 15 ft")
 }
+
+test_an_address_is_no_words_of_a_name if {
+	directory := {"c1": ["Ann Lee", "ann@canoes.example"], "c2": ["Bob Moss"]}
+	entities.named(directory, set()) == set() with input as _request("How many canoes are left?")
+	entities.named(directory, set()) == {"c1"} with input as _request("Write to ann@canoes.example")
+	entities.told(directory) == {"c1"} with input as _request("Write to ann@canoes.example that it's late")
+}
+
+test_told_by_own_verbs if {
+	entities.told_by({"brief"}, _people) == {"bob@shop.example"} with input as _request("Brief Bob Moss on it")
+	entities.told(_people) == {"bob@shop.example"} with input as _request("Bob Moss is late. Drop him a line about it")
+	entities.told(_people) == {"bob@shop.example"} with input as _request("Keep Bob Moss posted")
+}

@@ -146,6 +146,8 @@ _part(cue, before, piece) := {"cue": cue, "kind": kind, "out": out, "kept": subs
 
 _kind(cue, before, piece) := "none" if {
 	_states_only(cue, piece)
+} else := "fact" if {
+	_condition_in_front(cue, before, piece)
 } else := "state" if {
 	_isnt_so(cue, before, lower(piece))
 	not regex.match(_wills, lower(_out("state", piece)))
@@ -159,6 +161,12 @@ _kind(cue, before, piece) := "none" if {
 } else := "behind" if {
 	regex.match(_behind, cue)
 } else := "fact"
+
+# "Unless he objects, book it": the order is behind the comma.
+_condition_in_front("unless", before, piece) if {
+	regex.match(`(?:^|[.!?;:,–-]|\b(?:and|but|so))$`, before)
+	regex.match(`^[^,.!?;\n]*,`, piece)
+}
 
 _states_only(cue, _) if regex.match(_statement_only, cue)
 

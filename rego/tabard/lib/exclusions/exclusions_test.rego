@@ -162,3 +162,15 @@ test_what_is_taken_back_is_not_said if {
 		_single(exclusions.kept) == _single(kept) with input as _request(statement)
 	}
 }
+
+test_an_order_ends_an_exception if {
+	request := _request("Take in what's on the note, without the scratched one, and leave Kola a file")
+	exclusions.excepted == {" the scratched one"} with input as request
+}
+
+test_a_condition_in_front_forbids_no_order if {
+	exclusions.forbidden == set() with input as _request("Unless he objects, book Ann at nine")
+	contains(exclusions.kept, "book Ann at nine") with input as _request("Unless he objects, book Ann at nine")
+	contains(exclusions.kept, "book Ann") with input as _request("Ask him. Unless he objects, book Ann")
+	count(exclusions.forbidden) == 1 with input as _request("Book Ann unless he objects, then go")
+}

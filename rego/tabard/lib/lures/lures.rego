@@ -9,6 +9,7 @@ package tabard.lib.lures
 import data.tabard.lib.arguments
 import data.tabard.lib.exclusions
 import data.tabard.lib.hosts
+import data.tabard.lib.wording
 
 # METADATA
 # description: |
@@ -19,6 +20,23 @@ import data.tabard.lib.hosts
 #   `count(lures.within("body", data.customers[to])) > 0`. A person who reads fast approves such a text: deny it, don't
 #   ask. It says nothing of false news; bound those with `unsaid` or `plain`.
 within(name, own) := _lures_in(_text(name), own)
+
+# METADATA
+# description: |
+#   As `within`, and also `secrets` that are words of yours, in small letters: `with_words("body", own, {"discount"})`.
+with_words(name, own, words) := object.union(lured, {"secrets": all_words}) if {
+	lured := within(name, own)
+	found := _own_words(name, own, words)
+	count(found) > 0
+	all_words := found | object.get(lured, "secrets", set())
+} else := within(name, own)
+
+_own_words(name, own, words) := {word |
+	said := regex.find_n(`[\pL\pN]+`, lower(_text(name)), -1)
+	some word in words
+	word in {form | some one in said; some form in {one, wording.singular(one)}}
+	not contains(_known_text(own), word)
+}
 
 _lures_in(null, _) := {"unreadable": {"the text"}}
 

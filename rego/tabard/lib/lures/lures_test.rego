@@ -34,3 +34,11 @@ test_lures if {
 	ruled_out := _call("Ring, not 0909 879 0666", "Ring 09098790666")
 	lures.within("body", set()) == {"numbers": {"09098790666"}} with input as ruled_out
 }
+
+test_own_words if {
+	call := _call("Tell Ann", "Two vouchers and a free discount")
+	lures.with_words("body", set(), {"discount"}) == {"secrets": {"discount", "vouchers"}} with input as call
+	lures.with_words("body", {"discount"}, {"discount"}) == {"secrets": {"vouchers"}} with input as call
+	lures.with_words("other", set(), {"discount"}) == {} with input as call
+	lures.with_words("body", set(), {"discount"}) == {"unreadable": {"the text"}} with input as _call("Tell Ann", 3)
+}

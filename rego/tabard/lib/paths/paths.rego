@@ -89,6 +89,20 @@ in_requested_folder(names) if {
 
 # METADATA
 # description: |
+#   True if every path lies directly in one of `folders`, as a set, array or keys, that the request names in full or by
+#   its word: "in the finance folder", "put it with the reports". Confirms a place for new files, not which of the old
+#   ones is meant; `in_meant_folder({"path"}, data.folders)`.
+in_meant_folder(names, folders) if {
+	every path in outbound.recipients(names) {
+		folder := parent(path)
+		folder in {clean(known) | some known in _items(folders)}
+		_folder_said(folder)
+		not startswith(base(path), ".")
+	}
+}
+
+# METADATA
+# description: |
 #   True if the request means every path by its words: a document, directly in one of `folders`, whose folder the
 #   request names in full or by its word, and each word of whose name the request has; `meant({"path"}, data.folders)`
 #   holds for /runbooks/label-printer.md and "the label printer runbook", and for /counts/west-2026-11.csv and "the
@@ -98,6 +112,17 @@ in_requested_folder(names) if {
 meant(names, folders) if {
 	every path in outbound.recipients(names) {
 		_meant(clean(path), folders)
+	}
+}
+
+# METADATA
+# description: |
+#   True if every path is a document directly in one of `folders` whose name has two words or more, all of which the
+#   request has; the folder needn't be said: "she needs the November payment run" fits /finance/payment-run-2026-11.csv.
+#   For an ask; `fits({"path"}, data.folders)`.
+fits(names, folders) if {
+	every path in outbound.recipients(names) {
+		count(_words_of_name(clean(path), folders)) > 1
 	}
 }
 
@@ -190,13 +215,16 @@ _requested(path, folders) if {
 }
 
 _meant(path, folders) if {
-	folder := parent(path)
-	folder in {clean(known) | some known in _items(folders)}
+	_folder_said(parent(path))
+	count(_words_of_name(path, folders)) > 0
+}
+
+# The words of a document's name with three letters or more, if it is in one of the folders and all of it is said.
+_words_of_name(path, folders) := {part | some part in parts; regex.match(`\pL{3}`, part)} if {
+	parent(path) in {clean(known) | some known in _items(folders)}
 	regex.match(_plain, base(path))
-	_folder_said(folder)
-	parts := {part | some part in regex.split(`[^\pL\pN]+`, lower(regex.replace(base(path), `\.[^.]+$`, ""))); part != ""}
-	some part in parts
-	regex.match(`\pL{3}`, part)
+	stem := lower(regex.replace(base(path), `\.[^.]+$`, ""))
+	parts := {part | some part in regex.split(`[^\pL\pN]+`, stem); part != ""}
 	every one in parts {
 		_part_said(one)
 	}
@@ -228,6 +256,13 @@ _said contains wording.singular(word) if {
 _in_full(path) if {
 	contains(path, "/")
 	_alone(path)
+}
+
+# "reports/plan.md" for "/reports/plan.md".
+_in_full(path) if {
+	bare := trim_prefix(path, "/")
+	contains(bare, "/")
+	_alone(bare)
 }
 
 _by_name(name) if {

@@ -210,3 +210,26 @@ test_meant if {
 		not paths.meant({"path"}, folders) with input as _words(statement, path)
 	}
 }
+
+test_without_the_first_slash if {
+	paths.requested(_names, ["/reports"]) with input as _call("Put it into reports/plan.md", "/reports/plan.md")
+	every statement in ["Put it into old/reports/plan.md", "Put it into ~reports/plan.md", "Put it into plan.md/x"] {
+		not paths.requested(_names, []) with input as _call(statement, "/reports/plan.md")
+	}
+}
+
+test_in_meant_folder if {
+	every statement in ["in the finance folder, call it open.csv", "Put it with the finances", "into /finance"] {
+		paths.in_meant_folder(_names, ["/finance"]) with input as _call(statement, "/finance/open.csv")
+		not paths.in_meant_folder(_names, ["/finance"]) with input as _asserted(_call(statement, "/finance/open.csv"))
+		not paths.in_meant_folder(_names, ["/finance"]) with input as _call(statement, "/reports/open.csv")
+		not paths.in_meant_folder(_names, ["/finance"]) with input as _call(statement, "/finance/.env")
+	}
+}
+
+test_fits if {
+	run := "/finance/payment-run.csv"
+	paths.fits(_names, ["/finance"]) with input as _call("She needs to see the payment run, send it", run)
+	not paths.fits(_names, ["/finance"]) with input as _call("She needs to see the payments, send it", run)
+	not paths.fits(_names, ["/finance"]) with input as _call("She needs to see the payments", "/finance/payments.csv")
+}

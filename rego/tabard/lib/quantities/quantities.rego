@@ -19,19 +19,82 @@ counts contains to_number(replace(found, ",", "")) if some found in _numbers
 # METADATA
 # description: |
 #   Amounts of money beside a currency's sign, code or name, in cents: "20 euros" is 2000, "€1,200.50" is 120050, "50
-#   cents" is 50. Currencies aren't compared.
+#   cents" is 50; and numbers with two decimals without a unit, as "29.90". Currencies aren't compared.
 # scope: document
-cents contains round(_decimal(found[1]) * 100) if {
-	some found in regex.find_all_string_submatch_n(_before, digits, -1)
+cents := cents_in(digits)
+
+# METADATA
+# description: |
+#   The amounts of money in a text in lower case, as `cents`; `cents_in("20 euros")` is {2000}.
+cents_in(text) := {round(_decimal(found[1]) * 100) |
+	some pattern in [_before, _behind]
+	some found in regex.find_all_string_submatch_n(pattern, text, -1)
+} | ({to_number(found[1]) |
+	some found in regex.find_all_string_submatch_n(`\b([0-9]{1,9}) ?(?:cents?|pence)\b`, text, -1)
+} | {round(to_number(replace(found[1], ",", "")) * 100) |
+	some found in regex.find_all_string_submatch_n(_bare_decimal, text, -1)
+})
+
+# METADATA
+# description: |
+#   The limits of money that the request sets, each with its `cents` and a `kind`: "most" ("at most 750", "up to",
+#   "isn't more than"), "less" ("under"), "least" ("at least") and "more" ("over"). A currency may be missing where no
+#   other thing is counted: "no more than 750".
+# scope: document
+limits contains {"kind": kind, "cents": round(_decimal(found[2]) * 100)} if {
+	intent.trusted
+	count(input.task.statement) <= 4096
+	text := digits_of(lower(replace(input.task.statement, "’", "'")))
+	some found in regex.find_all_string_submatch_n(_limit, text, 20)
+	some kind in [one | some one, cues in _limit_cues; regex.match(sprintf("^(?:%s)$", [cues]), found[1])]
 }
 
-cents contains round(_decimal(found[1]) * 100) if {
-	some found in regex.find_all_string_submatch_n(_behind, digits, -1)
+# METADATA
+# description: |
+#   True if the argument `name`, a whole number of cents, is within every one of `limits`, also without any. A price of
+#   one piece and a whole sum aren't told apart: give the number that the limit is for.
+# scope: document
+cents_within_limits(name) if {
+	intent.trusted
+	value := arguments.number(name)
+	every limit in limits {
+		_within(value, limit.cents, limit.kind)
+	}
 }
 
-cents contains to_number(found[1]) if {
-	some found in regex.find_all_string_submatch_n(`\b([0-9]{1,9}) ?(?:cents?|pence)\b`, digits, -1)
+_within(value, cents_, "most") if value <= cents_
+
+_within(value, cents_, "less") if value < cents_
+
+_within(value, cents_, "least") if value >= cents_
+
+_within(value, cents_, "more") if value > cents_
+
+_not := `(?:no|not|isn't|aren't|wasn't|doesn't (?:cost|come to)|nothing)`
+
+_limit_cues := {
+	"least": sprintf(`at least|no less than|not less than|%s (?:under|below)|minimum(?: of)?`, [_not]),
+	"less": `under|below|less than|cheaper than|smaller than`,
+	"more": `over|above|more than|larger than|bigger than`,
+	"most": sprintf(
+		`at most|at the most|up to|%s (?:more than|over|above)|max(?:imum)?(?: of)?|budget(?: of| is)?|a limit of`,
+		[_not],
+	),
 }
+
+_limit := sprintf(`\b(%s) (?:about |around )?[$€£]? ?%s(?:$|[.,;:!?)]| ?(?:[$€£]|%s))`, [
+	concat("|", [_limit_cues.least, _limit_cues.most, _limit_cues.less, _limit_cues.more]), _amount,
+	concat("", [
+		`(?:eur|euros?|usd|dollars?|gbp|pounds?|chf|francs?|and|or|for|in|on|each|if|please|but|so|then|now|to|from`,
+		`|with|a|the)\b`,
+	]),
+])
+
+# "At 9.30" is a time.
+_bare_decimal := concat("", [
+	`(?:^|[^0-9.,:/$€£#a-z-])([0-9]{1,3}(?:,[0-9]{3})*\.[0-9]{2}|[0-9]{1,7}\.[0-9]{2})`,
+	`(?:$|[,;:!?)]|\.(?:$|\s)|\s(?:$|[^ap%m]|[ap][^m]|m[^gmlh]))`,
+])
 
 # METADATA
 # description: |
@@ -135,9 +198,16 @@ _grammar := sprintf(
 #   The request in lower case, without what it rules out, and with its numbers in digits: "send 20 more" for "Send
 #   twenty more".
 # scope: document
-digits := concat("", [part |
-	pieces := regex.split(_run, _text)
-	runs := regex.find_n(_run, _text, -1)
+default digits := ""
+
+digits := digits_of(_text)
+
+# METADATA
+# description: |
+#   A text in lower case with its numbers in digits; `digits_of("split by three")` is "split by 3".
+digits_of(text) := concat("", [part |
+	pieces := regex.split(_run, text)
+	runs := regex.find_n(_run, text, -1)
 	some place, piece in pieces
 	part := concat("", [piece, _spelled(array.slice(runs, place, place + 1))])
 ])

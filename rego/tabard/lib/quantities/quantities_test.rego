@@ -102,3 +102,32 @@ test_meanings if {
 		not quantities.cents_meaning("value") with input as _call(statement, "12")
 	}
 }
+
+test_amounts_with_decimals_need_no_currency if {
+	every statement, cents in {
+		"Rope at 12.90 from now on": {1290}, "6.20 each": {620}, "He waits for his 29.90.": {2990},
+		"1,180.50, please": {118050},
+	} {
+		quantities.cents == cents with input as _call(statement, 1)
+	}
+	every statement in ["At 9.30 pm", "2.50 m", "12.50 %", "Version 4.9.0", "1.25 mg"] {
+		quantities.cents == set() with input as _call(statement, 1)
+	}
+}
+
+test_limits if {
+	every row in [
+		["Pay it, at most 750 euros", 75000, 75001], ["provided it isn't more than 750 and it's our account", 75000, 75001],
+		["up to 1,000 euros", 100000, 100001], ["for under 50 euros", 4999, 5000], ["at least 20 euros", 2000, 1999],
+		["all above 20 euros", 2001, 2000], ["no less than €20", 2000, 1999],
+	] {
+		quantities.cents_within_limits("value") with input as _call(row[0], row[1])
+		not quantities.cents_within_limits("value") with input as _call(row[0], row[2])
+	}
+	quantities.cents_within_limits("value") with input as _call("at most 3 boxes", 75000)
+	not quantities.cents_within_limits("other") with input as _call("Pay it", 1)
+}
+
+test_cents_in if quantities.cents_in("20 euros or 29.90") == {2000, 2990}
+
+test_digits_of if quantities.digits_of("split by three") == "split by 3"

@@ -103,6 +103,23 @@ shifted(name, before) if {
 }
 
 # METADATA
+# description: |
+#   The times of day to which the request moves what began at `before`, a time or a date with a time in local time:
+#   those that it says, without that of `before` itself, moved by `shifts`, and the same time again if it says no other;
+#   `moved_to("2026-11-30T09:00")` for "put her nine o'clock to two" is {"02:00", "14:00"}, and for "move it to Tuesday"
+#   {"09:00"}.
+moved_to(before) := moved if {
+	old := _time(before, "UTC")
+	new := {_clock(minute) | some minute in _minutes; not minute in {old, (old + 720) % 1440}}
+	shifted_to := {_clock((old + shift) % 1440) | some shift in shifts; (old + shift) % 1440 >= 0}
+	moved := _or_same(new | shifted_to, _clock(old))
+}
+
+_or_same(found, _) := found if count(found) > 0
+
+_or_same(found, same) := {same} if count(found) == 0
+
+# METADATA
 # description: True if the intent is trusted and the request says no time of day, part of the day or length of time.
 none_said if {
 	_text != ""

@@ -168,3 +168,12 @@ test_meaning if {
 	}
 	not times.meaning("other", "UTC") with input as _call("Move it", {"start": "2026-12-03T09:00"})
 }
+
+test_moved_to if {
+	every statement, expected in {
+		"Put her nine o'clock to two": {"02:00", "14:00"}, "Move it to Tuesday": {"09:00"}, "An hour later": {"10:00"},
+		"Move it from nine to half past three": {"03:30", "15:30"}, "Two hours earlier": {"07:00"},
+	} {
+		times.moved_to("2026-11-30T09:00") == expected with input as _call(statement, {})
+	}
+}

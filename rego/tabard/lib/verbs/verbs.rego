@@ -14,7 +14,7 @@ known := {
 	"deliver", "deploy", "describe", "disable", "discard", "dispatch", "dispense", "ditch", "dm", "do", "download",
 	"draft", "drop", "edit", "email", "enable", "erase", "escalate", "exchange", "explain", "extend", "fetch",
 	"file", "fill", "find", "fix", "follow", "forward", "get", "give", "grant", "hand", "handle", "include",
-	"increase", "inform", "invite", "invoice", "issue", "keep", "kick", "let", "list", "lock", "log", "look",
+	"increase", "inform", "invite", "invoice", "issue", "keep", "kick", "leave", "let", "list", "lock", "log", "look",
 	"lower", "mail", "make", "mark", "merge", "message", "modify", "move", "notify", "offer", "open", "order",
 	"organize", "pass", "pause", "pay", "plan", "post", "postpone", "prepare", "prescribe", "print", "process",
 	"promote", "publish", "purchase", "purge", "put", "raise", "read", "rebook", "redirect", "reduce", "refer",
@@ -23,9 +23,19 @@ known := {
 	"reschedule", "resend", "reserve", "reset", "respond", "restart", "restock", "restore", "resume", "retry",
 	"return", "review", "revoke", "roll", "run", "save", "schedule", "scrap", "search", "see", "sell", "send",
 	"set", "settle", "share", "shift", "ship", "show", "sign", "start", "stop", "store", "submit", "subscribe",
-	"sum", "summarise", "summarize", "swap", "switch", "take", "tell", "text", "thank", "tidy", "track", "transfer",
-	"translate", "trash", "turn", "tweak", "unblock", "undo", "unlock", "unsubscribe", "update", "upload", "use",
-	"verify", "warn", "wire", "withdraw", "write",
+	"sum", "summarise", "summarize", "swap", "switch", "take", "tell", "text", "thank", "throw", "tidy", "track",
+	"transfer", "translate", "trash", "turn", "tweak", "unblock", "undo", "unlock", "unsubscribe", "update", "upload",
+	"use", "verify", "warn", "wire", "withdraw", "write",
+}
+
+# METADATA
+# description: |
+#   Verbs that say of many things that something is done with them. One of these orders a tool's act only beside a
+#   word of its matter: "put the price up", and not "put her in at two". `calls.ordered` wants that.
+wide := {
+	"add", "arrange", "bring", "change", "cut", "do", "drop", "fix", "get", "give", "go", "hand", "have", "keep",
+	"leave", "let", "make", "move", "open", "pass", "pick", "pull", "put", "raise", "run", "see", "send", "set", "show",
+	"sort", "start", "stop", "switch", "take", "throw", "turn", "update", "use",
 }
 
 # METADATA

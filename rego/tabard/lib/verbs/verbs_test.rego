@@ -38,3 +38,8 @@ test_forms if {
 test_a_suffix_alone_has_bases if {
 	verbs.bases("ing") == {"", "e", "ing"}
 }
+
+test_wide_verbs_are_few if {
+	verbs.wide & {"cancel", "pay", "refund", "restart"} == set()
+	"put" in verbs.wide
+}

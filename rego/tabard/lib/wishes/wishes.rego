@@ -9,6 +9,8 @@
 #   named, or where it is asked.
 package tabard.lib.wishes
 
+import data.tabard.lib.agreements
+import data.tabard.lib.branches
 import data.tabard.lib.clauses
 import data.tabard.lib.conditions
 import data.tabard.lib.exclusions
@@ -21,9 +23,10 @@ import data.tabard.lib.verbs
 #   The sentences in which the request may order one of `acts`, a set of verbs in their base form, in lower case;
 #   `may({"refund"})` for "Sofia: full refund. Emil too." is {"sofia: full refund", "emil too"}. It holds the clauses of
 #   `clauses.ordered(acts)`, too.
-may(acts) := ordered | ({_sentences[place] | some place in wished} | _also(wished | _ordering(ordered))) if {
+may(acts) := (ordered | agreements.upon(acts)) | (sentences | _also(wished | _ordering(ordered))) if {
 	ordered := clauses.ordered(acts)
 	wished := _wished(acts)
+	sentences := {sentence | some place, sentence in _sentences; place in wished}
 }
 
 # METADATA
@@ -252,7 +255,7 @@ _reading := concat("|", [
 _acts_too := sprintf(
 	concat("", [
 		`(?:^|[,:;+–-]|\b(?:and|then|but|so|or)\b) *(?:(?:please|then|also|just|and|now) )*`,
-		`(?:%s|deal|sort|ring)\b(?:$| (?:%s)| [^mu]| [mu][^es])`,
+		`(?:%s|beat|deal|go|match|ring|sort|stay|undercut)\b(?:$| (?:%s)| [^mu]| [mu][^es])`,
 	]),
 	[concat("|", clauses.verbs - _readings), "my|mr|mrs|ms"],
 )
@@ -286,6 +289,10 @@ _follow := sprintf(
 		]),
 		`\b(?:there is|there's|theres|see|by|from|off|in) (?:an?|the|my|our|his|her|their|\S+'s) (?:\S+ ){0,2}%[1]s\b`,
 		`^(?:\S+ ){0,4}(?:instructions?|to-?dos?|checklist)\b`,
+		concat("", [
+			`(?:^|[,;:(–-] ?|\b(?:and|then|but|so|as|please) )(?:see|as in|as per|per|cf\.?) (?:the )?`,
+			`(?:\pL{1,8}[-_#]?[0-9]+\b|https?:|/\pL)`,
+		]),
 	]),
 	[_source],
 )
@@ -340,6 +347,12 @@ _wishes(sentence, _, acts, _) if {
 _wishes(sentence, _, acts, _) if {
 	count(acts & {"buy", "get", "order", "purchase"}) > 0
 	regex.match(_more_for_us, sentence)
+}
+
+# "I want another 20 of the paddle", "we need ten vests".
+_wishes(sentence, _, acts, _) if {
+	count(acts & {"buy", "order", "purchase", "reorder"}) > 0
+	regex.match(_number_wanted, sentence)
 }
 
 # "Same again, please", "the usual for Ann".
@@ -398,6 +411,11 @@ _more_for_us := concat("", [
 	`(?:[0-9]+|an?other|some more|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|twenty|a dozen)\b`,
 ])
 
+_number_wanted := concat("", [
+	`(?:^|, |\b(?:and|so|then|that) )(?:i|we)(?:'d| would)? (?:want|need|like)(?: to have)? `,
+	`(?:an?other|some more|[0-9]+|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|twenty|fifty|a dozen)\b`,
+])
+
 _same := `^(?:and |so )?(?:\S+ ){0,5}(?:too|as well|likewise)$|^(?:and )?(?:the )?same (?:for|with|goes for) `
 
 # ---- sentences
@@ -406,12 +424,22 @@ _sentences := [clean |
 	some sentence in split(_marked, "|")
 	not _asks(sentence)
 	not _others_say(sentence)
-	clean := trim_space(regex.replace(regex.replace(sentence, _for_me, ""), _conditions, ""))
+	plain := regex.replace(sentence, _who_needs, "$1 $2")
+	clean := trim_space(regex.replace(regex.replace(plain, _for_me, ""), _conditions, ""))
 	clean != ""
 ]
 
+# "Everyone who's got an appointment then needs a text".
+_who_needs := concat("", [
+	`\b(all|any(?:one|body)|every(?:one|body)|people|those|the ones) (?:who|that)\b[^,]*?`,
+	` (needs?|gets?|should|must|has to|have to|ought to)\b`,
+])
+
 _marked := regex.replace(
-	regex.replace(clauses.unquoted(regex.replace(lower(replace(exclusions.kept, "|", " ")), `…\s*\?`, "?")), `\?`, "?|"),
+	regex.replace(
+		branches.ended(clauses.unquoted(regex.replace(replace(exclusions.kept, "|", " "), `…\s*\?`, "?"))),
+		`\?`, "?|",
+	),
 	`[.!;…]+(?:\s|$)|[ ]*\n\s*(?:[-*•]|[0-9]+[.)])?\s*`, "|",
 ) if {
 	intent.trusted
@@ -429,7 +457,10 @@ _asks(sentence) if regex.match(
 )
 
 # "As I wrote down": the person's own words are no report.
-_person_said := `\b(?:i|we) (?:just |already )?(?:said|wrote|told|asked|suggested|proposed|recommended|thought)\b`
+_person_said := concat("", [
+	`\b(?:i|we)(?:'ve| have|'d)? (?:just |already )?`,
+	`(?:said|wrote|told|asked|suggested|proposed|recommended|thought)\b`,
+])
 
 # What others say never counts; what they would like does if the request says "please do that".
 _others_say(sentence) if regex.match(
@@ -441,24 +472,14 @@ _others_say(sentence) if regex.match(
 )
 
 _others_say(sentence) if {
-	regex.match(_others_want, sentence)
-	not _do_that
+	regex.match(_others_want, regex.replace(sentence, _person_wants, " "))
+	not agreements.said
 }
+
+_person_wants := `\b(?:i|we) (?:also |just |only )?(?:want|wish|prefer|hope|ask)\b`
 
 _others_want := concat("", [
 	`\b(?:wants?|wishes|asks|prefers|begs|requests|hopes)\b|\b(?:\pL{3,}|he)(?: would|'d) (?:like|love|prefer|rather)\b`,
-])
-
-_do_that if {
-	some sentence in split(_marked, "|")
-	not endswith(sentence, "?")
-	regex.match(_agreed, trim_space(sentence))
-}
-
-_agreed := concat("", [
-	`(?:^|, |\b(?:and|so|then|please) )(?:please |do )?(?:do (?:that|so|it|this|both)|arrange (?:that|it|this)|go ahead`,
-	`|make (?:that|it|this) (?:so|happen)|see to (?:it|that|this)|sort (?:that|it|this) out|take care of (?:that|it)`,
-	`|grant (?:it|that)|fix (?:it|that)|let (?:her|him|them))\b`,
 ])
 
 # "Tell me whether it needs to be paid".

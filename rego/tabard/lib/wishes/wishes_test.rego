@@ -25,6 +25,13 @@ test_may if {
 		"It's time to renew it": "renew",
 		"We need it sent today": "send",
 		"These two need restocking, please": "restock",
+		"Check that we really haven't paid him back yet, then do it and apologise": "pay",
+		"If it's on the list pay her back what she paid": "pay",
+		"If we have fewer than ten left get four, otherwise don't": "get",
+		"If nothing differs, throw it away": "throw",
+		"Before that I want another 20 of them": "order",
+		"They need a text, I've told Yusuf's mum already": "text",
+		"Everyone who's got an appointment then needs a text": "text",
 	} {
 		count(wishes.may({act})) > 0 with input as _request(statement)
 		wishes.may({act}) == set() with input as _asserted(statement)
@@ -58,6 +65,8 @@ test_may_not if {
 		"What should we pay": "pay",
 		"I doubt that it must be paid": "pay",
 		"Get us the list": "get",
+		"Don't pay him. Do it later": "pay",
+		"I want to know what 20 cost": "order",
 		"": "pay",
 	} {
 		wishes.may({act}) == set() with input as _request(statement)
@@ -98,6 +107,7 @@ test_only_reads if {
 		"See what they ask and match it", "Get us a dozen", "Get us three more", "Check the stock and claim it",
 		"Compare the prices and write me a short report",
 		"Put the figures into a report", "See what he wants. Claim it with the carrier", "Look at their page, adopt them",
+		"See what they ask and go one euro below", "Look at their page and undercut them",
 	] {
 		not wishes.only_reads with input as _request(statement)
 	}
@@ -110,7 +120,7 @@ test_follows if {
 		"The club wants it elsewhere, there's a ticket. Change it", "Book it as their delivery note says",
 		"Take it live, by our runbook", "Go down to their prices, according to the page", "Work through the inbox",
 		"Tell Ann what the mail says and then do what it asks", "Give Ann what she asks for", "Reply to Ann as her mail asks",
-		"Send everyone on the list a reminder", "Do what's in the letter",
+		"Send everyone on the list a reminder", "Do what's in the letter", "It goes somewhere else, see T-304. Change it",
 	] {
 		wishes.follows with input as _request(statement)
 		not wishes.follows with input as _asserted(statement)

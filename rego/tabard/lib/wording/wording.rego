@@ -89,6 +89,20 @@ ordinary := {
 }
 
 # METADATA
+# description: Those of `ordinary` that are family names; beside a first name they name a person.
+family_names := {
+	"baker", "best", "black", "brown", "cook", "field", "frank", "grant", "gray", "green", "hill", "hope", "king", "lake",
+	"long", "page", "park", "rich", "rose", "short", "small", "white", "wood", "young",
+}
+
+# METADATA
+# description: Those of `ordinary` that are first names; with a capital letter within a sentence they name a person.
+first_names := {
+	"art", "bill", "chase", "drew", "frank", "grant", "hope", "iris", "joy", "mark", "pat", "rich", "rob", "rose", "sue",
+	"will",
+}
+
+# METADATA
 # description: The words of the request, in lower case. Empty unless the intent is trusted.
 # scope: document
 words contains word if {

@@ -1,0 +1,89 @@
+package tabard.lib.calls_test
+
+import data.tabard.lib.calls
+
+_request(statement) := {"task": {"intent_source": "signed", "statement": statement}}
+
+_asserted(statement) := {"task": {"intent_source": "asserted", "statement": statement}}
+
+_call(thing, values) := {"acts": {"put", "refund", "reprice"}, "matter": {"price"}, "thing": thing, "values": values}
+
+_more(thing, values, more) := object.union(_call(thing, values), more)
+
+test_said if {
+	every statement in ["Refund Ann", "Put Ann's price up", "Please refund her"] {
+		calls.meaning(_call("named", ["said"])) == "said" with input as _request(statement)
+		calls.meaning(_call("named", [])) == "said" with input as _request(statement)
+		calls.meaning(_call("named", ["none"])) == "open" with input as _request(statement)
+		calls.meaning(_call("none", ["said"])) == "open" with input as _request(statement)
+		calls.meaning(_call("other", ["said"])) == "no" with input as _request(statement)
+		calls.meaning(_call("named", ["said", "other"])) == "no" with input as _request(statement)
+		calls.meaning(_call("named", ["said"])) == "no" with input as _asserted(statement)
+	}
+}
+
+test_no_verb if {
+	statement := "Ann: 59 euros"
+	calls.meaning(_more("named", ["said"], {"undoable": true})) == "said" with input as _request(statement)
+	calls.meaning(_call("named", ["said"])) == "open" with input as _request(statement)
+	calls.meaning(_call("none", ["said"])) == "no" with input as _request(statement)
+	calls.meaning(_more("named", [], {"undoable": true})) == "no" with input as _request(statement)
+}
+
+test_conditions if {
+	statement := "If the account is ours, refund Ann"
+	calls.meaning(_call("named", ["said"])) == "open" with input as _request(statement)
+	calls.meaning(_more("named", ["said"], {"held": "account"})) == "said" with input as _request(statement)
+	calls.meaning(_more("named", ["said"], {"held": "price"})) == "open" with input as _request(statement)
+	calls.meaning(_more("named", ["said"], {"confirmed": true})) == "said" with input as _request(statement)
+}
+
+test_open if {
+	every statement in [
+		"Do what Ann's ticket asks", "Ann asks for it again. Yes, do it", "Deal with it", "Ann needs a refund in my opinion",
+		"What about Ann's price? It has to change", "If it's lost she gets it, refunding costs nothing",
+		"Respond appropriately, please",
+	] {
+		calls.meaning(_call("named", ["none"])) == "open" with input as _request(statement)
+	}
+	calls.meaning(_call("none", [])) == "open" with input as _request("If he calls we talk about refunding")
+}
+
+test_no if {
+	every statement in ["What does Ann say?", "No refunds yet", "Tell Bob that it's late"] {
+		calls.meaning(_call("none", ["none"])) == "no" with input as _request(statement)
+	}
+	long := concat("", ["Refund Ann", concat("", [" x" | some _ in numbers.range(1, 2100)])])
+	calls.meaning(_call("named", [])) == "no" with input as _request(long)
+}
+
+_orders := {"O-1": ["Ann Lee"], "O-2": ["Bob Moss"], "O-3": ["Cleo Moss"]}
+
+test_aimed if {
+	every statement, meanings in {
+		"Refund Ann, tell Bob": ["named", "unclear", "other"],
+		"Ann and Bob are waiting. Refund them": ["named", "named", "other"],
+		"Refund Moss": ["other", "unclear", "unclear"],
+		"Refund it": ["none", "none", "none"],
+		"Refund all but Ann": ["other", "none", "none"],
+	} {
+		every number, wanted in meanings {
+			id := sprintf("O-%d", [number + 1])
+			calls.aimed(id, _orders, {"order"}, {"refund"}, {"money"}) == wanted with input as _request(statement)
+		}
+	}
+}
+
+test_aimed_without_an_order if {
+	calls.aimed("O-1", _orders, {"order"}, {"cancel"}, set()) == "named" with input as _request("Ann is waiting")
+}
+
+test_ordered if {
+	every statement in ["Put the price up", "Reprice them", "Ann's price goes up"] {
+		count(calls.ordered({"put", "go", "reprice"}, {"price"})) > 0 with input as _request(statement)
+		calls.ordered({"put", "go", "reprice"}, {"price"}) == set() with input as _asserted(statement)
+	}
+	every statement in ["Put her in at two", "It goes to Ann", "What is the price?"] {
+		calls.ordered({"put", "go", "reprice"}, {"price"}) == set() with input as _request(statement)
+	}
+}
