@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import json
 import os
 import weakref
@@ -18,6 +19,7 @@ from tabard_opa.errors import EngineError, ForkedError
 from tabard_opa.policy import Limits, Policy
 
 if TYPE_CHECKING:
+    import mmap
     from collections.abc import Mapping, Sequence
     from types import TracebackType
 
@@ -216,8 +218,37 @@ class Engine:
         request = f'{{"data":{data_text(data)},{rest[1:]}'.encode()
         if apart:
             try_compile(request, deadline_seconds)
-        handle, _ = self.library.call("tabard_compile", self._handle, request, len(request))
-        return Policy(self.library, self._mailboxes, handle, names, self._limits)
+        return self.compile_request(request, names)
+
+    def compile_request(
+        self, request: bytes | mmap.mmap, entrypoints: Sequence[str], begin: int = 0, end: int | None = None
+    ) -> Policy:
+        """Compile what :meth:`compile` makes of its arguments: JSON as engine/go/engine/compile.go reads it.
+
+        Another process can make it, so that large data isn't handled in this one. It is read from memory as it is.
+
+        Args:
+            request: memory that holds the request. A map has to be private and writable.
+            entrypoints: those that the request names, in its order.
+            begin: where the request begins, in bytes.
+            end: where it ends; ``None`` for the end of the memory.
+
+        Raises:
+            EngineError: it doesn't compile.
+        """
+        self.check_process()
+        length = (len(request) if end is None else end) - begin
+        if isinstance(request, bytes):
+            text = request[begin : begin + length]
+            handle, _ = self.library.call("tabard_compile", self._handle, text, length)
+        else:
+            held = (ctypes.c_char * length).from_buffer(request, begin)
+            place = ctypes.cast(ctypes.addressof(held), ctypes.c_char_p)
+            try:
+                handle, _ = self.library.call("tabard_compile", self._handle, place, length)
+            finally:
+                del held, place
+        return Policy(self.library, self._mailboxes, handle, tuple(entrypoints), self._limits)
 
 
 def parse_bundle(

@@ -117,7 +117,11 @@ class _Developer:
         """
         given = self._given
         found = find_target(
-            given["path"], given["catalogue_file"], given["config_file"], given["assignments"]
+            given["path"],
+            given["catalogue_file"],
+            given["config_file"],
+            given["assignments"],
+            fetches=False,
         )
         self._watched = [found.path], self._beside()
         return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -66,9 +67,9 @@ def check(ctx: click.Context, /, **given: Any) -> None:  # noqa: ANN401 - click'
     with Engine() as engine:
         report = workbench.check(engine, target.path, target.options, target.catalogue, inputs=wanted)
     if given["as_json"]:
-        echo_json(check_json(report))
+        echo_json(target.named(check_json(report)))
     else:
-        print_check(report)
+        print_check(report, target.named)
     ctx.exit(exit_codes.POLICY if report.errors else exit_codes.OK)
 
 
@@ -84,20 +85,20 @@ def check_json(report: CheckReport) -> dict[str, object]:
     }
 
 
-def print_check(report: CheckReport) -> None:
-    """Print every problem that a check found, and whether the policy can be used."""
+def print_check(report: CheckReport, named: Callable[[str], str] = str) -> None:
+    """Print every problem that a check found, and whether the policy can be used; ``named`` words the places."""
     for problem in report.problems:
         colour = "red" if problem.severity == "error" else "yellow"
         place = ":".join(str(part) for part in (problem.file, problem.row, problem.column) if part)
-        echo(f"{place}: {style(problem.severity, fg=colour)} {problem.message} [{problem.code}]")
+        echo(f"{named(place)}: {style(problem.severity, fg=colour)} {problem.message} [{problem.code}]")
         if problem.next_step:
             echo(f"    {problem.next_step}")
     for one in report.measurements:
-        echo(f"{one.median_us:9.0f} µs  worst {one.worst_us:9.0f} µs  {one.rule}  {one.place}")
+        echo(f"{one.median_us:9.0f} µs  worst {one.worst_us:9.0f} µs  {one.rule}  {named(str(one.place))}")
     errors, warnings = len(report.errors), len(report.problems) - len(report.errors)
     counts = f"{errors} error{'s' * (errors != 1)}, {warnings} warning{'s' * (warnings != 1)}"
     status = style("not usable", fg="red") if errors else style("ok", fg="green")
-    echo(f"{report.path}: {status} ({counts})" + ("" if not errors else f". See {GUIDE}"))
+    echo(f"{named(str(report.path))}: {status} ({counts})" + ("" if not errors else f". See {GUIDE}"))
 
 
 @policy.command("case-schema")
@@ -134,7 +135,10 @@ def new(name: str, **given: Any) -> None:  # noqa: ANN401 - click's own
     from tabard_sidecar.policy.authoring.scaffold import ScaffoldError, write_module  # noqa: PLC0415
     from tabard_sidecar.policy.authoring.templates import TEMPLATES  # noqa: PLC0415
 
-    folder = given["into"] or find_target(None, None, given["config_file"], given["assignments"]).path
+    folder = (
+        given["into"]
+        or find_target(None, None, given["config_file"], given["assignments"], fetches=False).path
+    )
     try:
         written = write_module(folder, name, TEMPLATES[given["template"]])
     except ScaffoldError as error:

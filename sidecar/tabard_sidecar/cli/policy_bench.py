@@ -73,7 +73,7 @@ def bench(ctx: click.Context, /, **given: Any) -> None:  # noqa: ANN401 - click'
         raise broken(error.problems, "the policy or its cases") from error
     found = [finding for finding in report.findings if not finding.tolerable]
     if given["as_json"]:
-        echo_json(_as_json(report, ok=not found))
+        echo_json(target.named(_as_json(report, ok=not found)))
     else:
         _print(report)
     ctx.exit(exit_codes.NEGATIVE if found else exit_codes.OK)

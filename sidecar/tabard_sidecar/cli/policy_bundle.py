@@ -19,6 +19,7 @@ from tabard_sidecar.policy.bundle_algorithms import BUNDLE_ALGORITHMS
 
 if TYPE_CHECKING:
     from tabard_sidecar.policy.loading.bundles import BundleKeys
+    from tabard_sidecar.policy.loading.reading import Sizes
     from tabard_sidecar.policy.loading.sources import PolicySource
 
 _Command = TypeVar("_Command", bound=Callable[..., object])
@@ -81,11 +82,11 @@ def build(path: Path | None, output: Path, revision: str, sequence: int | None, 
     target = find_target(path, given["catalogue_file"], given["config_file"], given["assignments"])
     try:
         with Engine() as engine:
-            source = read_policy(engine, target.path, target.options.bundle_keys)
+            source = read_policy(engine, target.path, target.options.bundle_keys, sizes=target.options.sizes)
             compiled = compile_policy(engine, source.modules, source.data, target.options, source.tests)
             compiled.close()
-            content = build_bundle(engine, source, target.path, number, revision)
-        packed = _read(content, output, None)
+            content = build_bundle(engine, source, target.path, number, revision, sizes=target.options.sizes)
+        packed = _read(content, output, None, target.options.sizes)
     except PolicyBrokenError as error:
         raise broken(error.problems, "the policy") from error
     _write(content, output)
@@ -129,6 +130,7 @@ def sign(bundle: Path, algorithm: str, key_id: str, scope: str, **given: Any) ->
         read_signing_key,
         sign_bundle,
     )
+    from tabard_sidecar.policy.loading.reading import LARGEST_SIZES  # noqa: PLC0415
     from tabard_sidecar.policy.problems import PolicyBrokenError  # noqa: PLC0415
 
     lifetime = given["expires_in"]
@@ -136,7 +138,9 @@ def sign(bundle: Path, algorithm: str, key_id: str, scope: str, **given: Any) ->
     output = given["output"] or bundle
     try:
         key = read_signing_key(given["signing_key"], algorithm)
-        signed = sign_bundle(_content(bundle), bundle, Signer(key, algorithm, key_id, scope, expires_at))
+        signed = sign_bundle(
+            _content(bundle, LARGEST_SIZES), bundle, Signer(key, algorithm, key_id, scope, expires_at)
+        )
     except SigningError as error:
         raise Failure(str(error), exit_codes.POLICY, where=str(bundle), see=_SEE) from error
     except PolicyBrokenError as error:
@@ -178,7 +182,8 @@ def verify(bundle: Path, key_file: Path | None, algorithm: str, scope: str, **gi
             see=_SEE,
         )
     try:
-        source = _read(_content(bundle), bundle, keys)
+        sizes = _configured_sizes(given["config_file"], given["assignments"])
+        source = _read(_content(bundle, sizes), bundle, keys, sizes)
         number = _sequence_in(source, bundle)
     except PolicyBrokenError as error:
         raise broken(error.problems, "the bundle") from error
@@ -213,9 +218,10 @@ def push(bundle: Path, target: str, key_file: Path | None, algorithm: str, scope
     from tabard_sidecar.policy.problems import PolicyBrokenError  # noqa: PLC0415
 
     keys = _keys(key_file, algorithm, scope) or _configured_keys(given["config_file"], given["assignments"])
-    content = _content(bundle)
+    sizes = _configured_sizes(given["config_file"], given["assignments"])
+    content = _content(bundle, sizes)
     try:
-        source = _read(content, bundle, keys)
+        source = _read(content, bundle, keys, sizes)
         number = _sequence_in(source, bundle)
     except PolicyBrokenError as error:
         raise broken(error.problems, "the bundle") from error
@@ -281,19 +287,25 @@ def _configured_keys(config_file: Path | None, assignments: tuple[str, ...]) -> 
     return bundle_keys(load_settings(config_file, assignments).settings.policy.bundle)
 
 
-def _content(bundle: Path) -> bytes:
+def _configured_sizes(config_file: Path | None, assignments: tuple[str, ...]) -> Sizes:
+    from tabard_sidecar.policy.loading.reading import Sizes  # noqa: PLC0415
+
+    return Sizes(load_settings(config_file, assignments).settings.policy.max_data_mib)
+
+
+def _content(bundle: Path, sizes: Sizes) -> bytes:
     from tabard_sidecar.policy.loading.reading import UnreadableError, read_file  # noqa: PLC0415
 
     try:
-        return read_file(bundle)
+        return read_file(bundle, sizes.whole_bytes)
     except UnreadableError as error:
         raise broken([error.problem], "the bundle") from error
 
 
-def _read(content: bytes, path: Path, keys: BundleKeys | None) -> PolicySource:
+def _read(content: bytes, path: Path, keys: BundleKeys | None, sizes: Sizes) -> PolicySource:
     from tabard_sidecar.policy.loading.sources import load_bundle  # noqa: PLC0415
 
-    return load_bundle(content, path, keys)
+    return load_bundle(content, path, keys, sizes)
 
 
 def _sequence_in(source: PolicySource, path: Path) -> int:

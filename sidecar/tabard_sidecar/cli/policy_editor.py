@@ -67,7 +67,7 @@ def editor(  # noqa: PLR0913 - one parameter per option
     from tabard_sidecar.policy.loading.sources import load_source  # noqa: PLC0415
     from tabard_sidecar.policy.problems import PolicyBrokenError  # noqa: PLC0415
 
-    target = find_target(path, catalogue_file, config_file, assignments)
+    target = find_target(path, catalogue_file, config_file, assignments, fetches=False)
     root, below = _places(target.path, project)
     _require_beside_policy(root, config_file, assignments)
     try:

@@ -140,9 +140,9 @@ def evaluate(ctx: click.Context, /, **given: Any) -> None:  # noqa: ANN401 - cli
         raise Failure(str(error), exit_codes.USAGE, next_step="Give a smaller input.", see=GUIDE) from error
     _require_known_facts(given, evaluation)
     if given["as_json"]:
-        echo_json(shown)
+        echo_json(target.named(shown))
     else:
-        print_evaluation(shown)
+        print_evaluation(target.named(shown))
     ctx.exit(exit_codes.OK if evaluation.decision.allowed else exit_codes.NEGATIVE)
 
 

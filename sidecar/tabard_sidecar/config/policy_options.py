@@ -9,6 +9,7 @@ from tabard_sidecar.config.settings import Settings
 from tabard_sidecar.policy.factory import bundle_keys
 from tabard_sidecar.policy.loading.compiling import CompileOptions
 from tabard_sidecar.policy.loading.offered import OWN_KINDS, Offers, Tool
+from tabard_sidecar.policy.loading.reading import Sizes
 
 
 def compile_options(settings: Settings, tools: Iterable[Tool]) -> CompileOptions:
@@ -31,6 +32,7 @@ def compile_options(settings: Settings, tools: Iterable[Tool]) -> CompileOptions
             **_brokered(settings),
         ),
         bundle_keys=bundle_keys(settings.policy.bundle),
+        sizes=Sizes(settings.policy.max_data_mib),
         remembered_bytes=settings.policy.remembered_kib * 1024,
     )
 

@@ -39,7 +39,7 @@ def explain_decision(engine: Engine, path: Path, options: CompileOptions, entry:
     evaluation = evaluate(engine, path, options, entry.input)
     found["policy"] = _policy(item, evaluation)
     found["rules"] = _rules(evaluation)
-    source = read_policy(engine, path, options.bundle_keys)
+    source = read_policy(engine, path, options.bundle_keys, sizes=options.sizes)
     modules = {file: Module(file, text, engine.parse(file, text)) for file, text in source.modules.items()}
     with trial(engine, path, options, entry.input) as tried:
         explaining = _Explaining(tried, modules)

@@ -162,7 +162,7 @@ class PolicyConfig(BaseModel):
     path: Path | None = Field(
         default=None,
         description=(
-            "Folder with Rego modules and data, or a bundle tarball (`opa build`), at most 8 MiB. Followed for changes."
+            "Folder with Rego modules and data, or a bundle tarball (`opa build`). Followed for changes."
         ),
     )
     url: str | None = Field(
@@ -179,6 +179,14 @@ class PolicyConfig(BaseModel):
     )
     shadow: ShadowConfig | None = Field(
         default=None, description="A candidate policy to try on the same requests, without effect on them."
+    )
+    max_data_mib: int = Field(
+        default=4,
+        ge=1,
+        le=128,
+        description="Most MiB of the policy's data files together, with up to 25,000 values for each MiB. All files of a "
+        "policy, and a bundle packed or unpacked, may have 4 MiB more. Beyond 4 a policy is read in a process of its own, "
+        "which takes some 20 times as much memory as the data; raise `load_seconds` as well.",
     )
     deadline_seconds: float = Field(
         default=0.25, gt=0, le=10, description="Longest time one evaluation may take; longer denies."

@@ -14,7 +14,8 @@ from tabard_sidecar.policy.conf import BundleConfig, PolicyConfig
 from tabard_sidecar.policy.engines.embedded import FileProvider
 from tabard_sidecar.policy.engines.provider import PolicyProvider
 from tabard_sidecar.policy.loading.bundles import BundleKeys
-from tabard_sidecar.policy.loading.compiling import WITHHELD, WITHHELD_REMOTE, CompileOptions
+from tabard_sidecar.policy.loading.compiling import CompileOptions
+from tabard_sidecar.policy.loading.withheld import WITHHELD, WITHHELD_REMOTE
 from tabard_sidecar.policy.problems import PolicyBrokenError, PolicyProblem
 from tabard_sidecar.policy.runtime import Companion, Runtime, StatusListener
 

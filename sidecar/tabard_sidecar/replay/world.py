@@ -64,8 +64,8 @@ def loaded(
     Raises:
         PolicyBrokenError: it can't be used; the error has every problem.
     """
-    source = read_policy(engine, path, options.bundle_keys)
-    others = [load_source(one, options.bundle_keys) for one in data]
+    source = read_policy(engine, path, options.bundle_keys, sizes=options.sizes)
+    others = [load_source(one, options.bundle_keys, sizes=options.sizes) for one in data]
     documents = {one.revision: one.data for one in others} if len(others) > 1 else {}
     always = None if documents else (others[0] if others else source).data
     with compiled_source(engine, source, options, catalogue, Documents(documents, always)) as policy:

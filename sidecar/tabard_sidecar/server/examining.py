@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from tabard_sidecar.credentials.vault.conf import VaultConfig
     from tabard_sidecar.credentials.vault.server import VaultServer
     from tabard_sidecar.keys.conf import ControlKeysConfig
+    from tabard_sidecar.policy.loading.compiling import CompileOptions
     from tabard_sidecar.state import StateStore
 
 _Config = TypeVar("_Config")
@@ -129,28 +131,53 @@ def _policy(settings: Settings) -> Iterator[Finding]:
     from tabard_sidecar.policy.problems import PolicyBrokenError  # noqa: PLC0415
 
     what = "policy"
-    if settings.policy.path is None:
-        source = (
-            "an OPA server decides (policy.remote)"
-            if settings.policy.url is None
-            else "a server gives the bundle (policy.url)"
+    if settings.policy.remote is not None:
+        yield ok(
+            what,
+            "an OPA server decides (policy.remote); a running sidecar's health tells whether it answers",
         )
-        yield ok(what, f"{source}; a running sidecar's health tells whether it answers")
+        return
+    if settings.policy.path is None and settings.policy.url is None:
+        step = "Set policy.path to the folder with your Rego modules; `tabard explain policy` describes the section."
+        yield problem(what, "none of policy.path, policy.url and policy.remote is set", step)
         return
     try:
         catalogue = create_catalogue(settings.catalogue)
-        with Engine() as engine:
-            report = check(engine, settings.policy.path, compile_options(settings, catalogue), catalogue)
     except PolicyBrokenError as error:
         yield problem("catalogue", "; ".join(map(str, error.problems)), "Mend the catalogue.")
         return
-    for each in report.problems:
-        make = problem if each.severity == "error" else warning
-        yield make(what, str(each), "`tabard policy check` shows all, with lines.")
-    if not report.problems:
-        yield ok(
-            what, f"{settings.policy.path}, {len(report.modules)} module(s), {len(list(catalogue))} tool(s)"
-        )
+    options = compile_options(settings, catalogue)
+    try:
+        with _policy_file(settings, options) as (path, shown, named), Engine() as engine:
+            report = check(engine, path, options, catalogue)
+            problems = [(each.severity == "error", named(str(each))) for each in report.problems]
+    except PolicyBrokenError as error:
+        for broken in error.problems:
+            yield problem(what, str(broken), "`tabard policy check` asks the server again.")
+        return
+    for is_error, text in problems:
+        yield (problem if is_error else warning)(what, text, "`tabard policy check` shows all, with lines.")
+    if not problems:
+        yield ok(what, f"{shown}, {len(report.modules)} module(s), {len(list(catalogue))} tool(s)")
+
+
+@contextmanager
+def _policy_file(
+    settings: Settings, options: CompileOptions
+) -> Iterator[tuple[Path, str, Callable[[str], str]]]:
+    """Give the policy's folder or bundle, fetched if need be; what it is called, and how its places are.
+
+    Raises:
+        PolicyBrokenError: it can't be fetched, or isn't acceptable.
+    """
+    if settings.policy.url is None:
+        path = settings.policy.path or Path()
+        yield path, str(path), str
+        return
+    from tabard_sidecar.policy.authoring.fetching import fetched  # noqa: PLC0415 - loads aiohttp
+
+    with fetched(settings.policy.url, settings.policy.download, options) as bundle:
+        yield bundle.path, str(bundle), bundle.named
 
 
 async def _identity(settings: Settings) -> AsyncIterator[Finding]:

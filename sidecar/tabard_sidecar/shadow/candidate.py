@@ -12,6 +12,7 @@ from tabard_sidecar.policy.conf import PolicyConfig
 from tabard_sidecar.policy.factory import bundle_keys
 from tabard_sidecar.policy.loading.ast import package_path
 from tabard_sidecar.policy.loading.compiling import parse_modules, read_policy
+from tabard_sidecar.policy.loading.reading import Sizes
 from tabard_sidecar.policy.loading.sources import PolicySource, fingerprint
 from tabard_sidecar.policy.problems import PolicyBrokenError, PolicyProblem
 
@@ -25,10 +26,10 @@ def read_candidate(engine: Engine, config: PolicyConfig) -> PolicySource:
     shadow, keys = config.shadow, bundle_keys(config.bundle)
     if shadow is None:
         raise no_candidate()
-    found = read_policy(engine, shadow.path, keys, trusted=True)
+    found = read_policy(engine, shadow.path, keys, trusted=True, sizes=Sizes(config.max_data_mib))
     if not shadow.modules or config.path is None:
         return found
-    live = read_policy(engine, config.path, keys, trusted=True)
+    live = read_policy(engine, config.path, keys, trusted=True, sizes=Sizes(config.max_data_mib))
     return _composed(engine, live, found, shadow.path, frozenset(shadow.modules))
 
 
@@ -37,7 +38,9 @@ def read_base(engine: Engine, config: PolicyConfig) -> str:
     if config.path is None:
         return ""
     try:
-        return read_policy(engine, config.path, bundle_keys(config.bundle), trusted=True).revision
+        return read_policy(
+            engine, config.path, bundle_keys(config.bundle), trusted=True, sizes=Sizes(config.max_data_mib)
+        ).revision
     except PolicyBrokenError:
         return ""
 

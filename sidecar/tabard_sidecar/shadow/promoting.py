@@ -17,7 +17,7 @@ from tabard_opa import Engine
 from tabard_sidecar.policy.conf import PolicyConfig, ShadowConfig
 from tabard_sidecar.policy.loading.compiling import CompileOptions, compile_policy, read_policy
 from tabard_sidecar.policy.loading.folder import read_folder
-from tabard_sidecar.policy.loading.reading import UnreadableError
+from tabard_sidecar.policy.loading.reading import LARGEST_SIZES, UnreadableError
 from tabard_sidecar.policy.loading.sources import PolicySource, fingerprint
 from tabard_sidecar.policy.problems import PolicyBrokenError
 from tabard_sidecar.shadow.candidate import module_files, read_base, read_candidate
@@ -138,7 +138,7 @@ def _files(engine: Engine, path: Path, shadow: ShadowConfig) -> dict[str, bytes]
         return found
     files = _contents(path)
     for folder, content in ((path, files), (shadow.path, found)):
-        modules = read_policy(engine, folder, None).modules
+        modules = read_policy(engine, folder, None, sizes=LARGEST_SIZES).modules
         mine = {_below(folder, file) for file in module_files(engine, modules, shadow.modules)}
         if content is files:
             for name in mine:
@@ -210,7 +210,7 @@ def _check(engine: Engine, staged: Path, candidate: PolicySource, options: Compi
         PromotionError: it isn't, or can't.
     """
     try:
-        source = read_policy(engine, staged, options.bundle_keys, trusted=True)
+        source = read_policy(engine, staged, options.bundle_keys, trusted=True, sizes=options.sizes)
         same = sorted(source.modules.values()) == sorted(candidate.modules.values())
         if not same or source.data != candidate.data:
             raise PromotionError("the candidate changes while it is being written; try again")

@@ -35,7 +35,7 @@ class Policy(NamedTuple):
         Raises:
             PolicyBrokenError: they can't be used.
         """
-        return load_source(self.path, self.options.bundle_keys)
+        return load_source(self.path, self.options.bundle_keys, sizes=self.options.sizes)
 
 
 def put_beside(policy: Policy, files: Mapping[str, str], folder: Path) -> Policy:

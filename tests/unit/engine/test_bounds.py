@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tabard_opa import Engine, EngineError, EvaluationError, default_capabilities
-from tabard_sidecar.policy.loading.compiling import WITHHELD
+from tabard_sidecar.policy.loading.withheld import WITHHELD
 
 GO = Path(__file__).resolve().parents[3] / "engine" / "go" / "engine"
 MIB = 2**20

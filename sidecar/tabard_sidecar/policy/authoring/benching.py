@@ -136,7 +136,7 @@ def bench(  # noqa: PLR0913, PLR0917 - one argument per part
     Raises:
         PolicyBrokenError: the policy can't be used.
     """
-    source = read_policy(engine, path, options.bundle_keys)
+    source = read_policy(engine, path, options.bundle_keys, sizes=options.sizes)
     compiled = compile_policy(engine, source.modules, source.data, options, source.tests)
     rules = compiled.rules
     documents = _different(with_facts(document, rules.facts) for document in inputs)

@@ -14,6 +14,7 @@ from tabard_sidecar.policy.authoring.request_keys import Keys, OutcomeKeys, Requ
 from tabard_sidecar.policy.authoring.sequences import CARRIED, OF_ONE_CALL
 from tabard_sidecar.policy.loading.bundles import BundleKeys
 from tabard_sidecar.policy.loading.literals import nearest
+from tabard_sidecar.policy.loading.reading import USUAL_SIZES, Sizes
 from tabard_sidecar.policy.loading.sources import read_case_files
 from tabard_sidecar.policy.problems import PolicyBrokenError, PolicyProblem
 from tabard_sidecar.util.lean import dataclass
@@ -157,13 +158,13 @@ def case_schema() -> dict[str, Any]:
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **CaseFileKeys.model_json_schema()}
 
 
-def read_cases(path: Path, keys: BundleKeys | None = None) -> list[Case]:
-    """Read every case of the policy at ``path``, a folder or bundle; ``keys`` as for ``load_source``.
+def read_cases(path: Path, keys: BundleKeys | None = None, sizes: Sizes = USUAL_SIZES) -> list[Case]:
+    """Read every case of the policy at ``path``, a folder or bundle; ``keys`` and ``sizes`` as for ``load_source``.
 
     Raises:
         PolicyBrokenError: a file can't be read or holds mistakes; every mistake is listed with its line.
     """
-    files = read_case_files(path, keys)
+    files = read_case_files(path, keys, sizes)
     return _read(files, lambda file: Path(file).parent if path.is_dir() else None)
 
 

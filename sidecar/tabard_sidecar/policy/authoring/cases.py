@@ -150,7 +150,7 @@ def run_cases(  # noqa: PLR0913 - one argument per part
         NoDecision: an input is too large.
     """
     try:
-        every = read_cases(path, options.bundle_keys)
+        every = read_cases(path, options.bundle_keys, options.sizes)
     except PolicyBrokenError as error:
         beside = check(engine, path, options, catalogues.find(None)).errors
         raise PolicyBrokenError({*error.problems, *beside}) from error

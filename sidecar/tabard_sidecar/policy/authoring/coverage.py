@@ -112,7 +112,7 @@ class CaseCoverage:
         """
         if self._rules is None:
             return {}
-        source = read_policy(self._engine, self._path, self._options.bundle_keys)
+        source = read_policy(self._engine, self._path, self._options.bundle_keys, sizes=self._options.sizes)
         modules = {**library_modules(self._rules), **source.modules}
         data = with_settings(source.data, self._options)
         with self._engine.compile(modules, data, entrypoints=[ENTRYPOINT], as_written=True) as policy:

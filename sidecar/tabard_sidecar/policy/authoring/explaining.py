@@ -116,7 +116,7 @@ def trial(
     Raises:
         PolicyBrokenError: the policy can't be used.
     """
-    source = read_policy(engine, path, options.bundle_keys)
+    source = read_policy(engine, path, options.bundle_keys, sizes=options.sizes)
     # An expression may name each module of the library, whether the policy uses it or not.
     wide = replace(options, whole_library=True)
     compiled = compile_policy(engine, source.modules, source.data, wide, source.tests)

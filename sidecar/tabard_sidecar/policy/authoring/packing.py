@@ -14,7 +14,7 @@ from tabard_opa import Engine
 
 from tabard_sidecar.policy.loading.ast import package_path
 from tabard_sidecar.policy.loading.compiling import parse_modules
-from tabard_sidecar.policy.loading.reading import MANIFEST, MAX_BYTES
+from tabard_sidecar.policy.loading.reading import MANIFEST, RAISE, USUAL_SIZES, Sizes
 from tabard_sidecar.policy.loading.sources import PolicySource
 from tabard_sidecar.policy.problems import PolicyBrokenError, PolicyProblem
 from tabard_sidecar.policy.values import Json
@@ -23,8 +23,14 @@ _MODE = 0o644
 _PLAIN = re.compile(r"[A-Za-z0-9_.:@-]+")
 
 
-def build_bundle(
-    engine: Engine, source: PolicySource, path: Path, sequence: int, revision: str = ""
+def build_bundle(  # noqa: PLR0913 - one argument per part
+    engine: Engine,
+    source: PolicySource,
+    path: Path,
+    sequence: int,
+    revision: str = "",
+    *,
+    sizes: Sizes = USUAL_SIZES,
 ) -> bytes:
     """Return the tarball of a policy, without its tests and decision cases, and without a signature.
 
@@ -36,6 +42,7 @@ def build_bundle(
         path: the folder or bundle that it was read from.
         sequence: the bundle's number; a sidecar that follows a URL refuses a smaller one from then on.
         revision: what decisions name; empty for the source's own.
+        sizes: how large it may be.
 
     Raises:
         PolicyBrokenError: the bundle would be larger than sidecars accept.
@@ -49,10 +56,10 @@ def build_bundle(
     }
     files = {MANIFEST: _json(manifest), "data.json": _json(source.data)}
     files |= {_inside(name, path): text.encode() for name, text in source.modules.items()}
-    return pack(files, path)
+    return pack(files, path, sizes)
 
 
-def pack(files: Mapping[str, bytes], path: Path) -> bytes:
+def pack(files: Mapping[str, bytes], path: Path, sizes: Sizes = USUAL_SIZES) -> bytes:
     """Return the tarball of these files, by their path in it: sorted, and without times, owners and the modes of a machine.
 
     Raises:
@@ -64,11 +71,9 @@ def pack(files: Mapping[str, bytes], path: Path) -> bytes:
             member = tarfile.TarInfo(name)
             member.size, member.mode = len(files[name]), _MODE
             archive.addfile(member, io.BytesIO(files[name]))
-    if unpacked.tell() > MAX_BYTES:
-        message = f"would be a bundle of {unpacked.tell()} bytes; {MAX_BYTES} are accepted"
-        raise PolicyBrokenError(
-            [PolicyProblem(str(path), 0, 0, "limit", message, "Keep less data in the policy")]
-        )
+    if unpacked.tell() > sizes.whole_bytes:
+        message = f"would be a bundle of {unpacked.tell()} bytes; {sizes.whole_bytes} are accepted"
+        raise PolicyBrokenError([PolicyProblem(str(path), 0, 0, "limit", message, RAISE)])
     return gzip.compress(unpacked.getvalue(), mtime=0)
 
 

@@ -19,7 +19,7 @@ from tabard.trust import is_mounted_secret, read_trusted
 
 from tabard_sidecar.policy.authoring.packing import pack
 from tabard_sidecar.policy.loading.archive import unpack
-from tabard_sidecar.policy.loading.reading import MANIFEST, SIGNATURES, UnreadableError
+from tabard_sidecar.policy.loading.reading import LARGEST_SIZES, MANIFEST, SIGNATURES, UnreadableError
 from tabard_sidecar.policy.problems import PolicyBrokenError
 from tabard_sidecar.policy.values import Json
 from tabard_sidecar.util.files import explain
@@ -98,7 +98,7 @@ def sign_bundle(content: bytes, path: Path, signer: Signer) -> bytes:
         PolicyBrokenError: it isn't a bundle, or would become too large.
     """
     try:
-        files = unpack(content, path)
+        files = unpack(content, path, LARGEST_SIZES)
     except UnreadableError as error:
         raise PolicyBrokenError([error.problem]) from error
     files.pop(SIGNATURES, None)
@@ -111,7 +111,7 @@ def sign_bundle(content: bytes, path: Path, signer: Signer) -> bytes:
         token = jwt.encode(claims, signer.key, signer.algorithm, headers={"kid": signer.key_id})
     except (jwt.PyJWTError, TypeError, ValueError, AttributeError) as error:
         raise SigningError(f"the key can't sign with {signer.algorithm}") from error
-    return pack({**files, SIGNATURES: json.dumps({"signatures": [token]}).encode()}, path)
+    return pack({**files, SIGNATURES: json.dumps({"signatures": [token]}).encode()}, path, LARGEST_SIZES)
 
 
 def _entry(name: str, content: bytes) -> dict[str, str]:

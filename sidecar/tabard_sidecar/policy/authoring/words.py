@@ -60,7 +60,7 @@ def read_words(
     Raises:
         PolicyBrokenError: the policy can't be used.
     """
-    data = read_policy(engine, path, options.bundle_keys).data
+    data = read_policy(engine, path, options.bundle_keys, sizes=options.sizes).data
     silent = {**document, "task": {**document["task"], "statement": ""}}
     found: list[Words] = []
     # The policy's own rules aren't needed, and may take long to compile.

@@ -80,7 +80,7 @@ def check(
         inputs: if given, the rules are measured with these inputs; if empty, with sample inputs.
     """
     try:
-        source = read_policy(engine, path, options.bundle_keys)
+        source = read_policy(engine, path, options.bundle_keys, sizes=options.sizes)
     except PolicyBrokenError as error:
         return CheckReport(path, problems=error.problems)
     try:

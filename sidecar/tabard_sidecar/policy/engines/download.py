@@ -10,7 +10,7 @@ import aiohttp
 
 from tabard_sidecar.policy.conf import DownloadConfig
 from tabard_sidecar.policy.engines.peer import read_token, tls_context
-from tabard_sidecar.policy.loading.reading import MAX_BYTES
+from tabard_sidecar.policy.loading.reading import RAISE
 from tabard_sidecar.policy.problems import PolicyBrokenError, PolicyProblem
 from tabard_sidecar.util.lean import dataclass
 
@@ -40,8 +40,9 @@ class Fetched:
 class Downloader:
     """Fetches one URL. Every request has a connection of its own, and reads token and certificates again."""
 
-    def __init__(self, url: str, config: DownloadConfig) -> None:
+    def __init__(self, url: str, config: DownloadConfig, most_bytes: int) -> None:
         self._url = url
+        self._most_bytes = most_bytes
         self._config = config
         parts = urlsplit(url)
         self.where = f"{parts.scheme}://{parts.netloc}{parts.path}"
@@ -127,17 +128,17 @@ class Downloader:
             raise self._failed(message, "Let the server send the tarball as it is")
 
     async def _content(self, response: aiohttp.ClientResponse) -> bytes:
-        if (response.content_length or 0) > MAX_BYTES:
+        if (response.content_length or 0) > self._most_bytes:
             raise self._too_large()
         content = bytearray()
         async for chunk in response.content.iter_any():
             content += chunk
-            if len(content) > MAX_BYTES:
+            if len(content) > self._most_bytes:
                 raise self._too_large()
         return bytes(content)
 
     def _too_large(self) -> PolicyBrokenError:
-        return self._failed(f"sends more than {MAX_BYTES} bytes", "Make the bundle smaller")
+        return self._failed(f"sends more than {self._most_bytes} bytes", RAISE)
 
     def _failed(self, message: str, next_step: str) -> PolicyBrokenError:
         return PolicyBrokenError([PolicyProblem(self.where, 0, 0, "download", message, next_step)])

@@ -13,6 +13,7 @@ from tabard_opa import Engine, EngineError, EvaluationError, Policy
 from tabard_sidecar.policy.engines.provider import Active, EvaluationFailedError, load_took_too_long
 from tabard_sidecar.policy.engines.stuck import StuckCount
 from tabard_sidecar.policy.loading.compiling import Compiled, CompileOptions, compile_policy, read_policy
+from tabard_sidecar.policy.loading.sequences import Place
 from tabard_sidecar.policy.loading.sources import PolicySource, fingerprint
 from tabard_sidecar.policy.offers import Residual
 from tabard_sidecar.policy.resources import ENTRYPOINT, MASK
@@ -102,6 +103,39 @@ def activate(
     return Active(evaluator, source.revision, compiled.rules, compiled.warnings)
 
 
+def activate_large(  # noqa: PLR0913 - one argument per part
+    engine: Engine,
+    path: Path,
+    content: bytes | None,
+    options: CompileOptions,
+    began: Callable[[float], None],
+    *,
+    trusted: bool = True,
+    accept: Callable[[Place], None] = lambda _: None,
+) -> tuple[Active, Place]:
+    """Read and check a policy in a process of its own, and compile it here. Return it, and where it stands among bundles.
+
+    Args:
+        engine: evaluates the policy.
+        path: folder or bundle; of the bundle in ``content``, what messages call it.
+        content: a bundle; ``None`` if ``path`` is read.
+        options: how policies are compiled.
+        began: is for its :class:`EmbeddedEvaluator`.
+        trusted: whether files are refused that strangers could have written.
+        accept: refuses a bundle by its place, with PolicyBrokenError.
+
+    Raises:
+        PolicyBrokenError: with every problem that was found.
+    """
+    from tabard_sidecar.policy.engines.large import compiled, prepared  # noqa: PLC0415 - for those who need it
+
+    with prepared(path, content, options, trusted=trusted) as found:
+        accept(found.told.place)
+        made = compiled(engine, found)
+    evaluator = EmbeddedEvaluator(made, began)
+    return Active(evaluator, found.told.revision, made.rules, made.warnings), found.told.place
+
+
 class FileProvider:
     """Loads a folder or bundle. A loaded policy stays usable if the files change or disappear."""
 
@@ -150,7 +184,17 @@ class FileProvider:
         Raises:
             PolicyBrokenError: with every problem that was found.
         """
-        source = read_policy(self._engine, self._path, self._options.bundle_keys, trusted=self._trusted)
+        if self._options.large:
+            return activate_large(
+                self._engine, self._path, None, self._options, self._stuck.began, trusted=self._trusted
+            )[0]
+        source = read_policy(
+            self._engine,
+            self._path,
+            self._options.bundle_keys,
+            trusted=self._trusted,
+            sizes=self._options.sizes,
+        )
         active = activate(self._engine, source, self._options, self._stuck.began)
         # From now on a process serves that a later policy must not take down; before, it only wouldn't start.
         self._options = replace(self._options, apart=True)

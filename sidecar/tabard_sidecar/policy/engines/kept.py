@@ -14,7 +14,6 @@ from pathlib import Path
 from tabard.files import RefusedFileError, create_private_folder
 from tabard.trust import read_trusted
 
-from tabard_sidecar.policy.loading.reading import MAX_BYTES
 from tabard_sidecar.policy.loading.sequences import Place
 from tabard_sidecar.util.lean import dataclass
 from tabard_sidecar.util.malformed import MALFORMED
@@ -47,10 +46,12 @@ class Keeper:
     Args:
         folder: the private folder; it is created with mode 0700.
         url: where the bundle comes from. One that was kept for another URL isn't used.
+        most_bytes: size of the largest bundle.
     """
 
-    def __init__(self, folder: Path, url: str) -> None:
+    def __init__(self, folder: Path, url: str, most_bytes: int) -> None:
         self._folder = folder
+        self._most_bytes = most_bytes
         self._url = hashlib.sha256(url.encode()).hexdigest()
 
     def read(self) -> KeptBundle | None:
@@ -61,7 +62,7 @@ class Keeper:
         """
         path = self._folder / _FILE
         try:
-            whole, _ = read_trusted(path, _MAX_HEAD + MAX_BYTES, private=True)
+            whole, _ = read_trusted(path, _MAX_HEAD + self._most_bytes, private=True)
         except FileNotFoundError:
             return None
         head, _, content = whole.partition(b"\n")

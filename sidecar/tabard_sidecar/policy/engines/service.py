@@ -18,7 +18,7 @@ from tabard_opa import Engine
 
 from tabard_sidecar.policy.conf import DownloadConfig
 from tabard_sidecar.policy.engines.download import Downloader, Fetched
-from tabard_sidecar.policy.engines.embedded import activate
+from tabard_sidecar.policy.engines.embedded import activate, activate_large
 from tabard_sidecar.policy.engines.kept import Keeper, KeptBundle
 from tabard_sidecar.policy.engines.pace import Pace
 from tabard_sidecar.policy.engines.provider import Active, load_took_too_long
@@ -71,8 +71,8 @@ class BundleProvider:
         self._load_seconds = load_seconds
         parts = urlsplit(url)
         self._shown = Path(parts.netloc + parts.path)
-        self._downloader = Downloader(url, config)
-        self._keeper = Keeper(folder, url)
+        self._downloader = Downloader(url, config, options.sizes.whole_bytes)
+        self._keeper = Keeper(folder, url, options.sizes.whole_bytes)
         self._pace = Pace(config.min_delay_seconds, config.max_delay_seconds)
         self._stuck = StuckCount(engine)
         self._looking = Detached("looking for changes of the policy's keys", places=1, often=True)
@@ -214,6 +214,17 @@ class BundleProvider:
             self._stuck.began(0)
 
     def _compile(self, content: bytes, last: Place | None) -> tuple[Active, Place]:
+        if self._options.large:
+            return activate_large(
+                self._engine,
+                self._shown,
+                content,
+                self._options,
+                self._stuck.began,
+                accept=lambda place: require_not_older(
+                    place, last, self._config.accept_sequence, self._shown
+                ),
+            )
         source = read_bundle_policy(self._engine, content, self._shown, self._options.bundle_keys)
         place = Place(sequence_of(source.manifest, str(self._shown)), source.digest)
         require_not_older(place, last, self._config.accept_sequence, self._shown)

@@ -12,9 +12,10 @@ from pathlib import Path
 from tabard_sidecar.policy.loading.reading import (
     BUILD,
     MANIFEST,
-    MAX_BYTES,
     MAX_FILES,
+    RAISE,
     SIGNATURES,
+    Sizes,
     UnreadableError,
 )
 
@@ -30,7 +31,7 @@ _KINDS = {
 }
 
 
-def unpack(content: bytes, path: Path) -> dict[str, bytes]:
+def unpack(content: bytes, path: Path, sizes: Sizes) -> dict[str, bytes]:
     """Return the files of a bundle by their path in it.
 
     Raises:
@@ -39,9 +40,9 @@ def unpack(content: bytes, path: Path) -> dict[str, bytes]:
     unzip = zlib.decompressobj(wbits=31)
     files: dict[str, bytes] = {}
     try:
-        unpacked = unzip.decompress(content, MAX_BYTES + 1)
-        if len(unpacked) > MAX_BYTES:
-            raise UnreadableError(str(path), f"unpacks to more than {MAX_BYTES} bytes", "Split it")
+        unpacked = unzip.decompress(content, sizes.whole_bytes + 1)
+        if len(unpacked) > sizes.whole_bytes:
+            raise UnreadableError(str(path), f"unpacks to more than {sizes.whole_bytes} bytes", RAISE)
         if not unzip.eof or unzip.unused_data:
             raise UnreadableError(str(path), "isn't one whole gzip file", BUILD)
         with tarfile.open(fileobj=io.BytesIO(unpacked), mode="r:") as archive:

@@ -22,8 +22,9 @@ from tabard_sidecar.policy.loading.documents import DocumentError, require_small
 from tabard_sidecar.policy.loading.reading import (
     BUILD,
     MANIFEST,
-    MAX_BYTES,
     SIGNATURES,
+    USUAL_SIZES,
+    Sizes,
     UnreadableError,
     read_file,
 )
@@ -62,7 +63,7 @@ class BundleKeys:
 
 
 def read_bundle(
-    path: Path, wanted: Callable[[str], bool], keys: BundleKeys | None
+    path: Path, wanted: Callable[[str], bool], keys: BundleKeys | None, sizes: Sizes = USUAL_SIZES
 ) -> tuple[dict[str, bytes], Bundle]:
     """Return the wanted files and the manifest of a bundle by their path inside it, and what OPA reads in it.
 
@@ -70,27 +71,32 @@ def read_bundle(
         path: the tarball.
         wanted: whether a file of this name, without its folder, is returned.
         keys: one of them must have signed it. Without, a bundle that is signed is refused.
+        sizes: how large it may be.
 
     Raises:
         UnreadableError: it isn't a bundle, holds something that a reader skips, or its signature or roots don't hold.
         PolicyBrokenError: it holds modules that don't parse.
     """
-    return unpack_bundle(read_file(path), path, wanted, keys)
+    return unpack_bundle(read_file(path, sizes.whole_bytes), path, wanted, keys, sizes)
 
 
 def unpack_bundle(
-    content: bytes, path: Path, wanted: Callable[[str], bool], keys: BundleKeys | None
+    content: bytes,
+    path: Path,
+    wanted: Callable[[str], bool],
+    keys: BundleKeys | None,
+    sizes: Sizes = USUAL_SIZES,
 ) -> tuple[dict[str, bytes], Bundle]:
     """Do what :func:`read_bundle` does with the content of a tarball; ``path`` is what messages call it."""
     from tabard_sidecar.policy.loading import archive  # noqa: PLC0415 - folders need no tarfile
 
-    files = archive.unpack(content, path)
-    _require_small(files, path)
+    files = archive.unpack(content, path, sizes)
+    _require_small(files, path, sizes)
     if keys is None and SIGNATURES in files:
         raise UnreadableError(
             f"{path}:{SIGNATURES}", "is signed, and no key is named to check it", _NAME_A_KEY
         )
-    bundle = _verified(content, path, keys)
+    bundle = _verified(content, path, keys, sizes)
     if SIGNATURES in files:
         _require_current(files[SIGNATURES], path)
     modules = sorted((name, text) for name, text in files.items() if name.endswith(".rego"))
@@ -127,17 +133,17 @@ def _key(algorithm: str, path: Path) -> str:
     raise UnreadableError(str(path), f"is no key for bundles: {problem}", "Fix policy.bundle.keys")
 
 
-def _require_small(files: Mapping[str, bytes], path: Path) -> None:
+def _require_small(files: Mapping[str, bytes], path: Path, sizes: Sizes) -> None:
     """Refuse large JSON before OPA's reader takes memory for it."""
     for name, text in files.items():
         if name.endswith(".json"):
             try:
-                require_small_json(text)
+                require_small_json(text, sizes.values, sizes.data_bytes)
             except DocumentError as error:
                 raise UnreadableError(f"{path}:{name}", error.message, error.next_step, error.code) from error
 
 
-def _verified(content: bytes, path: Path, keys: BundleKeys | None) -> Bundle:
+def _verified(content: bytes, path: Path, keys: BundleKeys | None, sizes: Sizes) -> Bundle:
     """Let OPA read exactly the bytes that were read here."""
     descriptor = os.memfd_create("bundle", os.MFD_CLOEXEC)
     try:
@@ -146,7 +152,7 @@ def _verified(content: bytes, path: Path, keys: BundleKeys | None) -> Bundle:
         name = f"/proc/self/fd/{descriptor}"
         try:
             verification = keys.verification() if keys is not None else None
-            return parse_bundle(name, verification=verification, max_bytes=MAX_BYTES)
+            return parse_bundle(name, verification=verification, max_bytes=sizes.whole_bytes)
         except EngineError as error:
             raise PolicyBrokenError([_problem(one, path, name) for one in error.errors]) from error
     finally:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import field, replace
 from pathlib import Path
@@ -13,6 +12,7 @@ from tabard_sidecar.policy.loading import entrypoint
 from tabard_sidecar.policy.loading.ast import Node, package_path, rules
 from tabard_sidecar.policy.loading.bundles import BundleKeys
 from tabard_sidecar.policy.loading.checks import World, check_module, index_rules, library_paths
+from tabard_sidecar.policy.loading.engine_problems import problems_of
 from tabard_sidecar.policy.loading.inlining import simple_functions
 from tabard_sidecar.policy.loading.metadata import check_metadata
 from tabard_sidecar.policy.loading.negations import required_arguments
@@ -20,39 +20,23 @@ from tabard_sidecar.policy.loading.offered import Offers
 from tabard_sidecar.policy.loading.placement import check_owners, check_tests
 from tabard_sidecar.policy.loading.reach import Reach, check_reach
 from tabard_sidecar.policy.loading.reached import reached
+from tabard_sidecar.policy.loading.reading import USUAL_SIZES, Sizes
 from tabard_sidecar.policy.loading.rules import RuleIndex
 from tabard_sidecar.policy.loading.sources import PolicySource, load_bundle, load_source
+from tabard_sidecar.policy.loading.withheld import WITHHELD, WITHHELD_REMOTE
 from tabard_sidecar.policy.problems import PolicyBrokenError, PolicyProblem, Severity
 from tabard_sidecar.policy.resources import ENTRYPOINT, MASK, library, schema
 from tabard_sidecar.policy.values import Json
 from tabard_sidecar.util.lean import dataclass
-
-WITHHELD = (
-    "crypto.parse_private_keys",
-    "crypto.x509.parse_keypair",
-    "crypto.x509.parse_rsa_private_key",
-    "http.send",
-    "io.jwt.encode_sign",
-    "io.jwt.encode_sign_raw",
-    "net.lookup_ip_addr",
-    "opa.runtime",
-    "providers.aws.sign_req",
-    "rand.intn",
-    "strings.render_template",
-    "time.now_ns",
-    "uuid.rfc4122",
-)
-"""Builtins that policies can't use: they have effects outside the sandbox, make decisions impossible to replay, or take
-unbounded time (a loop of a template, a test whether a large private key's numbers are primes)."""
-
-WITHHELD_REMOTE = ("json.match_schema", "json.verify_schema")
-"""Builtins that the policy of an OPA server can't use, either: there they open the files that a schema refers to."""
 
 MAX_REGO_BYTES = 512 * 1024
 """Most bytes of all modules together. Their syntax trees take up to a thousand times as much memory while they load."""
 
 COMPILE_SECONDS = 10.0
 """Longest time that the engine may take to compile a policy."""
+
+_SECONDS_PER_MIB = 0.5
+"""Time for each MiB of data beyond the usual size."""
 
 _NETWORK = frozenset({"http.send", "net.lookup_ip_addr"})
 _TYPES = frozenset({"input_unknown", "type_mismatch"})
@@ -70,6 +54,7 @@ class CompileOptions:
         bundle_keys: keys of which one must have signed the policy, if it has to be signed.
         remote: whether an OPA server evaluates the policy.
         apart: whether to compile in a process of its own first, so that no policy can take this process down.
+        sizes: how large policies may be.
         whole_library: whether to compile modules of the library that the policy doesn't reach, too.
         remembered_bytes: most memory for answers that are remembered; 0 remembers none.
     """
@@ -80,8 +65,14 @@ class CompileOptions:
     bundle_keys: BundleKeys | None = None
     remote: bool = False
     apart: bool = False
+    sizes: Sizes = USUAL_SIZES
     whole_library: bool = False
     remembered_bytes: int = 0
+
+    @property
+    def large(self) -> bool:
+        """Whether policies are read in a process of their own, because more data than usual is accepted."""
+        return self.sizes.data_mib > USUAL_SIZES.data_mib
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,7 +153,7 @@ def compile_policy(
         try:
             compiled.append(_compile(engine, job, data or {}, options))
         except EngineError as error:
-            findings.add(_problems(error))
+            findings.add(problems_of(error))
     if findings.broken:
         for policy in compiled:
             policy.close()
@@ -222,19 +213,26 @@ def _parse_own(
 
 
 def read_policy(
-    engine: Engine, path: Path, keys: BundleKeys | None, *, trusted: bool = False
+    engine: Engine,
+    path: Path,
+    keys: BundleKeys | None,
+    *,
+    trusted: bool = False,
+    sizes: Sizes = USUAL_SIZES,
 ) -> PolicySource:
     """Read the policy at ``path``; arguments as for :func:`load_source`.
 
     Raises:
         PolicyBrokenError: it can't be read; with the syntax errors of the modules beside what can't be read.
     """
-    return _read(engine, lambda: load_source(path, keys, trusted=trusted))
+    return _read(engine, lambda: load_source(path, keys, trusted=trusted, sizes=sizes))
 
 
-def read_bundle_policy(engine: Engine, content: bytes, shown: Path, keys: BundleKeys | None) -> PolicySource:
+def read_bundle_policy(
+    engine: Engine, content: bytes, shown: Path, keys: BundleKeys | None, sizes: Sizes = USUAL_SIZES
+) -> PolicySource:
     """Read the policy in a bundle's content; arguments as for :func:`load_bundle`, errors as for :func:`read_policy`."""
-    return _read(engine, lambda: load_bundle(content, shown, keys))
+    return _read(engine, lambda: load_bundle(content, shown, keys, sizes))
 
 
 def _read(engine: Engine, read: Callable[[], PolicySource]) -> PolicySource:
@@ -283,7 +281,7 @@ def _parse_all(engine: Engine, modules: Mapping[str, str], findings: _Findings) 
         try:
             parsed[file] = engine.parse(file, source)
         except EngineError as error:
-            findings.add(_problems(error))
+            findings.add(problems_of(error))
     return parsed
 
 
@@ -316,7 +314,8 @@ def _compile(engine: Engine, job: _Job, data: Mapping[str, Json], options: Compi
         capabilities=capabilities(options),
         input_schema=job.input_schema,
         strict=True,
-        deadline_seconds=COMPILE_SECONDS,
+        deadline_seconds=COMPILE_SECONDS
+        + max(0, options.sizes.data_mib - USUAL_SIZES.data_mib) * _SECONDS_PER_MIB,
         apart=options.apart,
         # A mask is evaluated on records, which all differ.
         remembered_bytes=options.remembered_bytes if job.entrypoint == ENTRYPOINT else 0,
@@ -336,54 +335,3 @@ def capabilities(options: CompileOptions) -> dict[str, Json]:
     if not options.insecure_builtins & _NETWORK:
         allowed["allow_net"] = []
     return allowed
-
-
-def _problems(error: EngineError) -> list[PolicyProblem]:
-    return [
-        PolicyProblem(
-            one.file,
-            one.row,
-            one.column,
-            one.code,
-            _in_one_line(one.code, one.message),
-            _next_step(one.message),
-        )
-        for one in error.errors
-    ]
-
-
-def _in_one_line(code: str, message: str) -> str:
-    """Return OPA's message without the source line that it quotes and the mark below that."""
-    first, *more = (line.strip() for line in message.splitlines() or [""])
-    if code == "rego_parse_error":
-        return first
-    return "; ".join((first, *(line for line in more if line not in first and line.strip("^"))))
-
-
-_UNIMPORTED = re.compile(r"undefined function (\w+)\.|var (\w+) is unsafe")
-"""A name that OPA doesn't know; it may be a package of the library that isn't imported."""
-
-
-_STEPS = {
-    "undefined ref: input": "Correct the name; rego/schemas/input.json lists every field",
-    "nested more than": "Name parts of it as variables, or use sum, concat or data; each operator of a chain nests one level",
-    "unexpected with keyword": "Write it in a line of its own in the body: `value := _name with input.task.statement as text`",
-    "keyword is required": "Write Rego v1: `grant contains {…} if {…}`, and `_helper if {…}`",
-    "yaml: ": "In METADATA, put quotes around a text with `: ` in it, or write it below `description: |`",
-}
-"""What to do about an error of OPA's or the engine's, by words of its message."""
-
-
-def _next_step(message: str) -> str:
-    for name in (*WITHHELD, *WITHHELD_REMOTE):
-        if f"undefined function {name}" in message:
-            replacement = "Use input.context.time" if name == "time.now_ns" else "Decide without it"
-            return f"{replacement}, or list {name} under insecure.capabilities"
-    for words, step in _STEPS.items():
-        if words in message:
-            return step
-    named = _UNIMPORTED.search(message)
-    name = (named[1] or named[2]) if named else ""
-    if name and f"tabard/lib/{name}/{name}.rego" in library():
-        return f"Add `import data.tabard.lib.{name}`, or correct the name"
-    return ""

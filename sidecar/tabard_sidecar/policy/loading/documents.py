@@ -12,9 +12,9 @@ from tabard_sidecar.util.yaml_scalars import exact_float
 
 MAX_DEPTH = 100
 MAX_BYTES = 4 * 1024 * 1024
-"""Most bytes of a policy's data files together, and of a catalogue. Parsing holds up all else for some 10 ms."""
+"""Most bytes of a catalogue, and usually of a policy's data. Parsing holds up all else for some 10 ms."""
 MAX_VALUES = 100_000
-"""Most values of a policy's data together, and of a catalogue."""
+"""Most values of a catalogue, and usually of a policy's data."""
 _OPENING = (b",", b"[", b"{")
 
 
@@ -29,14 +29,14 @@ class DocumentError(Exception):
         self.row = row
 
 
-def parse_data(content: bytes, name: str, max_values: int = MAX_VALUES) -> Json:
+def parse_data(content: bytes, name: str, max_values: int = MAX_VALUES, max_bytes: int = MAX_BYTES) -> Json:
     """Parse JSON or YAML, by the file's name. What is too large is refused before it takes time or memory.
 
     Raises:
         DocumentError: malformed, too large, repeated keys, or values that JSON doesn't have.
     """
     parse = parse_json if name.endswith(".json") else parse_yaml
-    return parse(content, max_values)
+    return parse(content, max_values, max_bytes)
 
 
 def count_values(value: Json) -> int:
@@ -49,14 +49,14 @@ def count_values(value: Json) -> int:
     return count
 
 
-def parse_json(content: bytes, max_values: int = MAX_VALUES) -> Json:
+def parse_json(content: bytes, max_values: int = MAX_VALUES, max_bytes: int = MAX_BYTES) -> Json:
     """Parse JSON.
 
     Raises:
         DocumentError: malformed, too large, repeated keys, NaN or infinity, numbers with more digits than they keep, or text that
             isn't Unicode.
     """
-    require_small_json(content, max_values)
+    require_small_json(content, max_values, max_bytes)
     try:
         value = json.loads(
             content.decode("utf-8"),
@@ -73,7 +73,7 @@ def parse_json(content: bytes, max_values: int = MAX_VALUES) -> Json:
     return value
 
 
-def parse_yaml(content: bytes, max_values: int = MAX_VALUES) -> Json:
+def parse_yaml(content: bytes, max_values: int = MAX_VALUES, max_bytes: int = MAX_BYTES) -> Json:
     """Parse one YAML document that holds only what JSON can hold.
 
     Raises:
@@ -82,7 +82,7 @@ def parse_yaml(content: bytes, max_values: int = MAX_VALUES) -> Json:
     """
     from tabard_sidecar.util.yaml_source import parse_data as parse  # noqa: PLC0415  # some processes never read YAML
 
-    _require_size(content)
+    _require_size(content, max_bytes)
     try:
         return parse(content, "", MAX_DEPTH, max_values)
     except SourceError as error:
@@ -90,22 +90,22 @@ def parse_yaml(content: bytes, max_values: int = MAX_VALUES) -> Json:
         raise DocumentError("yaml", first.message, first.next_step.rstrip("."), first.line) from error
 
 
-def require_small_json(content: bytes, max_values: int = MAX_VALUES) -> None:
+def require_small_json(content: bytes, max_values: int = MAX_VALUES, max_bytes: int = MAX_BYTES) -> None:
     """Refuse JSON with too many bytes or values, before anything parses it.
 
     Raises:
         DocumentError: as told.
     """
-    _require_size(content)
+    _require_size(content, max_bytes)
     # In text these characters count, too; prose of the largest size has fewer of them.
     if sum(map(content.count, _OPENING)) >= max_values:
         message = f"has more than {max_values} commas and opening brackets, that is values"
         raise DocumentError("limit", message, "Keep fewer values in the file")
 
 
-def _require_size(content: bytes) -> None:
-    if len(content) > MAX_BYTES:
-        message = f"has {len(content)} bytes; {MAX_BYTES} are accepted"
+def _require_size(content: bytes, max_bytes: int) -> None:
+    if len(content) > max_bytes:
+        message = f"has {len(content)} bytes; {max_bytes} are accepted"
         raise DocumentError("limit", message, "Keep less in the file")
 
 

@@ -13,8 +13,9 @@ from tabard.files import stamp
 from tabard.trust import UntrustedFileError, require_trusted, require_trusted_status
 
 from tabard_sidecar.policy.loading.reading import (
-    MAX_BYTES,
     MAX_FILES,
+    USUAL_SIZES,
+    Sizes,
     UnreadableError,
     read_file,
     unreadable,
@@ -39,7 +40,7 @@ class _Entry:
     status: os.stat_result
 
 
-def read_folder(root: Path, wanted: Wanted) -> dict[str, bytes]:
+def read_folder(root: Path, wanted: Wanted, sizes: Sizes = USUAL_SIZES) -> dict[str, bytes]:
     """Return the wanted files by their path below ``root``.
 
     The folder is read again until it doesn't change meanwhile, so that no partial change is read.
@@ -50,7 +51,7 @@ def read_folder(root: Path, wanted: Wanted) -> dict[str, bytes]:
     before = fingerprint(root, wanted)
     for _attempt in range(_READ_ATTEMPTS):
         files: dict[str, bytes] = {}
-        left = MAX_BYTES
+        left = sizes.whole_bytes
         for entry in _walk(root, wanted):
             files[entry.name] = read_file(Path(entry.path), left)
             left -= len(files[entry.name])

@@ -8,15 +8,49 @@ from pathlib import Path
 from tabard.files import read_regular
 
 from tabard_sidecar.policy.problems import PolicyProblem
+from tabard_sidecar.util.lean import dataclass
 
 MAX_FILES = 10_000
-MAX_BYTES = 8 * 1024 * 1024
-"""Most bytes of all files of a policy together, and of one bundle."""
+_BESIDE_BYTES = 4 * 1024 * 1024
+_VALUES_PER_MIB = 25_000
 MANIFEST = ".manifest"
 SIGNATURES = ".signatures.json"
 """Files of a bundle about itself, at its root."""
 BUILD = "Build the bundle with `opa build`"
 """The next step after most problems of bundles."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sizes:
+    """How large a policy may be.
+
+    Attributes:
+        data_mib: most MiB of its data files together.
+    """
+
+    data_mib: int = 4
+
+    @property
+    def data_bytes(self) -> int:
+        """Most bytes of the data files together."""
+        return self.data_mib * 1024 * 1024
+
+    @property
+    def values(self) -> int:
+        """Most values of the data together; each takes some hundred bytes of memory."""
+        return self.data_mib * _VALUES_PER_MIB
+
+    @property
+    def whole_bytes(self) -> int:
+        """Most bytes of all files together, and of a bundle, packed or unpacked."""
+        return self.data_bytes + _BESIDE_BYTES
+
+
+USUAL_SIZES = Sizes()
+LARGEST_SIZES = Sizes(128)
+"""What the configuration may accept at most."""
+RAISE = "Keep less data in the policy, or raise policy.max_data_mib"
+"""The next step where data is too large."""
 
 
 class UnreadableError(Exception):
@@ -27,7 +61,7 @@ class UnreadableError(Exception):
         self.problem = PolicyProblem(file, 0, 0, code, message, next_step)
 
 
-def read_file(path: Path, max_bytes: int = MAX_BYTES) -> bytes:
+def read_file(path: Path, max_bytes: int = USUAL_SIZES.whole_bytes) -> bytes:
     """Return a regular file's content.
 
     Raises:

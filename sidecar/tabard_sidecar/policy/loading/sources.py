@@ -18,8 +18,6 @@ from tabard_sidecar.policy.loading.bundles import (
     unpack_bundle,
 )
 from tabard_sidecar.policy.loading.documents import (
-    MAX_BYTES,
-    MAX_VALUES,
     DocumentError,
     count_values,
     merge,
@@ -27,7 +25,14 @@ from tabard_sidecar.policy.loading.documents import (
     parse_json,
 )
 from tabard_sidecar.policy.loading.literals import nearest
-from tabard_sidecar.policy.loading.reading import MANIFEST, SIGNATURES, UnreadableError
+from tabard_sidecar.policy.loading.reading import (
+    MANIFEST,
+    RAISE,
+    SIGNATURES,
+    USUAL_SIZES,
+    Sizes,
+    UnreadableError,
+)
 from tabard_sidecar.policy.loading.strays import hidden_files, hidden_stamps, misspelt, misspelt_file
 from tabard_sidecar.policy.problems import PolicyBrokenError, PolicyProblem, Severity
 from tabard_sidecar.policy.values import Json
@@ -65,7 +70,13 @@ class PolicySource:
     manifest: Mapping[str, Json] = field(default_factory=dict)
 
 
-def load_source(path: Path, keys: BundleKeys | None = None, *, trusted: bool = False) -> PolicySource:
+def load_source(
+    path: Path,
+    keys: BundleKeys | None = None,
+    *,
+    trusted: bool = False,
+    sizes: Sizes = USUAL_SIZES,
+) -> PolicySource:
     """Read the policy at ``path``: a folder, or a bundle tarball.
 
     In a folder every ``*.rego`` and every ``data.json``, ``data.yaml`` or ``data.yml`` counts, the data placed at the
@@ -76,6 +87,7 @@ def load_source(path: Path, keys: BundleKeys | None = None, *, trusted: bool = F
         path: the folder or bundle.
         keys: one of them must have signed the policy, which is a bundle then.
         trusted: whether a policy that strangers could have written is refused, as for serving.
+        sizes: how large it may be.
 
     Raises:
         PolicyBrokenError: something can't be read or would be skipped, or there is no module.
@@ -84,26 +96,28 @@ def load_source(path: Path, keys: BundleKeys | None = None, *, trusted: bool = F
         if trusted:
             _require_trusted(path)
         if not path.is_dir():
-            return _assemble(*read_bundle(path, _is_source, keys), path)
+            return _assemble(*read_bundle(path, _is_source, keys, sizes), path, sizes)
         _refuse_signed(path, keys)
-        files = folder.read_folder(path, _is_source)
+        files = folder.read_folder(path, _is_source, sizes)
         _refuse_hidden(path)
     except UnreadableError as error:
         raise PolicyBrokenError([error.problem]) from error
-    return _assemble(files, None, path)
+    return _assemble(files, None, path, sizes)
 
 
-def load_bundle(content: bytes, shown: Path, keys: BundleKeys | None = None) -> PolicySource:
+def load_bundle(
+    content: bytes, shown: Path, keys: BundleKeys | None = None, sizes: Sizes = USUAL_SIZES
+) -> PolicySource:
     """Read the policy in the content of a bundle tarball, which messages call ``shown``.
 
     Raises:
         PolicyBrokenError: as for :func:`load_source`.
     """
     try:
-        files, bundle = unpack_bundle(content, shown, _is_source, keys)
+        files, bundle = unpack_bundle(content, shown, _is_source, keys, sizes)
     except UnreadableError as error:
         raise PolicyBrokenError([error.problem]) from error
-    return _assemble(files, bundle, shown)
+    return _assemble(files, bundle, shown, sizes)
 
 
 def _refuse_signed(path: Path, keys: BundleKeys | None) -> None:
@@ -158,7 +172,9 @@ def _require_trusted(path: Path) -> None:
         raise PolicyBrokenError(problems)
 
 
-def read_case_files(path: Path, keys: BundleKeys | None = None) -> dict[str, bytes]:
+def read_case_files(
+    path: Path, keys: BundleKeys | None = None, sizes: Sizes = USUAL_SIZES
+) -> dict[str, bytes]:
     """Return the files with decision cases of the policy at ``path``, by the file name that messages use.
 
     Raises:
@@ -168,22 +184,22 @@ def read_case_files(path: Path, keys: BundleKeys | None = None) -> dict[str, byt
         if path.is_dir():
             found = folder.read_folder(path, _is_case_file)
         else:
-            found, _ = read_bundle(path, _is_case_file, keys)
+            found, _ = read_bundle(path, _is_case_file, keys, sizes)
             found.pop(MANIFEST, None)
     except UnreadableError as error:
         raise PolicyBrokenError([error.problem]) from error
     return {_shown(path, name, folder=path.is_dir()): found[name] for name in sorted(found)}
 
 
-def _assemble(files: Mapping[str, bytes], bundle: Bundle | None, path: Path) -> PolicySource:
+def _assemble(files: Mapping[str, bytes], bundle: Bundle | None, path: Path, sizes: Sizes) -> PolicySource:
     problems: list[PolicyProblem] = []
     modules: dict[str, str] = {}
     tests: dict[str, str] = {}
     data: dict[str, Json] = {}
     data_files: dict[str, str] = {}
     manifest: Mapping[str, Json] = {}
-    _require_little(path, files)
-    left = MAX_VALUES
+    _require_little(path, files, sizes)
+    left = sizes.values
     for name in sorted(files):
         shown = _shown(path, name, folder=bundle is None)
         meant = misspelt(PurePosixPath(name).name, DATA_NAMES)
@@ -197,7 +213,7 @@ def _assemble(files: Mapping[str, bytes], bundle: Bundle | None, path: Path) -> 
                 target = tests if name.endswith("_test.rego") else modules
                 target[shown] = files[name].decode("utf-8")
             else:
-                left -= _add_data(data, data_files, files[name], (name, shown), left)
+                left -= _add_data(data, data_files, files[name], (name, shown), (left, sizes.data_bytes))
         except UnicodeDecodeError as error:
             problems.append(
                 PolicyProblem(
@@ -223,13 +239,11 @@ def _assemble(files: Mapping[str, bytes], bundle: Bundle | None, path: Path) -> 
     return PolicySource(modules, tests, data, data_files, revision, digest, manifest)
 
 
-def _require_little(path: Path, files: Mapping[str, bytes]) -> None:
+def _require_little(path: Path, files: Mapping[str, bytes], sizes: Sizes) -> None:
     size = sum(len(text) for name, text in files.items() if PurePosixPath(name).name in DATA_NAMES)
-    if size > MAX_BYTES:
-        message = f"the data files have {size} bytes; {MAX_BYTES} are accepted"
-        raise PolicyBrokenError(
-            [PolicyProblem(str(path), 0, 0, "limit", message, "Keep less data in the policy")]
-        )
+    if size > sizes.data_bytes:
+        message = f"the data files have {size} bytes; {sizes.data_bytes} are accepted"
+        raise PolicyBrokenError([PolicyProblem(str(path), 0, 0, "limit", message, RAISE)])
 
 
 def _shown(path: Path, name: str, *, folder: bool) -> str:
@@ -248,11 +262,15 @@ def _digest(files: Mapping[str, bytes]) -> str:
 
 
 def _add_data(
-    data: dict[str, Json], origins: dict[str, str], content: bytes, names: tuple[str, str], most: int
+    data: dict[str, Json],
+    origins: dict[str, str],
+    content: bytes,
+    names: tuple[str, str],
+    most: tuple[int, int],
 ) -> int:
-    """Add a data file with at most ``most`` values, and return how many it has."""
+    """Add a data file with at most so many values and bytes, and return how many values it has."""
     name, shown = names
-    value = parse_data(content, name, most)
+    value = parse_data(content, name, *most)
     count = count_values(value)
     for part in reversed(PurePosixPath(name).parent.parts):
         value = {part: value}
