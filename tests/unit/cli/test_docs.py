@@ -34,6 +34,13 @@ def test_readme_and_then_the_quickstart_do_what_they_say(home):
     assert ran.kept_elsewhere == []
 
 
+def test_the_walkthrough_of_a_policy_does_what_it_says(home):
+    """From the first rule to a signed bundle: every command prints what the page shows."""
+    ran = run_blocks(blocks_of("docs/policy-walkthrough.md"), home)
+    ran.check()
+    assert ran.kept_elsewhere == []
+
+
 def test_the_page_for_agent_developers_does_what_it_says(home):
     """Every command and program but those of frameworks, which tests/frameworks runs."""
     blocks = blocks_of("docs/agents.md", before=FRAMEWORKS)
