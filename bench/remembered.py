@@ -5,25 +5,19 @@ Three kinds of calls: all get a remembered answer, none does, and the demo's mix
 
 from __future__ import annotations
 
-import itertools
-import json
 import statistics
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import grpc
-from tabard.authz.v1 import authorization_service_pb2 as authorization_pb
 from tabard.authz.v1 import authorization_service_pb2_grpc as authorization_grpc
 from tabard.authz.v1 import types_pb2
-from tabard.delegation import branch
 
+from bench.calls import KINDS, Requests
 from bench.harness import Figure, compare, cpu_seconds, publish
-from bench.setup import REFUND, Bench, running
+from bench.setup import Bench, running
 
-HOLDERS = 26
-_AMOUNTS = 9_999  # cents; the policy's limit is 10,000
-
-Requests = Iterator[authorization_pb.AuthorizeRequest]
+_GOALS = (("<= 0.92", "<= 0.88"), ("<= 1.05", "<= 1.05"), ("<= 0.97", "<= 0.96"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,11 +38,7 @@ def run(*, quick: bool) -> bool:
     with running() as remembers, running(overrides={"policy.remembered_kib": 0}) as evaluates:
         figures = [
             figure
-            for name, requests, goals in (
-                ("every answer remembered", _same, ("<= 0.92", "<= 0.88")),
-                ("no answer remembered", _different, ("<= 1.05", "<= 1.05")),
-                ("the demo's calls", _mix, ("<= 0.97", "<= 0.96")),
-            )
+            for (name, requests), goals in zip(KINDS, _GOALS, strict=True)
             for figure in _compared(name, requests, goals, remembers, evaluates, size)
         ]
     return True if quick else publish("remembered", figures)
@@ -84,36 +74,3 @@ def _caller(bench: Bench, requests: Requests) -> Callable[[], object]:
         return reply
 
     return call
-
-
-def _request(grant: str, tool: str, arguments: dict[str, object]) -> authorization_pb.AuthorizeRequest:
-    call = types_pb2.ToolCall(name=tool, arguments_json=json.dumps(arguments).encode())
-    return authorization_pb.AuthorizeRequest(grant=grant, tool=call)
-
-
-def _same(bench: Bench) -> Requests:
-    """Refunds of one amount, of different orders."""
-    grant, refund = bench.grant(5), json.loads(REFUND)
-    for number in itertools.count():
-        yield _request(grant, "refunds.create", refund | {"order_id": f"o-{number}"})
-
-
-def _different(bench: Bench) -> Requests:
-    """Refunds of different amounts, which policy looks at."""
-    grant, refund = bench.grant(5), json.loads(REFUND)
-    for number in itertools.count():
-        yield _request(grant, "refunds.create", refund | {"amount_cents": 1 + number % _AMOUNTS})
-
-
-def _mix(bench: Bench) -> Requests:
-    """The demo's calls, of as many holders; of the refunds each second has another amount."""
-    grant, refund = bench.grant(5), json.loads(REFUND)
-    grants = [branch(grant, f"worker-{number:02d}") for number in range(HOLDERS)]
-    for number in itertools.count():
-        holder = grants[number % HOLDERS]
-        yield _request(holder, "tickets.search", {"query": f"refund {number}"})
-        yield _request(holder, "tickets.read", {"ticket_id": f"t-{number}"})
-        yield _request(holder, "orders.read", {"order_id": f"o-{number}"})
-        yield _request(holder, "customers.read", {"customer_id": f"c-{number}"})
-        amount = 4200 if number % 2 else 1 + number % _AMOUNTS
-        yield _request(holder, "refunds.create", refund | {"amount_cents": amount})
