@@ -1,5 +1,6 @@
 """Open Policy Agent as a library: compile Rego, evaluate it under a deadline, evaluate it partially."""
 
+from tabard_opa.answered import Answered, Reading
 from tabard_opa.bundle import Bundle, BundleVerification, VerificationKey
 from tabard_opa.engine import Engine, EngineStats, default_capabilities, opa_version, parse_bundle
 from tabard_opa.errors import EngineError, EvaluationError, ForkedError, PolicyProblem, TabardOpaError
@@ -8,6 +9,7 @@ from tabard_opa.measuring import Coverage, FileCoverage, Profile, Range, Step
 from tabard_opa.policy import Policy, Residual
 
 __all__ = [
+    "Answered",
     "Bundle",
     "BundleVerification",
     "Clause",
@@ -23,6 +25,7 @@ __all__ = [
     "PolicyProblem",
     "Profile",
     "Range",
+    "Reading",
     "Residual",
     "Shown",
     "Step",

@@ -31,7 +31,7 @@ class Outcome(ctypes.Structure):
         ("parse_ns", c_int64),
         ("eval_ns", c_int64),
         ("status", c_int32),
-        ("reserved", c_int32),
+        ("way", c_int32),
     )
 
 
@@ -57,6 +57,7 @@ _SIGNATURES: Final[dict[str, tuple[Any, tuple[Any, ...]]]] = {
         None,
         (c_uint64, c_char_p, c_int64, c_char_p, c_int64, c_int64, c_int64, c_uint64, POINTER(Outcome)),
     ),
+    "tabard_readings": (None, (c_uint64, c_int32, POINTER(Outcome))),
     "tabard_wait": (None, (c_uint64, POINTER(Outcome))),
     "tabard_abandon": (None, (c_uint64,)),
     "tabard_mailbox_open": (c_uint64, (c_int64,)),

@@ -91,6 +91,7 @@ class Engine:
         limit = memory_limit_bytes or 0
         self.library.held.tabard_tune(limit or -1, DEFAULT_COLLECT_PERCENT)
         self._handle, _ = self.library.call("tabard_engine_new", max_in_flight, limit // 4 * 3)
+        self._recalled = 0
         self._finalizer = weakref.finalize(self, _free_engine, self.library, self._handle, self._pid)
 
     def __enter__(self) -> Self:
@@ -122,7 +123,17 @@ class Engine:
         data = self.library.take(outcome)
         if outcome.status != OK:
             raise EngineError(problems_from(data))
-        return EngineStats(**json.loads(data))
+        found: dict[str, int] = json.loads(data)
+        return EngineStats(
+            stuck=found["stuck"],
+            ever_stuck=found["ever_stuck"],
+            asked=found["asked"] + self._recalled,
+            remembered=found["remembered"] + self._recalled,
+        )
+
+    def recalled(self) -> None:
+        """Count an answer that the caller remembers by the readings of its way, without asking the engine."""
+        self._recalled += 1
 
     def trim(self) -> None:
         """Return to the system what compiling took and evaluating doesn't need. Takes some milliseconds; call it in a thread."""

@@ -9,10 +9,11 @@ from ctypes import byref
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Self
 
-from tabard_opa._library import OK, PENDING, Library, Outcome
+from tabard_opa._library import OK, PENDING, Library, Outcome, problems_from
 from tabard_opa._mailbox import Answer, Mailboxes
 from tabard_opa._text import data_text
-from tabard_opa.errors import EvaluationError, ForkedError, decoded_error, evaluation_error
+from tabard_opa.answered import Answered, Reading, readings_from
+from tabard_opa.errors import EngineError, EvaluationError, ForkedError, decoded_error, evaluation_error
 from tabard_opa.explaining import Explanation, Mode, Shown, clauses_of
 from tabard_opa.measuring import Coverage, FileCoverage, Profile, Step
 
@@ -124,6 +125,35 @@ class Policy:
             answer = await mailbox.wait(outcome.handle)
             return _result(answer, metrics)
         return self._finish(outcome, metrics)
+
+    async def answer(self, entrypoint: str, input_json: bytes, *, deadline_seconds: float) -> Answered:
+        """Like ``evaluate``; also tells by what the answer is remembered.
+
+        An input that agrees with this one in all :meth:`readings` of the way has the same answer.
+
+        Raises:
+            EvaluationError: there is no result; ``code`` says why.
+            KeyError: the policy wasn't compiled for this entrypoint.
+            ForkedError: this process was forked after the engine was loaded.
+        """
+        mailbox = self._mailboxes.current()
+        outcome = self._begin(entrypoint, input_json, deadline_seconds, mailbox.handle)
+        if outcome.status == PENDING:
+            return Answered(_result(await mailbox.wait(outcome.handle), None), 0)
+        return Answered(self._finish(outcome, None), outcome.way)
+
+    def readings(self, way: int) -> tuple[Reading, ...]:
+        """Return what is read on a way to an answer: everything that decides it, in the order of the evaluation.
+
+        Raises:
+            EngineError: there is no such way, or the policy is closed.
+        """
+        outcome = Outcome()
+        self._library.held.tabard_readings(self._handle, way, byref(outcome))
+        data = self._library.take(outcome)
+        if outcome.status != OK:
+            raise EngineError(problems_from(data))
+        return readings_from(data)
 
     def evaluate_blocking(
         self,

@@ -116,6 +116,23 @@ class CandidateTool:
     annotations: Mapping[str, Any] = field(default_factory=dict)
 
 
+class InputParts(NamedTuple):
+    """What makes up the policy input of a tool call, beside the time and what is alike in all of them.
+
+    ``verified`` is of the grant: subject, agent, task without facts, delegation without children. ``name``, ``server`` and
+    ``annotations`` (JSON) are of the tool; ``arguments`` are those of the call, and ``arguments_json`` the same as in the
+    input. ``others`` are the texts of all else, in an order of its own.
+    """
+
+    verified: bytes | LongPart
+    name: str
+    server: str
+    annotations: bytes
+    arguments: Mapping[str, Any]
+    arguments_json: bytes
+    others: tuple[bytes | LongPart, ...]
+
+
 class LeasedPolicy(Protocol):
     """One policy, unchanged while it is leased. An error in the policy is a denial and never raises."""
 
@@ -145,10 +162,12 @@ class LeasedPolicy(Protocol):
         input_json: bytes,
         *,
         approvals: frozenset[tuple[str, str]] = frozenset(),
+        parts: InputParts | None = None,
     ) -> PolicyDecision:
         """Evaluate ``data.tabard.decision`` and compose its elements.
 
-        ``approvals`` are module and code of the approvals that people have given for this very call.
+        ``approvals`` are module and code of the approvals that people have given for this very call. ``parts`` are those of
+        the input, if it is a tool call's: they tell sooner whether its answer is known.
 
         Raises:
             NoDecision: the engine can't be reached or is overloaded.

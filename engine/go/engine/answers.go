@@ -26,6 +26,7 @@ type answers struct {
 	total int
 	limit int
 	pace  pace
+	ways  ways
 }
 
 type digest [sha256.Size]byte
@@ -35,6 +36,7 @@ type step struct {
 	at     digest
 	next   reading
 	answer []byte // nil where something is read
+	way    int32  // of an answer
 	used   bool
 }
 
@@ -82,8 +84,8 @@ func (a *answers) wanted() bool {
 	return a.pace.asks()
 }
 
-// recall returns the answer at the end of the way that an input leads along; nil if there is none.
-func (a *answers) recall(asked *Question) []byte {
+// recall returns the answer at the end of the way that an input leads along, and the way; nil if there is none.
+func (a *answers) recall(asked *Question) *Result {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	at := asked.begin
@@ -95,7 +97,7 @@ func (a *answers) recall(asked *Question) []byte {
 		found.used = true
 		if found.answer != nil {
 			a.pace.hit()
-			return found.answer
+			return &Result{JSON: found.answer, Way: found.way}
 		}
 		at = asked.follow(at, found.next)
 	}
@@ -103,28 +105,34 @@ func (a *answers) recall(asked *Question) []byte {
 }
 
 // remember adds the answer of an evaluation, and the steps of its way that aren't known yet. Where a known step reads something
-// that this evaluation didn't read, the way goes through it all the same: the answer then holds for fewer inputs.
-func (a *answers) remember(asked *Question, answer []byte) {
+// that this evaluation didn't read, the way goes through it all the same: the answer then holds for fewer inputs. It returns the
+// way.
+func (a *answers) remember(asked *Question, answer []byte) int32 {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	at, left := asked.begin, asked.readings
+	way := make([]reading, 0, usualReadings)
 	for range longestWay {
 		found := a.steps[at]
 		switch {
 		case found != nil && found.answer != nil:
-			return
+			return found.way
 		case found != nil:
+			way = append(way, found.next)
 			left = without(left, found.next)
 			at = asked.follow(at, found.next)
 		case len(left) == 0:
-			a.add(&step{at: at, answer: answer})
-			return
+			number := a.ways.number(way)
+			a.add(&step{at: at, answer: answer, way: number})
+			return number
 		default:
+			way = append(way, left[0])
 			a.add(&step{at: at, next: left[0]})
 			at = asked.follow(at, left[0])
 			left = left[1:]
 		}
 	}
+	return 0
 }
 
 // without returns readings without one of them; readings that a question holds aren't changed.

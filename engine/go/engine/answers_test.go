@@ -38,7 +38,7 @@ func ask(policy *Policy, input string) (Result, bool) {
 	limits := Limits{Deadline: time.Now().Add(time.Minute)}
 	asked, known := policy.Ask(0, []byte(input))
 	if known != nil {
-		return Result{JSON: known}, true
+		return *known, true
 	}
 	result, err := policy.Evaluate(0, []byte(input), limits, &Ticket{}, asked)
 	if err != nil {
@@ -356,7 +356,7 @@ func residual(t *testing.T, policy *Policy, input string) (string, bool) {
 	}
 	asked, known := policy.AskPartial(query, []byte(input))
 	if known != nil {
-		return string(known), true
+		return string(known.JSON), true
 	}
 	limits := Limits{Deadline: time.Now().Add(time.Minute)}
 	result, err := policy.Residual(query, []byte(input), limits, &Ticket{}, asked)
@@ -539,4 +539,54 @@ func asEntrypoint(one *cases.TestCase) (*Source, string, bool) {
 		}
 	}
 	return source, string(input), true
+}
+
+// readings returns the way to the answer of an input that was asked before.
+func readings(t *testing.T, policy *Policy, input string) string {
+	t.Helper()
+	_, known := policy.Ask(0, []byte(input))
+	if known == nil {
+		t.Fatalf("not remembered: %s", input)
+	}
+	return string(policy.Readings(known.Way))
+}
+
+func TestWaysTellWhatWasRead(t *testing.T) {
+	_, remembers := remembering(t, guarded, agents, roomy)
+	first, _ := ask(remembers, call("read", "1", "5", "10", "a"))
+	if got := string(remembers.Readings(first.Way)); got != `[["member",["tool","name"]]]` {
+		t.Errorf("a read looks at %s", got)
+	}
+	ask(remembers, call("pay", "1", "5", "10", "a"))
+	found := readings(t, remembers, call("pay", "2", "5", "10", "a"))
+	wanted := `[["member",["tool","name"]],["member",["context","time"]],["member",["chain"]],` +
+		`["member",["tool","arguments","cents"]]]`
+	if found != wanted {
+		t.Errorf("a payment looks at %s", found)
+	}
+	for _, number := range []int32{-1, 0, mostWays + 1} {
+		if text := remembers.Readings(number); text != nil {
+			t.Errorf("%d: %s", number, text)
+		}
+	}
+}
+
+// However many ways there are, a bounded number has one; the answers of the others are remembered all the same.
+func TestWaysAreBounded(t *testing.T) {
+	names := make([]string, mostWays+50)
+	for i := range names {
+		names[i] = fmt.Sprintf("n%d", i)
+	}
+	listing, _ := json.Marshal(map[string]any{"names": names})
+	_, remembers := remembering(t, "package a\n\ndecision := input.a[data.names[input.b]]\n", string(listing), roomy)
+	for i := range names {
+		input := fmt.Sprintf(`{"a":{"n%d":1,"x":2},"b":%d}`, i, i)
+		result, _ := ask(remembers, input)
+		if (result.Way != 0) != (i < mostWays) {
+			t.Fatalf("way %d of answer %d", result.Way, i)
+		}
+		if _, known := ask(remembers, input); !known {
+			t.Fatalf("answer %d isn't remembered", i)
+		}
+	}
 }

@@ -28,6 +28,7 @@ type Result struct {
 	Failure *Failure
 	ParseNS int64
 	EvalNS  int64
+	Way     int32 // the number of the way to a remembered answer; see Readings
 }
 
 // Limits bound one evaluation.
@@ -118,7 +119,7 @@ func (p *Policy) Evaluate(
 		result.JSON, runErr = ticket.brake.write(term.Value)
 	}
 	if runErr == nil && asked != nil {
-		asked.remember(result.JSON)
+		result.Way = asked.remember(result.JSON)
 	}
 	result.EvalNS = time.Since(parsed).Nanoseconds()
 	if runErr != nil {

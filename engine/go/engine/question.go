@@ -84,7 +84,7 @@ type Question struct {
 
 // Ask returns the remembered answer to an input of an entrypoint, or the question that it is. There is neither if its answer can't
 // be remembered, or if asking isn't worth it now. A text that isn't JSON, or no object, is no question.
-func (p *Policy) Ask(index int, input []byte) (*Question, []byte) {
+func (p *Policy) Ask(index int, input []byte) (*Question, *Result) {
 	if p.answers == nil || index < 0 || index >= len(p.entrypoints) {
 		return nil, nil
 	}
@@ -92,7 +92,7 @@ func (p *Policy) Ask(index int, input []byte) (*Question, []byte) {
 }
 
 // AskPartial is Ask for a query that is evaluated partially.
-func (p *Policy) AskPartial(query *PartialQuery, input []byte) (*Question, []byte) {
+func (p *Policy) AskPartial(query *PartialQuery, input []byte) (*Question, *Result) {
 	if !query.known {
 		return nil, nil
 	}
@@ -103,7 +103,7 @@ func (p *Policy) AskPartial(query *PartialQuery, input []byte) (*Question, []byt
 	return asked, answer
 }
 
-func (p *Policy) ask(begin digest, input []byte) (asked *Question, answer []byte) {
+func (p *Policy) ask(begin digest, input []byte) (asked *Question, answer *Result) {
 	defer func() {
 		if recover() != nil {
 			asked, answer = nil, nil
@@ -205,9 +205,10 @@ func (q *Question) watching(input ast.Value, text []byte) ast.Value {
 	return watch(q, outermost, q.answers.layout.root)
 }
 
-// remember keeps the answer of the evaluation that read what was watched.
-func (q *Question) remember(answer []byte) {
-	if !q.lost && len(answer) <= longestAnswer {
-		q.answers.remember(q, append(make([]byte, 0, len(answer)), answer...))
+// remember keeps the answer of the evaluation that read what was watched, and returns the way to it; 0 if it isn't kept.
+func (q *Question) remember(answer []byte) int32 {
+	if q.lost || len(answer) > longestAnswer {
+		return 0
 	}
+	return q.answers.remember(q, append(make([]byte, 0, len(answer)), answer...))
 }

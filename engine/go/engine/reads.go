@@ -25,6 +25,7 @@ type mention struct {
 type layout struct {
 	root  *part
 	parts int
+	paths [][]string             // of the parts, by index
 	rules map[*ast.Rule]struct{} // those that read the inputs so
 }
 
@@ -43,6 +44,8 @@ func layoutOf(compiler *ast.Compiler, entrypoints []string, before *mention) *la
 		return nil
 	}
 	made.root = before.part(&made.parts)
+	made.paths = make([][]string, made.parts)
+	made.root.note([]string{}, made.paths)
 	return made
 }
 
@@ -114,6 +117,14 @@ func (m *mention) part(count *int) *part {
 		}
 	}
 	return made
+}
+
+// note writes down where the parts are.
+func (p *part) note(path []string, paths [][]string) {
+	paths[p.index] = path
+	for name, inner := range p.members {
+		inner.note(append(slices.Clone(path), name), paths)
+	}
 }
 
 func replacesInput(rule *ast.Rule) bool {

@@ -55,7 +55,7 @@ func give(out *C.tabard_outcome, status C.int32_t, data []byte) {
 }
 
 func giveResult(out *C.tabard_outcome, result *engine.Result) {
-	out.parse_ns, out.eval_ns = C.int64_t(result.ParseNS), C.int64_t(result.EvalNS)
+	out.parse_ns, out.eval_ns, out.way = C.int64_t(result.ParseNS), C.int64_t(result.EvalNS), C.int32_t(result.Way)
 	if result.Failure != nil {
 		give(out, C.TABARD_FAILED, result.Failure.JSON())
 		return
@@ -268,17 +268,36 @@ func tabard_query(
 	answer(job, 0, out)
 }
 
+// tabard_readings returns what was read on the way to an answer, by the number that its outcome has: JSON, a list of [aspect,
+// path].
+//
+//export tabard_readings
+func tabard_readings(handle C.uint64_t, way C.int32_t, out *C.tabard_outcome) {
+	defer guard(out)
+	active, found := policies.get(uint64(handle))
+	if !found {
+		giveError(out, errors.New("the policy is closed"))
+		return
+	}
+	text := active.policy.Readings(int32(way))
+	if text == nil {
+		giveError(out, errors.New("there is no such way"))
+		return
+	}
+	give(out, C.TABARD_OK, text)
+}
+
 // work gives a remembered answer, or evaluates: on the caller's thread if the result comes within hold, else on a goroutine.
 // The caller has a place in flight.
 func (a *activePolicy) work(
-	now time.Time, limits engine.Limits, text []byte, hold time.Duration, mailbox uint64, known []byte, out *C.tabard_outcome,
+	now time.Time, limits engine.Limits, text []byte, hold time.Duration, mailbox uint64, known *engine.Result, out *C.tabard_outcome,
 	evaluate func([]byte, engine.Limits, *engine.Ticket) (engine.Result, error),
 ) {
 	a.pool.asked.Add(1)
 	if known != nil {
 		a.pool.leave()
 		a.pool.remembered.Add(1)
-		giveResult(out, &engine.Result{JSON: known})
+		giveResult(out, known)
 		return
 	}
 	if hold > 0 && len(text) <= engine.MaxHeldInput && a.mayHold(now) {

@@ -17,7 +17,7 @@ typedef struct {
   int64_t parse_ns; /* reading the input */
   int64_t eval_ns;  /* evaluating and writing the result */
   int32_t status;
-  int32_t reserved;
+  int32_t way;      /* of a remembered answer, for tabard_readings; 0 if it isn't remembered */
 } tabard_outcome;
 
 #endif

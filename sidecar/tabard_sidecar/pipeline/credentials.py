@@ -153,7 +153,7 @@ class Credentials:
         stages = self._stages
         state = await stages.task_states.look_up(call.agent, call.grant, with_calls=call.policy.reads_calls)
         now = stages.clock()
-        asked = stages.inputs.authorize(call, state, now=now)
+        asked, _ = stages.inputs.authorize(call, state, now=now)
         fresh = await self._evaluate(Operation.AUTHORIZE, call, asked, recorder)
         if not fresh.allowed:
             return recorder.deny(*fresh.denials)

@@ -14,7 +14,7 @@ from cachetools import FIFOCache
 from tabard.caveats import Caveat, Limits, caveat_json, limits_json
 
 from tabard_sidecar.facts import NO_FACTS, FactKind, Facts
-from tabard_sidecar.interfaces import CandidateTool
+from tabard_sidecar.interfaces import CandidateTool, InputParts
 from tabard_sidecar.model import (
     Agent,
     Handover,
@@ -49,14 +49,19 @@ class PolicyInput:
             _CACHED_BYTES, getsizeof=_size
         )
 
-    def authorize(self, call: VerifiedCall, state: TaskState, *, now: float) -> JsonText:
-        """Return the input for one tool call."""
-        tool, asserted = call.tool, call.context
+    def authorize(self, call: VerifiedCall, state: TaskState, *, now: float) -> tuple[JsonText, InputParts]:
+        """Return the input for one tool call, and what makes it up."""
+        tool = call.tool
         annotations = encode(dict(call.spec.annotations)) if call.spec is not None else b"{}"
-        return joined(
-            b'{"operation":"authorize","delegation":{"children":%d,' % state.children,
-            self._verified(call.agent, call.grant),
-            *_facts(call.policy.facts, call.grant, state.facts),
+        verified = self._verified(call.agent, call.grant)
+        children = b"%d" % state.children
+        facts = _facts(call.policy.facts, call.grant, state.facts)
+        asserted = encode(call.context) if call.context else b"{}"
+        stands = _state(call.grant, state, call.approvals)
+        text = joined(
+            b'{"operation":"authorize","delegation":{"children":%b,' % children,
+            verified,
+            *facts,
             b',"tool":{"name":',
             encode(tool.name),
             b',"server":',
@@ -68,10 +73,14 @@ class PolicyInput:
             b'},"context":{"time":',
             b"%.6f" % now,
             b',"asserted":',
-            encode(asserted) if asserted else b"{}",
+            asserted,
             b"},",
-            *_state(call.grant, state, call.approvals),
+            *stands,
             b"}",
+        )
+        others = (children, asserted, *facts, *stands)
+        return text, InputParts(
+            verified, tool.name, tool.server, annotations, tool.arguments, tool.arguments_json, others
         )
 
     def renew(self, call: VerifiedCall, state: TaskState, *, now: float) -> JsonText:

@@ -38,13 +38,15 @@ async def propose(
     Raises:
         NoDecision: policy couldn't be evaluated.
     """
+    asked, parts = stages.inputs.authorize(call, state, now=stages.clock())
     decision = await evaluate(
         call.policy,
         Operation.AUTHORIZE,
-        stages.inputs.authorize(call, state, now=stages.clock()),
+        asked,
         recorder,
         stages.observer,
         approvals=frozenset([(met.module, met.code) for met in call.approvals]),
+        parts=parts,
     )
     if not decision.allowed:
         return Proposal(_observed(stages, call, state, decision, recorder))

@@ -14,6 +14,7 @@ from tabard_sidecar.interfaces import (
     ArgumentChecker,
     Catalogue,
     Clock,
+    InputParts,
     LeasedPolicy,
     Observer,
     PolicyRuntime,
@@ -113,17 +114,18 @@ async def evaluate(  # noqa: PLR0913
     observer: Observer,
     *,
     approvals: frozenset[tuple[str, str]] = frozenset(),
+    parts: InputParts | None = None,
 ) -> PolicyDecision:
     """Evaluate policy on an input, which the record gets.
 
-    ``approvals`` are those of :meth:`LeasedPolicy.decide`.
+    ``approvals`` and ``parts`` are those of :meth:`LeasedPolicy.decide`.
 
     Raises:
         NoDecision: the engine can't be reached or is overloaded.
     """
     recorder.evaluating(asked, policy.revision)
     with observer.stage("evaluate"):
-        return await policy.decide(operation, asked.text, approvals=approvals)
+        return await policy.decide(operation, asked.text, approvals=approvals, parts=parts)
 
 
 async def reserve(  # noqa: PLR0913, PLR0917

@@ -8,6 +8,7 @@ from typing import Any, Self
 
 from tabard_sidecar.errors import NoDecision
 from tabard_sidecar.facts import FactKind
+from tabard_sidecar.interfaces import InputParts
 from tabard_sidecar.model import Operation, PolicyDecision, Reason
 from tabard_sidecar.policy.breaker import Breaker
 from tabard_sidecar.policy.engines.provider import Active, EvaluationFailedError, Evaluator
@@ -99,6 +100,7 @@ class PolicyLease:
         input_json: bytes,
         *,
         approvals: frozenset[tuple[str, str]] = frozenset(),
+        parts: InputParts | None = None,
     ) -> PolicyDecision:
         """Evaluate the entrypoint and compose its answer.
 
@@ -106,6 +108,7 @@ class PolicyLease:
             operation: the requested operation, the same as in ``input_json``.
             input_json: the policy input.
             approvals: module and code of the approvals that people have given for this call.
+            parts: what makes up the input, if it is a tool call's.
 
         Raises:
             NoDecision: the engine can't be reached or is overloaded.
@@ -116,7 +119,7 @@ class PolicyLease:
         if not deadline:
             return self._denied("policy_timeout", "evaluation is paused: earlier ones can't be interrupted")
         try:
-            answer = await self._policy.evaluator.decision(input_json, deadline)
+            answer = await self._policy.evaluator.decision(input_json, deadline, parts)
         except EvaluationFailedError as error:
             self._count(error)
             return self._failed(error, deadline)

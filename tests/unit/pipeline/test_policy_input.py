@@ -32,7 +32,7 @@ def build(inputs, agent, grant):
             ),
             TaskState(known=True, children=2),
             now=12.5,
-        ).text
+        )[0].text
     )
 
 

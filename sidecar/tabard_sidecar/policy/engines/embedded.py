@@ -8,9 +8,11 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from tabard_opa import Engine, EngineError, EvaluationError, Policy
+from tabard_opa import Engine, EngineError, EvaluationError
 
+from tabard_sidecar.interfaces import InputParts
 from tabard_sidecar.policy.engines.provider import Active, EvaluationFailedError, load_took_too_long
+from tabard_sidecar.policy.engines.recalled import LONGEST_INPUT, RecalledAnswers
 from tabard_sidecar.policy.engines.stuck import StuckCount
 from tabard_sidecar.policy.loading.compiling import Compiled, CompileOptions, compile_policy, read_policy
 from tabard_sidecar.policy.loading.sequences import Place
@@ -29,16 +31,38 @@ class EmbeddedEvaluator:
     Args:
         compiled: the policy.
         began: is told the deadline in seconds of each evaluation that begins.
+        recalled: is told of each answer that is given again without the engine; ``None`` gives none.
     """
 
-    def __init__(self, compiled: Compiled, began: Callable[[float], None] = lambda _: None) -> None:
+    def __init__(
+        self,
+        compiled: Compiled,
+        began: Callable[[float], None] = lambda _: None,
+        recalled: Callable[[], None] | None = None,
+    ) -> None:
         self.compiled = compiled
         self._began = began
+        self._known = None if recalled is None else RecalledAnswers(compiled.decision.readings, recalled)
 
-    async def decision(self, input_json: bytes, deadline_seconds: float) -> bytes:
+    async def decision(
+        self, input_json: bytes, deadline_seconds: float, parts: InputParts | None = None
+    ) -> bytes:
         """Return ``data.tabard.decision``."""
+        known = self._known if parts is not None and len(input_json) <= LONGEST_INPUT else None
+        if known is not None and parts is not None:
+            answer = known.recall(parts)
+            if answer is not None:
+                return answer
         self._began(deadline_seconds)
-        return await _evaluate(self.compiled.decision, ENTRYPOINT, input_json, deadline_seconds)
+        try:
+            answered = await self.compiled.decision.answer(
+                ENTRYPOINT, input_json, deadline_seconds=deadline_seconds
+            )
+        except EvaluationError as error:
+            return _undefined(error)
+        if known is not None and parts is not None:
+            known.remember(parts, answered)
+        return answered.result
 
     async def residual(self, query: str, input_json: bytes, deadline_seconds: float) -> Residual:
         """Return what remains of a query."""
@@ -61,20 +85,22 @@ class EmbeddedEvaluator:
         if self.compiled.mask is None:
             return None
         self._began(deadline_seconds)
-        return json.loads(await _evaluate(self.compiled.mask, MASK, record_json, deadline_seconds))
+        try:
+            found = await self.compiled.mask.evaluate(MASK, record_json, deadline_seconds=deadline_seconds)
+        except EvaluationError as error:
+            found = _undefined(error)
+        return json.loads(found)
 
     def close(self) -> None:
         """Free the policy."""
         self.compiled.close()
 
 
-async def _evaluate(policy: Policy, entrypoint: str, input_json: bytes, deadline_seconds: float) -> bytes:
-    try:
-        return await policy.evaluate(entrypoint, input_json, deadline_seconds=deadline_seconds)
-    except EvaluationError as error:
-        if error.code == "undefined":
-            return b"null"
-        raise _failed(error) from error
+def _undefined(error: EvaluationError) -> bytes:
+    """Return what an undefined entrypoint has for an answer; raise any other failure."""
+    if error.code == "undefined":
+        return b"null"
+    raise _failed(error) from error
 
 
 def _failed(error: EvaluationError) -> EvaluationFailedError:
@@ -99,7 +125,7 @@ def activate(
         PolicyBrokenError: with every problem that was found.
     """
     compiled = compile_policy(engine, source.modules, source.data, options, source.tests)
-    evaluator = EmbeddedEvaluator(compiled, began)
+    evaluator = EmbeddedEvaluator(compiled, began, engine.recalled if options.remembered_bytes else None)
     return Active(evaluator, source.revision, compiled.rules, compiled.warnings)
 
 

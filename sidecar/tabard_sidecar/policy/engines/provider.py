@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import field
 from typing import Protocol
 
+from tabard_sidecar.interfaces import InputParts
 from tabard_sidecar.policy.composer import Composer
 from tabard_sidecar.policy.loading.rules import RuleIndex
 from tabard_sidecar.policy.offers import Residual
@@ -56,8 +57,10 @@ class EvaluationFailedError(Exception):
 class Evaluator(Protocol):
     """Evaluates one immutable policy."""
 
-    async def decision(self, input_json: bytes, deadline_seconds: float) -> bytes:
-        """Return ``data.tabard.decision`` as JSON; ``null`` if it is undefined.
+    async def decision(
+        self, input_json: bytes, deadline_seconds: float, parts: InputParts | None = None
+    ) -> bytes:
+        """Return ``data.tabard.decision`` as JSON; ``null`` if it is undefined. ``parts`` are those of the input, if known.
 
         Raises:
             EvaluationFailedError: there is no result.

@@ -19,6 +19,7 @@ from typing import TypeVar
 from tabard_opa import Engine
 
 from tabard_sidecar.errors import NoDecision
+from tabard_sidecar.interfaces import InputParts
 from tabard_sidecar.policy.conf import RemoteConfig
 from tabard_sidecar.policy.engines.opa_client import OpaClient
 from tabard_sidecar.policy.engines.provider import Active, EvaluationFailedError, load_took_too_long
@@ -79,7 +80,12 @@ class RemoteEvaluator:
         """Whether a module defines ``data.system.log.mask``."""
         return self._has_mask
 
-    async def decision(self, input_json: bytes, deadline_seconds: float) -> bytes:
+    async def decision(
+        self,
+        input_json: bytes,
+        deadline_seconds: float,
+        parts: InputParts | None = None,  # noqa: ARG002 - a server doesn't say what it has read
+    ) -> bytes:
         """Return ``data.tabard.decision``; a missing result is ``null``, which denies."""
         return encode(await self._data("/v1/data/tabard/decision", input_json, deadline_seconds))
 
