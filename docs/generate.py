@@ -72,7 +72,7 @@ _CASES_INTRO = f"""\
 # Decision cases
 
 `tabard policy test` runs the decision cases of a policy: files whose names end in `_cases.yaml`.
-The [policy guide](../policy-guide.md#decision-cases) shows an example. Unknown and repeated keys,
+The [policy guide](../policy-testing.md#decision-cases) shows an example. Unknown and repeated keys,
 keys without a value, anchors, aliases and tags are errors. `tabard policy case-schema` prints a
 JSON Schema for editors. A file has at most {MAX_BYTES // 2**20} MiB.
 """

@@ -13,6 +13,11 @@ from tabard_sidecar.policy.runtime import Runtime
 
 REPOSITORY = Path(__file__).resolve().parent.parent.parent
 SUPPORT = REPOSITORY / "rego" / "examples" / "support"
+GUIDE = "\n".join(
+    (REPOSITORY / "docs" / f"policy-{part}.md").read_text(encoding="utf-8")
+    for part in ("guide", "refused", "guardrails", "state", "requests", "testing", "shipping")
+)
+"""All pages of the policy guide."""
 DESK = "spiffe://shop.example/ns/support/sa"
 
 START = '\nstart contains {"code": "begin"} if input.operation == "start_task"\n'

@@ -106,7 +106,7 @@ test_everything_else_is_denied if {
 }
 """,
     cases="""\
-# Decision cases of <title>, run by `tabard policy test`. docs/policy-guide.md lists the keys.
+# Decision cases of <title>, run by `tabard policy test`. docs/reference/cases.md lists the keys.
 defaults:
   purpose: <name>
 
@@ -237,7 +237,7 @@ test_what_is_no_amount_grants_nothing if {
 }
 """,
     cases="""\
-# Decision cases of <title>, run by `tabard policy test`. docs/policy-guide.md lists the keys.
+# Decision cases of <title>, run by `tabard policy test`. docs/reference/cases.md lists the keys.
 defaults:
   tool: <name>.pay
   budgets: {<name>_cents: {limit: 30000}}
@@ -436,7 +436,7 @@ test_a_signed_request_starts_a_task if {
 }
 """,
     cases="""\
-# Decision cases of <title>, run by `tabard policy test`. docs/policy-guide.md lists the keys.
+# Decision cases of <title>, run by `tabard policy test`. docs/reference/cases.md lists the keys.
 defaults:
   budgets: {questions: {limit: 5}}
 

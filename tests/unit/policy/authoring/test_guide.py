@@ -13,10 +13,9 @@ from tabard_sidecar.policy.catalogue import Catalogue
 from tabard_sidecar.policy.loading.compiling import CompileOptions, compile_policy
 from tabard_sidecar.policy.problems import PolicyBrokenError
 
-from tests.support.policy import REPOSITORY, START
+from tests.support.policy import GUIDE, REPOSITORY, START
 
 LIBRARY = REPOSITORY / "rego" / "tabard" / "lib"
-GUIDE = (REPOSITORY / "docs" / "policy-guide.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"^```(\S+)(?: (\S+))?\n(.*?)^```$", GUIDE, re.DOTALL | re.MULTILINE)
 DATA = next(json.loads(text) for language, kind, text in BLOCKS if (language, kind) == ("json", "data"))
 REGO = [(kind, text) for language, kind, text in BLOCKS if language == "rego"]

@@ -9,9 +9,8 @@ import re
 import pytest
 from tabard_sidecar.policy.loading.compiling import CompileOptions, compile_policy
 
-from tests.support.policy import REPOSITORY, START, policy_input, tool
+from tests.support.policy import GUIDE, START, policy_input, tool
 
-GUIDE = (REPOSITORY / "docs" / "policy-guide.md").read_text(encoding="utf-8")
 NEW = (
     "amounts",
     "arguments",
