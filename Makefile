@@ -213,6 +213,10 @@ docs: .venv/.synced-dev ## Write docs/reference, and parts of the Helm chart, fr
 	@$(RUN)python docs/generate.py
 	@$(RUN)python k8s/generate_chart.py
 
+.PHONY: screenshots
+screenshots: .venv/.synced-dev ## Take the pictures of the console in docs/images; installs Chromium, needs root
+	@$(RUN)python docs/screenshots.py
+
 .PHONY: docs-check
 docs-check: .venv/.synced-dev
 	$(call say,'reference documentation')

@@ -9,7 +9,7 @@ command -v go >/dev/null 2>&1 || PATH=$("$COMPONENTS_SRC/gotoolchain.sh" | tail 
 long=('vault.sh install' kube-install.sh spire-install.sh helm.sh 'keycloak.sh install' 'springauth.sh install'
   image-base.sh)
 short=('docker.sh install' macaroons.sh gomacaroon.sh 'vectors.sh wycheproof' 'vectors.sh json-canonicalization'
-  'vectors.sh macaroon' opa.sh kubeconform.sh 'redis.sh install' 'postgres.sh install' 'openldap.sh install' promtool.sh)
+  'vectors.sh macaroon' opa.sh kubeconform.sh 'redis.sh install' 'postgres.sh install' 'openldap.sh install' promtool.sh chromium.sh)
 case ${1:-} in
   '') wanted=("${short[@]}" "${long[@]}") ;;
   long) wanted=("${long[@]}") ;;

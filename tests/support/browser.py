@@ -74,14 +74,22 @@ class Tab:
             case "Network.responseReceived" if params.get("type") == "Document":
                 self.status = params["response"]["status"]
 
+    def expect(self) -> None:
+        """Begin to await another page."""
+        self._loaded.clear()
+
+    async def loaded(self) -> int:
+        """Wait until the page that is awaited is loaded, and return its status."""
+        await asyncio.wait_for(self._loaded.wait(), _ANSWER_SECONDS)
+        return self.status
+
     async def goto(self, url: str) -> int:
         """Open an address, wait until it is loaded, and return its status."""
-        self._loaded.clear()
+        self.expect()
         found = await self.send("Page.navigate", url=url)
         if found.get("errorText"):
             raise RuntimeError(f"{url}: {found['errorText']}")
-        await asyncio.wait_for(self._loaded.wait(), _ANSWER_SECONDS)
-        return self.status
+        return await self.loaded()
 
     async def run(self, script: str) -> Any:
         """Evaluate JavaScript in the page, whatever its policy says of scripts of its own; return the value."""
@@ -92,10 +100,9 @@ class Tab:
 
     async def follow(self, script: str) -> int:
         """Evaluate what leads to another page, wait until that one is loaded, and return its status."""
-        self._loaded.clear()
+        self.expect()
         await self.run(script)
-        await asyncio.wait_for(self._loaded.wait(), _ANSWER_SECONDS)
-        return self.status
+        return await self.loaded()
 
     async def click(self, selector: str) -> int:
         """Click what leads to another page."""

@@ -81,6 +81,12 @@ AUDIT = r"""
 """
 """Finds what keeps people from reading or using a page: WCAG 2.2 AA where a program can tell."""
 
+_LINKS = r"""
+[...document.querySelectorAll('main a[href]')].map(a => (a.pathname + a.search).replace(/^\/[^/]+/, ''))
+  .filter(path => /^\/(tasks|approvals|revoke)[/?]/.test(path))
+"""
+"""Addresses of further pages that a page leads to, without the base."""
+
 MARKUP = '"><x-mark></x-mark><img src=x onerror="window.pwned=1"><script>window.pwned=1</script>'
 
 
@@ -118,7 +124,7 @@ class Console:
             asked = stack.enter_context(operator(target, quiet=True, timeout_seconds=60.0))
             remote = Sidecar(asked, asked)
             source = LogSource(tuple(logs), ZONE, "a test")
-            given = Given(asked, asked, source, "", lambda entry: remote.explain(entry.decision_id))
+            given = Given(asked, asked, source, "", lambda entry: remote.explain(entry.decision_id), {})
             wanted = Wanted("127.0.0.1:0", changes, 3600.0, len(logs) == 1, as_json=True)
             yield cls(zone, await stack.enter_async_context(serving(wanted, given)), logs, changes)
 
@@ -152,6 +158,13 @@ class Console:
         pages = [path for path in found if path.startswith("/decisions/")]
         for path in pages:
             await self.explained(tab, path)
+        for start in ("/tasks", "/approvals?all=1", "/revocations", "/policy"):
+            found[start] = None
+            await tab.goto(self.url(start))
+            found |= dict.fromkeys(await tab.run(_LINKS))
+        for path in [path for path in found if path.startswith("/tasks/")]:
+            await tab.goto(self.url(path))
+            found |= dict.fromkeys(await tab.run(_LINKS))
         return list(found)
 
     async def explained(self, tab: Tab, path: str) -> None:

@@ -174,6 +174,31 @@ async def _goes_wrong(triage: tabard.aio.Task, refunds: tabard.aio.Task) -> None
             await holder.authorize(tool, arguments)
 
 
-async def world_of(make: type[World], folder: Path) -> World:
-    """Return the desk's zone, prepared and not started."""
-    return make(folder, workloads=WORKLOADS, policy=POLICY, overrides=OVERRIDES)
+async def attack(world: World, markup: str) -> list[str]:
+    """Have an agent write markup wherever it can; return the words that show where it did."""
+    marks = [f"attack{number}attack" for number in range(7)]
+    words = [f"{markup}\u202e{mark}" for mark in marks]
+    person = "support-manager-9"
+    task = await world.agent("refunds").start_task(
+        world.issuer.access_token(person), intent_token=world.intent("refunds", words[0], subject=person)
+    )
+    part = task.branch(words[1])
+    large = {"order_id": words[2], "amount_cents": 9000, words[3]: {words[4]: [f"\u0007{words[5]}"]}}
+    for holder, tool, arguments in (
+        (part, "refunds.create", large),
+        (part, words[6], {"text": "x"}),
+        (part, "tickets.read", {"ticket_id": markup}),
+    ):
+        with suppress(tabard.Denied):
+            await holder.authorize(tool, arguments)
+    return marks
+
+
+def candidate(folder: Path) -> Path:
+    """Write a candidate policy, which is stricter about refunds and allows less mail; return its folder."""
+    target = folder / "candidate"
+    for name, source in POLICY.items():
+        file = target / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(source.replace("<= 10000", "<= 4500").replace(">= 5000", ">= 4000"))
+    return target

@@ -174,6 +174,16 @@ def _total_lines(rows: Sequence[_Row], where: Screen) -> Iterator[str]:
         yield from where.foreign("agent", lines, AGENT_COLOUR)
 
 
+def totals_by_tool(rows: Iterable[_Row]) -> Iterator[tuple[str, Total, str]]:
+    """Yield what Tabard counts over the calls of each tool: the tool, one argument, and which calls are alone with their value."""
+    every = list(rows)
+    numbered = {row["approval_id"]: number for number, row in enumerate(every, 1)}
+    for (tool, _), calls in _by_tool(every).items():
+        numbers = [numbered[row["approval_id"]] for row in calls]
+        for one in _totals(calls).arguments if len(calls) > 1 else ():
+            yield tool, one, _odd(one, numbers).removeprefix("; alone with its value: ")
+
+
 def _tool(tool: str, server: str) -> list[str]:
     return [f"tool      {quoted(tool)}", *([f"server    {quoted(server)}"] if server else [])]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +21,7 @@ from tabard_sidecar.cli.terminal import Duration
 if TYPE_CHECKING:
     from tabard_sidecar.cli.log_source import LogSource
     from tabard_sidecar.cli.reach import Target
+    from tabard_sidecar.console.jobs import Kind
     from tabard_sidecar.records.reading import Entry
 
 _EXPLAIN_SECONDS = 60.0
@@ -54,7 +55,14 @@ _REMOTE = "A control service keeps no decisions: each sidecar writes its own log
     "--policy",
     "policy",
     type=Existing(),
-    help="Explain decisions by this policy, a folder or a bundle. Default: ask the sidecar.",
+    help="The policy that decides, a folder or a bundle: it explains decisions and is narrowed by proposals. Default: ask "
+    "the sidecar, and narrow the configured one.",
+)
+@click.option(
+    "--candidate",
+    type=Existing(),
+    metavar="POLICY",
+    help="A policy to try: the page replays the logs by it.",
 )
 @catalogue_option
 @operator_option
@@ -88,6 +96,7 @@ def console(ctx: click.Context, /, sidecar: Target, **given: Any) -> None:  # no
         operator(sidecar, quiet=True) as asked,
         operator(sidecar, quiet=True, timeout_seconds=_EXPLAIN_SECONDS) as explaining,
     ):
+        commands = _commands(source, given, config)
         explain = _explain(asked, explaining, given["policy"], given["catalogue_file"], config)
         from tabard_sidecar.console.running import Given, Wanted, run  # noqa: PLC0415 - not needed for --help
 
@@ -98,7 +107,7 @@ def console(ctx: click.Context, /, sidecar: Target, **given: Any) -> None:  # no
             len(given["files"]) <= 1,
             given["as_json"],
         )
-        asyncio.run(run(wanted, Given(asked, explaining, source, absent, explain)))
+        asyncio.run(run(wanted, Given(asked, explaining, source, absent, explain, commands)))
 
 
 def _require_loopback(listen: str) -> None:
@@ -136,6 +145,26 @@ def _log(files: tuple[Path, ...], sidecar: Target, config: Path | None) -> tuple
             None,
             f"There is no decision log to show: {error.message}. Name files to show them: tabard console FILE …",
         )
+
+
+def _commands(
+    source: LogSource | None, given: Mapping[str, Any], config: Path | None
+) -> dict[Kind, Sequence[str]]:
+    """Return what replays the logs by the candidate, and what proposes from them."""
+    from tabard_sidecar.console.jobs import Kind  # noqa: PLC0415 - not needed for --help
+
+    if source is None:
+        return {}
+    files = given["files"] or source.files[-1:]
+    more = [f"--zone={source.zone}"] if source.zone else []
+    more += [f"--config={config}"] if config is not None else []
+    more += [f"--catalogue={given['catalogue_file']}"] if given["catalogue_file"] is not None else []
+    names = ["--", *map(str, files)]
+    policy = [f"--policy={given['policy']}"] if given["policy"] is not None else []
+    found: dict[Kind, Sequence[str]] = {Kind.SUGGEST: [*more, *policy, *names]}
+    if given["candidate"] is not None:
+        found[Kind.REPLAY] = [*more, f"--policy={given['candidate']}", *names]
+    return found
 
 
 def _explain(

@@ -18,8 +18,10 @@ from tabard_sidecar.console.layout import (
     moment,
     notice,
     page,
+    prose,
     rule,
     said,
+    search,
     table,
     word,
 )
@@ -57,6 +59,7 @@ _COLUMNS = (
     ("Agent", "who"),
     ("Why", "why"),
 )
+_OLDER = f"The newest {MOST_ROWS:,} decisions and changes are here. `tabard log search` finds older ones."
 _DAMAGED = "{:,} lines of the log aren't records as the sidecar writes them. `tabard audit verify` says more."
 
 
@@ -87,7 +90,7 @@ def list_page(site: Site, session: Session, feed: Feed | None, absent: str, quer
         notice(problem, "bad") if problem else None,
         *_state(feed),
         _counts(site, wanted, found.effects),
-        _filter(site, wanted),
+        search(site, (), FIELDS, wanted, "Filter decisions"),
         _rows(site, found.rows) if found.rows else notice(_nothing(feed, wanted)),
         _pager(site, wanted, found, feed, first=not before),
     ]
@@ -148,7 +151,7 @@ def _state(feed: Feed) -> Iterator[Html]:
     elif not feed.caught_up:
         yield notice("The log is still being read: the newest decisions are missing so far. Reload the page.")
     if feed.odd:
-        yield notice(_DAMAGED.format(feed.odd))
+        yield notice(prose(_DAMAGED.format(feed.odd)))
 
 
 def _counts(site: Site, wanted: Mapping[str, str], effects: Mapping[str, int]) -> Html:
@@ -178,41 +181,6 @@ def _counts(site: Site, wanted: Mapping[str, str], effects: Mapping[str, int]) -
     return tag("nav", tag("ul", links, class_="counts"), aria_label="By decision")
 
 
-def _filter(site: Site, wanted: Mapping[str, str]) -> Html:
-    fields = [
-        tag(
-            "div",
-            tag("label", label, for_=f"filter-{name}"),
-            tag(
-                "input",
-                id=f"filter-{name}",
-                name=name,
-                value=wanted[name],
-                placeholder=hint or None,
-                maxlength=256,
-                autocomplete="off",
-                spellcheck="false",
-            ),
-            class_="field",
-        )
-        for name, label, hint in FIELDS
-    ]
-    keep = tag("input", type="hidden", name="effect", value=wanted["effect"]) if wanted["effect"] else None
-    active = any(wanted[name] for name, *_ in FIELDS)
-    clear = tag("a", "Clear", href=site.links.to(effect=wanted["effect"])) if active else None
-    return tag(
-        "form",
-        fields,
-        keep,
-        tag("div", tag("button", "Filter"), clear, class_="field act"),
-        method="get",
-        action=site.links.to(),
-        role="search",
-        aria_label="Filter decisions",
-        class_="filter",
-    )
-
-
 def _rows(site: Site, rows: tuple[Row, ...]) -> Html:
     return decisions_table(site, rows, "Decisions, newest first")
 
@@ -229,9 +197,7 @@ def _pager(site: Site, wanted: Mapping[str, str], found: Page, feed: Feed, *, fi
     if found.older:
         parts.append(tag("a", "Older decisions", href=site.links.to(**asked, before=found.older), rel="next"))
     elif feed.dropped:
-        parts.append(
-            f"The newest {MOST_ROWS:,} decisions and changes are here. `tabard log search` finds older ones."
-        )
+        parts.append(prose(_OLDER))
     elif found.fitting or not first:
         parts.append("No older ones were read.")
     return tag("p", parts, class_="pager")

@@ -13,11 +13,18 @@ from tabard_sidecar.console.html import Child, Html, Link, Links, shown, shown_l
 from tabard_sidecar.console.sessions import Session
 from tabard_sidecar.util.lean import dataclass
 
-NAVIGATION = (("decisions", "Decisions", ()),)
+NAVIGATION: tuple[tuple[str, str, tuple[str, ...]], ...] = (
+    ("decisions", "Decisions", ()),
+    ("tasks", "Tasks", ("tasks",)),
+    ("approvals", "Approvals", ("approvals",)),
+    ("revocations", "Revocations", ("revocations",)),
+    ("policy", "Policy", ("policy",)),
+)
 _WORDS = {
     "allow": ("good", "Allowed"),
     "deny": ("bad", "Denied"),
     ASKED: ("wait", "Asked"),
+    "ask": ("wait", "Asked"),
     "would_deny": ("wait", "Would deny"),
     "intended": ("wait", "Unfinished"),
     "refused": ("bad", "Refused"),
@@ -141,6 +148,11 @@ def word(effect: str) -> str:
     return _WORDS.get(effect, ("", effect.replace("_", " ")))[1]
 
 
+def prose(text: str) -> list[Html]:
+    """Return a text of the console's own, in which backticks mark code."""
+    return [tag("code", part) if place % 2 else shown(part) for place, part in enumerate(text.split("`"))]
+
+
 def said(text: str, most: int = 500) -> Html:
     """Return words of an agent, or words that may quote one: apart from all others, whichever direction they are written in."""
     return tag("bdi", shown(text, most), class_="said")
@@ -192,6 +204,60 @@ def duration(seconds: float) -> str:
         if seconds >= size:
             return f"{int(seconds // size)} {unit}"
     return f"{int(seconds)} s"
+
+
+def search(
+    site: Site,
+    steps: Sequence[str],
+    fields: Sequence[tuple[str, str, str]],
+    wanted: Mapping[str, str],
+    label: str,
+) -> Html:
+    """Return a form that filters a list.
+
+    Args:
+        site: what all pages have in common.
+        steps: of the list's address.
+        fields: name, label and an example of each.
+        wanted: the filter; what isn't a field of the form is kept.
+        label: what the form does.
+    """
+    names = [name for name, *_ in fields]
+    shown_fields = [
+        tag(
+            "div",
+            tag("label", text, for_=f"filter-{name}"),
+            tag(
+                "input",
+                id=f"filter-{name}",
+                name=name,
+                value=wanted.get(name, ""),
+                placeholder=hint or None,
+                maxlength="256",
+                autocomplete="off",
+                spellcheck="false",
+            ),
+            class_="field",
+        )
+        for name, text, hint in fields
+    ]
+    kept = {name: text for name, text in wanted.items() if text and name not in names}
+    keep = [tag("input", type="hidden", name=name, value=text) for name, text in kept.items()]
+    clear = None
+    if any(wanted.get(name) for name in names):
+        clear = tag("a", "Clear", href=site.links.to(*steps, **kept))
+    act = tag("div", tag("button", "Filter"), clear, class_="field act")
+    return tag(
+        "form",
+        shown_fields,
+        keep,
+        act,
+        method="get",
+        action=site.links.to(*steps),
+        role="search",
+        aria_label=label,
+        class_=f"filter of-{len(fields)}",
+    )
 
 
 def facts(rows: Iterable[tuple[str, Child]]) -> Html:

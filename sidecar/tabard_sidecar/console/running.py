@@ -23,6 +23,7 @@ from tabard_sidecar.console.explainer import Explain, Explainer
 from tabard_sidecar.console.feed import Feed
 from tabard_sidecar.console.guard import LOGIN, new_base
 from tabard_sidecar.console.html import Links
+from tabard_sidecar.console.jobs import Jobs, Kind
 from tabard_sidecar.console.layout import Site
 from tabard_sidecar.console.sessions import CODE_SECONDS, Sessions
 from tabard_sidecar.console.sidecar import Sidecar
@@ -72,6 +73,7 @@ class Given:
         source: the decision logs; ``None`` if there are none.
         absent: why there are none.
         explain: asks policy why a decision was made.
+        commands: what replays and proposes; see :class:`~tabard_sidecar.console.jobs.Jobs`.
     """
 
     asked: Operator
@@ -79,6 +81,7 @@ class Given:
     source: LogSource | None
     absent: str
     explain: Explain
+    commands: dict[Kind, Sequence[str]]
 
 
 class Serving:
@@ -122,12 +125,13 @@ async def serving(wanted: Wanted, given: Given) -> AsyncIterator[Serving]:
         feed = Feed(given.source, one=wanted.one_log)
         files = partial(_files, given.source, one_log=wanted.one_log)
         explainer = Explainer(files, given.explain)
+    jobs = Jobs(given.commands)
     server: list[AiohttpServer] = []
 
     def keep(request: web.Request) -> None:
         server[0].keep(request)
 
-    app, guard = create_app(site, sessions, Sources(sidecar, feed, given.absent, explainer), keep)
+    app, guard = create_app(site, sessions, Sources(sidecar, feed, given.absent, explainer, jobs), keep)
     pace = Pace(each=10, all_together=40, known=200, patience=1.0)
     server.append(
         AiohttpServer(app, wanted.listen, Bounds(_CONNECTIONS, _KNOWN_SECONDS, _IDLE_SECONDS, pace))
@@ -146,6 +150,7 @@ async def serving(wanted: Wanted, given: Given) -> AsyncIterator[Serving]:
         yield Serving(f"http://{address}", base, sessions)
     finally:
         await server[0].stop()
+        await jobs.stop()
         if explainer is not None:
             await explainer.stop()
         if feed is not None:

@@ -8,7 +8,9 @@ import json
 import pytest
 
 from tests.support.browser import chromium
-from tests.support.console_pages import AUDIT, Console, hostile_log
+from tests.support.console_pages import AUDIT, MARKUP, Console, hostile_log
+from tests.support.console_world import attack
+from tests.support.operators import operators
 
 pytestmark = pytest.mark.asyncio
 
@@ -52,6 +54,51 @@ async def test_what_agents_wrote_is_text(console, tmp_path):
             seen += await tab.run("document.body.textContent")
         assert [mark for mark in marks if mark not in seen] == []
         assert tab.complaints == []
+
+
+async def test_what_an_agent_writes_live_is_text(console):
+    """The same for what comes from the sidecar: approvals, tasks, and why policy decided."""
+    marks = await attack(console.zone, MARKUP)
+    async with operators(console.zone.operator("refunds")) as operator:
+        await operator.revoke(agent_id="spiffe://shop.example/ns/support/sa/other", reason=MARKUP)
+    async with chromium() as browser:
+        tab = await browser.tab()
+        await tab.goto(console.link())
+        seen = ""
+        paths = await console.paths(tab)
+        assert any(path.startswith("/approvals/") for path in paths)
+        for path in paths:
+            await tab.goto(console.url(path))
+            found = await tab.run(
+                "[...document.querySelectorAll('script,iframe,object,img,x-mark,[onerror],[onload]')].map(e=>e.outerHTML)"
+            )
+            assert (path, found) == (path, [])
+            assert await tab.run("window.pwned === undefined")
+            seen += await tab.run("document.body.textContent")
+        assert [mark for mark in marks if mark not in seen] == []
+        assert "\u202e" not in seen
+        assert tab.complaints == []
+
+
+async def test_revoking_with_the_keyboard(console):
+    """From a decision to the confirmation and the result, and the agent is stopped."""
+    async with chromium() as browser:
+        tab = await browser.tab()
+        await tab.goto(console.link())
+        await console.read(tab)
+        await tab.goto(console.url("/?code=desk.untrusted_outbound"))
+        await tab.click("td.what a")
+        assert await tab.click("a.danger[href*='kind=task']") == 200
+        await tab.run("document.querySelector('#reason').value = 'sends mail to strangers'")
+        await tab.run("document.querySelector('button.sure').focus()")
+        tab.expect()
+        await tab.press("Enter")
+        await tab.loaded()
+        assert await tab.run("document.querySelector('h1').textContent") == "Revoked"
+        await tab.goto(console.url("/revocations"))
+        assert "sends mail to strangers" in await tab.run("document.body.textContent")
+        await tab.goto(console.url(f"/tasks/{console.zone.tasks[-1]}"))
+        assert await tab.run("document.querySelector('h1 .badge').textContent") == "Ended"
 
 
 async def test_the_keyboard_reaches_everything(console):

@@ -80,14 +80,21 @@ def start_console():
     """Serves a console over an operator's address and logs; ends it with the test."""
 
     @asynccontextmanager
-    async def start(address, files=(), *, changes=False, seconds=3600.0, zone=ZONE, explain=None):
+    async def start(
+        address, files=(), *, changes=False, seconds=3600.0, zone=ZONE, explain=None, commands=None
+    ):
         target = Target(address, "a test", zone, "a test")
         source = LogSource(tuple(files), zone, "a test") if files else None
         async with AsyncExitStack() as stack:
             asked = stack.enter_context(operator(target, quiet=True))
             remote = Sidecar(asked, asked)
             given = Given(
-                asked, asked, source, "no log", explain or (lambda entry: remote.explain(entry.decision_id))
+                asked,
+                asked,
+                source,
+                "no log",
+                explain or (lambda entry: remote.explain(entry.decision_id)),
+                commands or {},
             )
             wanted = Wanted("127.0.0.1:0", changes, seconds, len(files) <= 1, as_json=True)
             served = await stack.enter_async_context(serving(wanted, given))
@@ -103,5 +110,13 @@ async def desk(start_zone):
     """A zone whose agents have worked, with the ids of its tasks."""
     zone = await start_zone(workloads=WORKLOADS, policy=POLICY, overrides=OVERRIDES)
     zone.tasks = await work(zone)
+
+    async def start_task_of_desk():
+        return await zone.agent("refunds").start_task(
+            zone.issuer.access_token("support-manager-9"),
+            intent_token=zone.intent("refunds", "Refund these.", subject="support-manager-9"),
+        )
+
+    zone.start_task_of_desk = start_task_of_desk
     zone.decision_logs = [zone.sidecars[name].folder / "decisions.log" for name in WORKLOADS]
     return zone

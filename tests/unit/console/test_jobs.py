@@ -1,0 +1,102 @@
+"""Replays and proposals run beside the page, one at a time, and end with it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import re
+
+import pytest
+from tabard_sidecar.console.jobs import Jobs, Kind
+
+from tests.support.console_world import candidate
+from tests.support.waiting import eventually
+
+
+@pytest.fixture
+async def console(desk, start_console):
+    logs = [str(log) for log in desk.decision_logs]
+    commands = {
+        Kind.REPLAY: [f"--policy={candidate(desk.folder)}", "--", *logs],
+        Kind.SUGGEST: [
+            f"--policy={desk.policy}",
+            "--min-decisions=1",
+            "--min-tasks=1",
+            "--min-days=1",
+            "--settled-days=0",
+            "--held-out=0.05",
+            "--",
+            *logs,
+        ],
+    }
+    async with start_console(desk.operator("refunds"), desk.decision_logs, commands=commands) as client:
+        yield await client.sign_in()
+
+
+async def finished(console, kind):
+    """Start a job and return the page once it is done."""
+    status, _, _ = await console.post(f"/policy/{kind}", {"form_token": await console.form_token()})
+    assert status == 303
+
+    async def look():
+        _, text, headers = await console.get("/policy")
+        return text if "Refresh" not in headers else ""
+
+    return await eventually(look, seconds=120)
+
+
+async def test_replay(desk, console):
+    """What the candidate changes, with decisions to look at."""
+    text = await finished(console, "replay")
+    plain = " ".join(re.sub(r"<[^>]+>", " ", text).split())
+    assert "It failed" not in plain
+    assert "5 of 29 decisions change." in plain
+    assert "newly denied" in plain
+    examples = re.findall(r'href="[^"]*(/decisions/[^"]+)"', text)
+    assert (await console.get(examples[0]))[0] == 200
+
+
+async def test_suggestion(console):
+    """Restrictions with their evidence, and a patch; no policy is written."""
+    assert (await console.get("/policy/suggestion.patch"))[0] == 404
+    text = await finished(console, "suggest")
+    assert "It failed" not in text
+    assert "only_listed_tools" in text
+    status, patch, headers = await console.get("/policy/suggestion.patch")
+    assert status == 200
+    assert headers["Content-Disposition"].startswith("attachment")
+    assert headers["Content-Type"].startswith("text/x-diff")
+    assert patch.startswith(("diff --git", "--- "))
+    assert "least_privilege" in patch
+
+
+async def test_what_is_not_offered(desk, start_console):
+    async with start_console(desk.operator("refunds"), desk.decision_logs) as client:
+        await client.sign_in()
+        token = await client.form_token()
+        for name in ("replay", "suggest", "promote", "serve"):
+            assert (await client.post(f"/policy/{name}", {"form_token": token}))[0] == 404
+
+
+async def test_one_at_a_time_and_stopped(tmp_path):
+    """A second one waits its turn; the process ends with the console."""
+    pipe = tmp_path / "log"
+    os.mkfifo(pipe)
+    jobs = Jobs({Kind.REPLAY: ["--", str(pipe)], Kind.SUGGEST: ["--", str(pipe)]})
+    assert jobs.start(Kind.REPLAY)
+    assert not jobs.start(Kind.SUGGEST)
+    assert jobs.busy
+    await asyncio.sleep(0.3)
+    await asyncio.wait_for(jobs.stop(), 20)
+    assert not jobs.busy
+
+
+async def test_a_failure_is_told(tmp_path):
+    jobs = Jobs({Kind.REPLAY: ["--", str(tmp_path / "absent")]})
+    jobs.start(Kind.REPLAY)
+    await eventually(lambda: not jobs.busy, seconds=60)
+    state = jobs.state(Kind.REPLAY)
+    assert state.told is None
+    assert "absent" in state.problem
+    assert json.dumps(state.problem).isascii()
