@@ -6,6 +6,7 @@ import copy
 from typing import Any
 
 from tabard_sidecar.injector.conf import InjectorSettings
+from tabard_sidecar.injector.names import SECRET_FIELDS
 
 Document = dict[str, Any]
 
@@ -50,6 +51,31 @@ def pod(*containers: Document, annotations: Document | None = None, **spec: Any)
 def container(name: str = "agent", **fields: Any) -> Document:
     """Return a container."""
     return {"name": name, "image": "registry.example.org/support-agent:1.0.0", **fields}
+
+
+def secret_volume(kind: str, secret: str) -> Document:
+    """Return a volume of a kind of :data:`tabard_sidecar.injector.names.SECRET_FIELDS` that names a Secret, without its name."""
+    field = SECRET_FIELDS[kind]
+    return {kind: {**_VOLUMES.get(kind, {}), field: secret if field == "secretName" else {"name": secret}}}
+
+
+_VOLUMES: dict[str, Document] = {
+    "azureFile": {"shareName": "s"},
+    "cephfs": {"monitors": ["192.0.2.1"]},
+    "cinder": {"volumeID": "v"},
+    "csi": {"driver": "smb.csi.example.org"},
+    "flexVolume": {"driver": "x/y"},
+    "iscsi": {
+        "targetPortal": "192.0.2.1",
+        "iqn": "iqn.2001-04.com.example:s",
+        "lun": 0,
+        "chapAuthSession": True,
+    },
+    "rbd": {"monitors": ["192.0.2.1"], "image": "i"},
+    "scaleIO": {"gateway": "g", "system": "s", "volumeName": "v"},
+    "storageos": {"volumeName": "v"},
+}
+"""What the API server demands of each beside the Secret."""
 
 
 def patched(document: Document, patch: list[Document]) -> Document:

@@ -26,7 +26,13 @@ _UNPRIVILEGED = (
 def admission_policies(settings: InjectorSettings) -> list[dict[str, Any]]:
     """Return the policies and their bindings."""
     return [
-        _policy(_PODS, settings, _pods_rules(), _images(settings) | _variables(), _pod_validations(settings)),
+        _policy(
+            _PODS,
+            settings,
+            _pods_rules(),
+            _images(settings) | _variables(settings),
+            _pod_validations(settings),
+        ),
         binding(_PODS),
         _policy(_STATUS, settings, [rule(["pods/status"], ["UPDATE"])], _label_variables(), [_kept_label()]),
         binding(_STATUS),
@@ -48,11 +54,12 @@ def _images(settings: InjectorSettings) -> dict[str, str]:
     return {"image": json.dumps(settings.sidecar.image), "former": json.dumps(former, separators=(",", ":"))}
 
 
-def _variables() -> dict[str, str]:
+def _variables(settings: InjectorSettings) -> dict[str, str]:
     """Return CEL expressions by name; each may use those before it."""
     label, disabled = json.dumps(names.LABEL), json.dumps(names.DISABLED)
     return {
         "creates": 'request.operation == "CREATE"',
+        "secrets": json.dumps(settings.private_secrets),
         **_label_variables(),
         "volumes": "has(object.spec.volumes) ? object.spec.volumes : []",
         "others": "object.spec.containers + variables.inits.filter(c, !(c.name in variables.ours))",
@@ -74,19 +81,26 @@ def _label_variables() -> dict[str, str]:
 
 
 def _keys_or_token(settings: InjectorSettings) -> str:
-    """Return whether a volume ``v`` holds the zone's keys, or a token that only the sidecar may have."""
-    secrets, audiences = json.dumps(settings.private_secrets), json.dumps(settings.private_audiences)
+    """Return whether a volume ``v`` uses the zone's keys, or a token that only the sidecar may have."""
+    audiences = json.dumps(settings.private_audiences)
+    kinds = " || ".join(_uses_secret(kind, field) for kind, field in names.SECRET_FIELDS.items())
     return (
-        f"has(v.secret) && has(v.secret.secretName) && v.secret.secretName in {secrets} || "
-        "has(v.projected) && has(v.projected.sources) && v.projected.sources.exists(s, "
-        f"has(s.secret) && has(s.secret.name) && s.secret.name in {secrets} || "
+        f"{kinds} || has(v.projected) && has(v.projected.sources) && v.projected.sources.exists(s, "
+        "has(s.secret) && has(s.secret.name) && s.secret.name in variables.secrets || "
         f"has(s.serviceAccountToken) && has(s.serviceAccountToken.audience) && s.serviceAccountToken.audience in {audiences})"
     )
 
 
+def _uses_secret(kind: str, field: str) -> str:
+    place = f"v.{kind}.{field}"
+    if field == "secretName":
+        return f"has(v.{kind}) && has({place}) && {place} in variables.secrets"
+    return f"has(v.{kind}) && has({place}) && has({place}.name) && {place}.name in variables.secrets"
+
+
 def _pod_validations(settings: InjectorSettings) -> list[tuple[str, str]]:
     """Return expressions that must be true, and for each the message if it isn't."""
-    return [*_of_the_sidecar(), *_of_other_containers(settings), *_of_secrets(settings)]
+    return [*_of_the_sidecar(), *_of_other_containers(), *_of_secrets(settings)]
 
 
 def _of_the_sidecar() -> list[tuple[str, str]]:
@@ -150,19 +164,18 @@ def _node() -> str:
     return f'{inside} || v.hostPath.path.contains("//") || v.hostPath.path.contains("/./")'
 
 
-def _of_other_containers(settings: InjectorSettings) -> list[tuple[str, str]]:
-    secrets = json.dumps(settings.private_secrets)
+def _of_other_containers() -> list[tuple[str, str]]:
     mounts = (
         f"!has(c.volumeMounts) || c.volumeMounts.all(m, !(m.name in {json.dumps(_PRIVATE)}) && "
         f"(m.name != {json.dumps(names.AGENT_VOLUME)} || has(m.readOnly) && m.readOnly))"
     )
     no_variable = (
         "!has(c.env) || c.env.all(e, !has(e.valueFrom) || (!has(e.valueFrom.secretKeyRef) || "
-        f"!(e.valueFrom.secretKeyRef.name in {secrets})) && (!has(e.valueFrom.fileKeyRef) || "
+        "!(e.valueFrom.secretKeyRef.name in variables.secrets)) && (!has(e.valueFrom.fileKeyRef) || "
         f"!(e.valueFrom.fileKeyRef.volumeName in {json.dumps(sorted(names.VOLUMES))})))"
     )
     no_variables = (
-        f"!has(c.envFrom) || c.envFrom.all(e, !has(e.secretRef) || !(e.secretRef.name in {secrets}))"
+        "!has(c.envFrom) || c.envFrom.all(e, !has(e.secretRef) || !(e.secretRef.name in variables.secrets))"
     )
     return [
         (
@@ -196,6 +209,10 @@ def _of_secrets(settings: InjectorSettings) -> list[tuple[str, str]]:
                 "a volume holds the zone's keys or other secrets of the sidecar, or a token with the sidecar's audience; "
                 "remove the volume"
             ),
+        ),
+        (
+            "!has(object.spec.imagePullSecrets) || object.spec.imagePullSecrets.all(s, !has(s.name) || !(s.name in variables.secrets))",
+            "an image can't be pulled with the zone's keys or other secrets of the sidecar; use another Secret",
         ),
     ]
 

@@ -13,11 +13,12 @@ from tabard_sidecar.injector.names import (
     NODE_CAPABILITIES,
     NODE_FOLDERS,
     PREFIX,
+    SECRET_FIELDS,
     SHARED,
     SPIFFE_VOLUME,
     VOLUMES,
 )
-from tabard_sidecar.injector.pod import Object, Pod
+from tabard_sidecar.injector.pod import Object, Pod, objects
 from tabard_sidecar.injector.refusal import Refusal, quoted
 
 _MIRROR = "kubernetes.io/config.mirror"
@@ -37,6 +38,7 @@ def check_hazards(pod: Pod, settings: InjectorSettings, http_port: int) -> None:
     for field, why in SHARED.items():
         if pod.spec.get(field):
             raise Refusal(f"spec.{field} is set: {why}; remove it")
+    _check_image_secrets(pod, settings.private_secrets)
     for place in pod.foreign():
         if place.ours:
             raise Refusal(f"the name of the container {place.name} is the injector's; rename the container")
@@ -50,6 +52,15 @@ def check_hazards(pod: Pod, settings: InjectorSettings, http_port: int) -> None:
         _check_rights(place.name, place.container)
 
 
+def _check_image_secrets(pod: Pod, private: tuple[str, ...]) -> None:
+    for reference in objects(pod.spec, "imagePullSecrets", "spec"):
+        name = reference.get("name")
+        if name in private:
+            raise Refusal(
+                f"spec.imagePullSecrets names the zone's keys or other secrets of the sidecar (Secret {name}); use another Secret"
+            )
+
+
 def check_foreign_volume(volume: Object, settings: InjectorSettings) -> None:
     """Check a volume that isn't the injector's.
 
@@ -60,7 +71,7 @@ def check_foreign_volume(volume: Object, settings: InjectorSettings) -> None:
     projected = volume.get("projected")
     sources = projected.get("sources") if isinstance(projected, Mapping) else None
     for source in [volume, *(sources if isinstance(sources, list) else ())]:
-        for secret in (_field(source, "secret", "secretName"), _field(source, "secret", "name")):
+        for secret in _secrets_of(source):
             if secret in private:
                 raise Refusal(
                     f"volume {name} holds the zone's keys or other secrets of the sidecar (Secret {secret}); remove it: only "
@@ -71,6 +82,14 @@ def check_foreign_volume(volume: Object, settings: InjectorSettings) -> None:
             raise Refusal(
                 f"volume {name} holds a token with the sidecar's audience {quoted(str(audience))}; use another audience"
             )
+
+
+def _secrets_of(source: object) -> Iterator[object]:
+    """Yield the names of the Secrets that a volume, or one source of a projected volume, uses."""
+    yield _field(source, "secret", "name")
+    for kind, field in SECRET_FIELDS.items():
+        yield _field(source, kind, field)
+        yield _field(source, kind, field, "name")
 
 
 def check_node_files(volume: Object) -> None:

@@ -87,6 +87,20 @@ NODE_FOLDERS = (
 )
 """Folders of a node in which a container finds the volumes, memory or sockets of another one, or of what runs it."""
 
+SECRET_FIELDS = {
+    "azureFile": "secretName",
+    "cephfs": "secretRef",
+    "cinder": "secretRef",
+    "csi": "nodePublishSecretRef",
+    "flexVolume": "secretRef",
+    "iscsi": "secretRef",
+    "rbd": "secretRef",
+    "scaleIO": "secretRef",
+    "secret": "secretName",
+    "storageos": "secretRef",
+}
+"""For each kind of volume that uses a Secret the field that names it. A driver gets its content, and may send it anywhere."""
+
 NODE_CAPABILITIES = frozenset(
     {
         "ALL",

@@ -162,9 +162,11 @@ def _init_containers(pod: Pod, settings: InjectorSettings, tuning: Tuning) -> It
 def _check_container(found: Place | None, wanted: Object) -> None:
     place = "" if found is None else difference(wanted, found.container)
     if place:
+        # The API server may ask two injectors about one pod, one of which an upgrade replaces.
+        again = "; during an upgrade of the injector create the pod again" if place == ".image" else ""
         raise Refusal(
             f"the name of the init container {wanted['name']} is the injector's, and its field {quoted(place)} isn't; rename "
-            "the container, or keep other webhooks from changing it"
+            f"the container, or keep other webhooks from changing it{again}"
         )
 
 

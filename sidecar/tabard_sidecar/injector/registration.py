@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
 from tabard_sidecar.injector.conf import InjectorSettings
-from tabard_sidecar.injector.names import DISABLED, ENABLED, LABEL, NAMESPACE_NAME
+from tabard_sidecar.injector.names import CONTAINERS, DISABLED, ENABLED, LABEL, NAMESPACE_NAME
 
 NAME = "tabard-injector"
 _TIMEOUT_SECONDS = 5
+_HAS_OUR_NAMES = (
+    "has(object.spec.initContainers) && "
+    f"object.spec.initContainers.exists(c, c.name in {json.dumps(CONTAINERS)})"
+)
 
 
 def webhook_configuration(settings: InjectorSettings, client_config: Mapping[str, Any]) -> dict[str, Any]:
@@ -32,6 +37,14 @@ def webhook_configuration(settings: InjectorSettings, client_config: Mapping[str
         # Any value but "disabled": the injector refuses one that it doesn't know.
         "objectSelector": {"matchExpressions": labelled},
     }
+    # Who may change a namespace's label can do so between the choice of webhooks and the API server's own rules. So what
+    # brings along our names is compared whatever the labels say; it comes first, since later every injected pod has them.
+    of_names = {
+        "namespaceSelector": {"matchExpressions": [exempt]},
+        "objectSelector": {},
+        "matchConditions": [{"name": "has-our-names", "expression": _HAS_OUR_NAMES}],
+        "reinvocationPolicy": "Never",
+    }
     common = _common(client_config)
     return {
         "apiVersion": "admissionregistration.k8s.io/v1",
@@ -41,6 +54,7 @@ def webhook_configuration(settings: InjectorSettings, client_config: Mapping[str
             "labels": {"app.kubernetes.io/name": NAME},
         },
         "webhooks": [
+            {"name": "names.inject.tabard.dev", **common, **of_names},
             {"name": "namespace.inject.tabard.dev", **common, **of_namespaces},
             {"name": "pod.inject.tabard.dev", **common, **of_pods},
         ],

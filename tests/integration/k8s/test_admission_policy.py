@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from tabard_sidecar.injector.conf import InjectorSettings
+from tabard_sidecar.injector.names import SECRET_FIELDS
 
 from tests.support.admission_rules import (
     CONTROLLED,
@@ -21,7 +22,7 @@ from tests.support.admission_rules import (
     refused,
     rules,
 )
-from tests.support.injecting import container, pod
+from tests.support.injecting import container, pod, secret_volume
 from tests.support.injector_process import apply
 from tests.support.kube_server import Kubectl
 from tests.support.waiting import eventually_blocking
@@ -145,6 +146,11 @@ REFUSED = {
         named(pod(container(envFrom=[{"secretRef": {"name": FILES}}]))),
         "other secrets or files of the sidecar into its environment",
     ),
+    "keys to pull images with": (
+        "plain",
+        named(pod(imagePullSecrets=[{"name": "tabard-keys"}])),
+        "can't be pulled with the zone's keys",
+    ),
     "keys projected": ("plain", named(pod(volumes=[PROJECTED])), "holds the zone's keys"),
     "keys under our volume's name": (
         "plain",
@@ -243,6 +249,16 @@ REFUSED = {
 def test_a_way_around_is_refused(kubectl: Kubectl, case: str):
     namespace, document, reason = REFUSED[case]
     assert reason in refused(kubectl, document, namespace)
+
+
+@pytest.mark.parametrize("kind", SECRET_FIELDS)
+@pytest.mark.parametrize("secret", ["tabard-keys", FILES])
+def test_no_driver_of_a_volume_gets_the_keys(kubectl: Kubectl, kind: str, secret: str):
+    """Of any pod: what a driver gets, it may send to an address that the pod names."""
+    document = named(pod(volumes=[{"name": "k", **secret_volume(kind, secret)}]))
+    assert "holds the zone's keys" in refused(kubectl, document, "plain")
+    mine = named(pod(volumes=[{"name": "k", **secret_volume(kind, "mine")}]))
+    assert refused(kubectl, mine, "plain") == ""
 
 
 @pytest.fixture(scope="module")

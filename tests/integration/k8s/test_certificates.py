@@ -233,7 +233,7 @@ def test_nothing_else_of_the_webhook_configuration_is_changed(place: Place):
     place.injectors[0].register(place.kubectl, place.balancer.port, managed=True)
     again = json.loads(place.kubectl(*read))
     assert again["webhooks"] == before["webhooks"]
-    gone = [{"op": "remove", "path": f"/webhooks/{index}/clientConfig/caBundle"} for index in range(2)]
+    gone = [{"op": "remove", "path": f"/webhooks/{index}/clientConfig/caBundle"} for index in range(3)]
     place.kubectl("patch", *read[1:3], "--type=json", "--patch", json.dumps(gone))
     eventually_blocking(lambda: json.loads(place.kubectl(*read))["webhooks"] == before["webhooks"])
 

@@ -231,22 +231,26 @@ def test_an_injector_that_does_not_run_or_is_misconfigured(cluster: ChartCluster
     ("operation", "reason"),
     [
         (
-            replaced("/webhooks/0/failurePolicy", "Ignore"),
+            replaced("/webhooks/1/failurePolicy", "Ignore"),
             '[namespace.inject.tabard.dev].failurePolicy is "Ignore"',
         ),
-        (replaced("/webhooks/1/objectSelector", {}), "[pod.inject.tabard.dev].objectSelector"),
-        ({"op": "remove", "path": "/webhooks/1"}, "webhooks[pod.inject.tabard.dev] is missing"),
+        (replaced("/webhooks/2/objectSelector", {}), "[pod.inject.tabard.dev].objectSelector"),
+        ({"op": "remove", "path": "/webhooks/2"}, "webhooks[pod.inject.tabard.dev] is missing"),
         (
             {
                 "op": "add",
-                "path": "/webhooks/0/matchConditions",
+                "path": "/webhooks/1/matchConditions",
                 "value": [{"name": "few", "expression": "request.userInfo.username != 'mallory'"}],
             },
             "matchConditions is set",
         ),
         (replaced("/webhooks/0/rules/0/operations", ["UPDATE"]), "operations"),
+        (
+            replaced("/webhooks/0/matchConditions/0/expression", "false"),
+            '[names.inject.tabard.dev].matchConditions[has-our-names].expression is "false"',
+        ),
     ],
-    ids=["ignored", "selector", "removed", "condition", "operations"],
+    ids=["ignored", "selector", "removed", "condition", "operations", "names"],
 )
 def test_a_webhook_that_was_changed(
     cluster: ChartCluster, doctor: Doctor, operation: dict[str, Any], reason: str
@@ -263,7 +267,7 @@ def test_an_injector_that_is_not_trusted_or_not_reached(
     stranger = base64.b64encode(Authority(tmp_path, "stranger").certificate.read_bytes()).decode()
     with without(cluster, "clusterrolebinding", "tabard-injector"):
         time.sleep(2)
-        places = [replaced(f"/webhooks/{number}/clientConfig/caBundle", stranger) for number in (0, 1)]
+        places = [replaced(f"/webhooks/{number}/clientConfig/caBundle", stranger) for number in (0, 1, 2)]
         with changed(cluster, _HOOK, *places):
             found = doctor()
             assert all("x509" in text for text in wrong(found)["injection"])

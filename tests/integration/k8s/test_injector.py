@@ -233,7 +233,7 @@ def test_another_webhook_before_or_after(
     document = json.loads(
         kubectl("get", "mutatingwebhookconfiguration", "tabard-injector", "--output", "json")
     )
-    webhook = document["webhooks"][0] | {"name": "mesh.example.org"}
+    webhook = document["webhooks"][1] | {"name": "mesh.example.org"}
     webhook["clientConfig"] = {
         "url": f"https://127.0.0.1:{server.server_port}/",
         "caBundle": base64.b64encode(authority.certificate.read_bytes()).decode(),

@@ -134,7 +134,7 @@ def test_policy_prints_what_kubernetes_accepts(tabard):
     ] * 5
     for item in items:
         kubernetes_validate.validate(item, "1.36", strict=True)
-    assert 'secretName in ["ring"]' in items[0]["spec"]["validations"][-1]["expression"]
+    assert {"name": "secrets", "expression": '["ring"]'} in items[0]["spec"]["variables"]
     for policy in items[::2]:
         assert policy["spec"]["failurePolicy"] == "Fail"
         assert "kube-system" in json.dumps(policy["spec"]["matchConstraints"]["namespaceSelector"])

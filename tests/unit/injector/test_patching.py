@@ -9,10 +9,11 @@ import pytest
 import yaml
 from tabard_sidecar.config import load
 from tabard_sidecar.injector.annotations import ANNOTATIONS
+from tabard_sidecar.injector.names import SECRET_FIELDS
 from tabard_sidecar.injector.patching import inject
 from tabard_sidecar.injector.refusal import Refusal
 
-from tests.support.injecting import CONTROL, SPIFFE, container, patched, pod, settings
+from tests.support.injecting import CONTROL, SPIFFE, container, patched, pod, secret_volume, settings
 from tests.support.markdown import code_of
 
 GOLDENS = Path(__file__).parent / "goldens"
@@ -42,6 +43,16 @@ def test_a_pod_becomes_what_its_golden_says_and_stays_so(golden):
     assert patched(before, patch) == after
     assert inject(after, chosen) == []
     assert inject(json.loads(json.dumps(after)), chosen) == []
+
+
+@pytest.mark.parametrize("golden", sorted(GOLDENS.glob("*.yaml")), ids=lambda path: path.stem)
+def test_what_an_injector_of_another_version_made_is_refused_with_what_to_do(golden):
+    """Never changed, and never given a second sidecar."""
+    _, after = yaml.safe_load_all(golden.read_text())
+    chosen = golden_settings(golden)
+    sidecar = chosen.sidecar.model_copy(update={"image": "registry.example.org/tabard-sidecar:0.2.0"})
+    with pytest.raises(Refusal, match="during an upgrade of the injector create the pod again"):
+        inject(after, chosen.model_copy(update={"sidecar": sidecar}))
 
 
 @pytest.mark.parametrize("golden", sorted(GOLDENS.glob("*.yaml")), ids=lambda path: path.stem)
@@ -436,6 +447,10 @@ REFUSED = {
         pod(volumes=[{"name": "k", "secret": {"secretName": "tabard-keys"}}]),
         'volume "k" holds the zone\'s keys',
     ),
+    "keys to pull images with": (
+        pod(imagePullSecrets=[{"name": "mine"}, {"name": "tabard-keys"}]),
+        "imagePullSecrets names the zone's keys",
+    ),
     "keys in a projected volume": (
         pod(volumes=[{"name": "k", "projected": {"sources": [{"secret": {"name": "tabard-keys"}}]}}]),
         'volume "k" holds the zone\'s keys',
@@ -466,6 +481,35 @@ def test_a_pod_is_refused_with_the_reason(case):
         inject(document, settings())
     assert len(str(refused.value)) < 600
     assert str(refused.value).isprintable()
+
+
+@pytest.mark.parametrize("kind", SECRET_FIELDS)
+def test_no_driver_of_a_volume_gets_the_keys(kind):
+    """What a driver gets, it may send to an address that the pod names."""
+    for name, refused in (("tabard-keys", True), ("mine", False)):
+        document = pod(volumes=[{"name": "k", **secret_volume(kind, name)}])
+        if refused:
+            with pytest.raises(Refusal, match='volume "k" holds the zone\'s keys'):
+                inject(document, settings())
+        else:
+            assert inject(document, settings())
+
+
+def _secret_fields(version):
+    """Yield kind and field of every volume of Kubernetes that names a Secret."""
+    folder = Path(kubernetes_validate.__file__).parent / f"kubernetes-json-schema/v{version}.0-local"
+    definitions = json.loads((folder / "_definitions.json").read_text())["$defs"]
+    for kind, source in definitions["io.k8s.api.core.v1.Volume"]["properties"].items():
+        inner = definitions.get(source.get("$ref", "").rpartition("/")[2], {})
+        for field, value in inner.get("properties", {}).items():
+            named = value.get("$ref", "").endswith((".LocalObjectReference", ".SecretReference"))
+            if field == "secretName" or named:
+                yield kind, field
+
+
+@pytest.mark.parametrize("version", ["1.33", "1.36"])
+def test_every_kind_of_volume_that_names_a_secret_is_known(version):
+    assert dict(_secret_fields(version)) == SECRET_FIELDS
 
 
 @pytest.mark.parametrize("path", ["/var/log", "/srv/models", "/var/lib/kubelet-plugins", "/development"])
