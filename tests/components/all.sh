@@ -6,7 +6,7 @@
 #   all.sh long    those that take minutes; .ci/run starts it beside earlier steps
 . "$(dirname "$0")/_common.sh"
 command -v go >/dev/null 2>&1 || PATH=$("$COMPONENTS_SRC/gotoolchain.sh" | tail -n 1):$PATH
-long=('vault.sh install' kube-install.sh spire-install.sh helm.sh 'keycloak.sh install' 'springauth.sh install'
+long=('vault.sh install' 'kube-install.sh node' spire-install.sh helm.sh 'keycloak.sh install' 'springauth.sh install'
   image-base.sh)
 short=('docker.sh install' macaroons.sh gomacaroon.sh 'vectors.sh wycheproof' 'vectors.sh json-canonicalization'
   'vectors.sh macaroon' opa.sh kubeconform.sh 'redis.sh install' 'postgres.sh install' 'openldap.sh install' promtool.sh chromium.sh)

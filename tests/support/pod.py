@@ -65,13 +65,19 @@ class Pod:
 
     def empty_dirs(self) -> None:
         """Lay out the empty volumes at the places where the sidecar mounts them."""
-        empty = {volume["name"] for volume in self.spec["volumes"] if "emptyDir" in volume}
+        empty = {
+            volume["name"]: volume["emptyDir"].get("medium")
+            for volume in self.spec["volumes"]
+            if "emptyDir" in volume
+        }
         for mount in container(self.document, "tabard")["volumeMounts"]:
             if mount["name"] in empty and mount["mountPath"] != _TEMPORARY:
                 directory = Path(self.path(mount["mountPath"]))
                 directory.mkdir(parents=True)
                 os.chown(directory, 0, self.group)
-                directory.chmod(0o2777 if self.group else 0o777)
+                # A file system in memory has the sticky bit, which a kubelet leaves.
+                sticky = 0o1000 if empty[mount["name"]] == "Memory" else 0
+                directory.chmod(0o777 | sticky | (0o2000 if self.group else 0))
                 self._volumes.append(directory)
 
     def files(self, mount: str, contents: Mapping[str, str]) -> None:

@@ -48,7 +48,9 @@ class PodVolumes:
         folder.mkdir(parents=True)
         if "emptyDir" in volume:
             os.chown(folder, 0, self._group)
-            folder.chmod(0o2777 if self._group else 0o777)
+            # A file system in memory has the sticky bit, which the kubelet leaves.
+            sticky = 0o1000 if volume["emptyDir"].get("medium") == "Memory" else 0
+            folder.chmod(0o777 | sticky | (0o2000 if self._group else 0))
         else:
             folder.chmod(0o755)
             self._write(volume, folder)

@@ -91,8 +91,9 @@ def volumes(settings: InjectorSettings, tuning: Tuning) -> list[dict[str, Any]]:
     """Return the volumes of the sidecar, and the one that it shares with agents."""
     policy = settings.sidecar.policy_config_map
     return [
-        _memory(names.AGENT_VOLUME),
-        _memory(names.OPERATOR_VOLUME),
+        # Of sockets. A kubelet gives a volume in memory the sticky bit, as /tmp has it, and there the sidecar makes no socket.
+        {"name": names.AGENT_VOLUME, "emptyDir": {"sizeLimit": "1Mi"}},
+        {"name": names.OPERATOR_VOLUME, "emptyDir": {"sizeLimit": "1Mi"}},
         *_keys(settings),
         {"name": names.STATE_VOLUME, "emptyDir": {"sizeLimit": tuning.state_size}},
         {"name": names.TMP_VOLUME, "emptyDir": {"sizeLimit": "64Mi"}},
@@ -115,7 +116,11 @@ def _keys(settings: InjectorSettings) -> list[dict[str, Any]]:
     control = settings.control
     if control.url is None:
         secret = {"secretName": settings.sidecar.keys_secret, "defaultMode": _READABLE}
-        return [_memory(names.KEYRING_VOLUME), {"name": names.KEYS_VOLUME, "secret": secret}]
+        memory = {"medium": "Memory", "sizeLimit": "1Mi"}
+        return [
+            {"name": names.KEYRING_VOLUME, "emptyDir": memory},
+            {"name": names.KEYS_VOLUME, "secret": secret},
+        ]
     proof = _tokens({"token": control.audience}, settings.cluster)
     authorities = {"name": control.ca_config_map, "items": [{"key": "ca.crt", "path": "ca.crt"}]}
     return [_projected(names.CONTROL_VOLUME, [*proof, {"configMap": authorities}])]
@@ -253,10 +258,6 @@ def _projected(name: str, sources: list[dict[str, Any]]) -> dict[str, Any]:
 
 def _mount(name: str, path: str, *, read_only: bool = False) -> dict[str, Any]:
     return {"name": name, "mountPath": path, **({"readOnly": True} if read_only else {})}
-
-
-def _memory(name: str) -> dict[str, Any]:
-    return {"name": name, "emptyDir": {"medium": "Memory", "sizeLimit": "1Mi"}}
 
 
 def _config_map(name: str, source: str) -> dict[str, Any]:
