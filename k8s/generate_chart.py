@@ -77,7 +77,7 @@ def _files() -> dict[Path, str]:
     )
     service = {"name": "tabard-injector", "namespace": _mark("namespace"), "path": "/inject", "port": 443}
     webhook = webhook_configuration(settings, {"service": service})
-    doctor = "---\n".join(_template(one) for one in own_rules(_mark("namespace")))
+    doctor = "---\n".join(_template(one) for one in own_rules(_mark("namespace"), settings.sidecar))
     policies = "---\n".join(_template(one) for one in admission_policies(settings))
     return {
         CHART / "templates" / "webhook.yaml": _HEAD + _CONFIG + _template(webhook),
@@ -86,7 +86,7 @@ def _files() -> dict[Path, str]:
         / "policies.yaml": f"{_HEAD}{{{{- if .Values.admissionPolicies.enabled }}}}\n{_CONFIG}{policies}{{{{- end }}}}\n",
         CHART
         / "templates"
-        / "doctor-rules.yaml": f"{_HEAD}{{{{- if (.Values.doctor).enabled }}}}\n{doctor}{{{{- end }}}}\n",
+        / "doctor-rules.yaml": f"{_HEAD}{{{{- if (.Values.doctor).enabled }}}}\n{_CONFIG}{doctor}{{{{- end }}}}\n",
         CHART / "values.schema.json": json.dumps(_schema(), indent=2) + "\n",
     }
 

@@ -104,7 +104,7 @@ async def _bound_doctor(api: Api, release: Release, grants: list[Grant]) -> str:
     """Return the ServiceAccount whose creations are tried only, if the API server's rules see to that; else nothing."""
     doctor = f"ServiceAccount {release.namespace}/{DOCTOR}"
     known = any(one.subject == doctor for one in grants)
-    return doctor if known and await binds_doctor(api, release.namespace) else ""
+    return doctor if known and await binds_doctor(api, release.namespace, release.settings.sidecar) else ""
 
 
 def _wishes(release: Release) -> Iterator[Wish]:

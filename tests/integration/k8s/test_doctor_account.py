@@ -122,6 +122,20 @@ def test_it_misses_a_secret_that_it_may_not_read(cluster: ChartCluster, tmp_path
         cluster.kubectl("create", "secret", "generic", "passwords", "-n", "support", "--from-literal=a=b")
 
 
+def test_it_learns_of_no_secret_that_it_does_not_examine(cluster: ChartCluster):
+    """A try of another name is answered in the same way, whether or not a Secret has it."""
+    cluster.kubectl("create", "secret", "generic", "others", "-n", "support", "--from-literal=a=b")
+    for name in ("others", "none-has-it"):
+        secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name}}
+        said = cluster.kubectl(
+            *("create", "--namespace", "support", "--dry-run=server", "--filename", "-", *AS),
+            given=json.dumps(secret),
+            check=False,
+        )
+        assert "of the sidecars' names only" in said
+        assert "AlreadyExists" not in said
+
+
 def request(**more: Any) -> str:
     spec = {"audiences": ["vault"], "expirationSeconds": 600, **more}
     return json.dumps({"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": spec})
