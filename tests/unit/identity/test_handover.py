@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import time
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from tabard.caveats import Budget, Expiry, MaxDepth, Tools, encode_caveat
 from tabard.verify import Rejected, Verifier
@@ -68,7 +69,8 @@ def verifier(**changes) -> HandoverTokens:
         "subject_issuers": frozenset({LOGIN}),
         "kept_claims": ("groups",),
     }
-    return HandoverTokens([TrustedZone(**trusted | changes)], zone=HERE, clock=FakeClock(), skew_seconds=SKEW)
+    clock = changes.pop("clock", FakeClock())
+    return HandoverTokens([TrustedZone(**trusted | changes)], zone=HERE, clock=clock, skew_seconds=SKEW)
 
 
 def claims_of(**changes) -> dict:
@@ -209,6 +211,38 @@ async def test_a_caveat_without_meaning_here_is_refused(tag):
 )
 async def test_what_is_no_handover_of_the_zone_is_refused(token, code):
     assert await refusal(token) == code
+
+
+@given(age=st.floats(min_value=-200, max_value=400))
+@settings(deadline=None)
+async def test_it_lives_a_minute_and_what_clocks_may_differ(age):
+    """A handover is made for 60 s; before and after that only the accepted difference of clocks counts."""
+    token = signed(now=NOW)
+    claims = json.loads(base64.urlsafe_b64decode(token.split(".")[1] + "=="))
+    assert claims["exp"] - claims["iat"] == 60
+    clock = FakeClock(NOW + age)
+    # Exactly at the limits rounding decides.
+    assume(abs(age - (60 + SKEW)) > 1e-3 and abs(age + SKEW) > 1e-3)
+    if -SKEW < age < 60 + SKEW:
+        found = await verifier(clock=clock).verify(token, HOLDER)
+        # Its use is remembered as long as it would be accepted.
+        assert found.expires_at >= NOW + 60 + SKEW
+    else:
+        with pytest.raises(Refused) as caught:
+            await verifier(clock=clock).verify(token, HOLDER)
+        assert caught.value.code == ("handover_expired" if age > 0 else "handover_invalid")
+
+
+@pytest.mark.parametrize("algorithm", ["EdDSA", "ES384", "ES512", "RS256", "PS256"])
+async def test_a_good_signature_of_another_algorithm_is_refused(algorithm):
+    """Also if the zone publishes the key for it."""
+    other = SigningKey.make("other", algorithm)
+    keys = StaticKeys(parse(json.dumps({"keys": [KEY.jwk(), other.jwk()]}).encode()))
+    token = other.sign(claims_of(), typ=HANDOVER_TYPE)
+    assert await refusal(token, keys=keys) == "handover_untrusted"
+    # Nor under the name of the right one.
+    claimed = raw_token(other, {"alg": "ES256", "kid": other.kid, "typ": HANDOVER_TYPE}, claims_of())
+    assert await refusal(claimed, keys=keys) == "handover_untrusted"
 
 
 async def test_an_issuers_own_name_decides_which_zone_it_may_speak_for():

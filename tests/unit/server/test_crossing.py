@@ -13,6 +13,7 @@ import tabard
 from tabard import Limits
 from tabard_sidecar.config import load
 from tabard_sidecar.keys import SIGNING, Keyring, jwks
+from tabard_sidecar.server.lifecycle import sidecar
 from tabard_sidecar.util.problems import SourceError
 
 from testbed.world import ISSUER, PERSON, spiffe_id
@@ -149,6 +150,43 @@ async def test_it_works_once_and_for_its_workload_and_zone_only(folder):
         await denied(both.away.agent("review").start_task(token), "handover_invalid")
         await denied(both.home.agent("orchestrator").start_task(token), "handover_untrusted")
         await both.accept(token)
+        await denied(both.accept(token), "handover_replayed")
+
+
+@asynccontextmanager
+async def second_replica(both: Two, workload: str = "triage"):
+    """A further sidecar of a workload of zone billing, with sockets and a log of its own; gives its client."""
+    place = both.away.folder / "replica"
+    for name in ("agent", "operator"):
+        (place / name).mkdir(parents=True, mode=0o700)
+    own = (f"listen.agent=unix:{place}/agent/s", f"listen.operator=unix:{place}/operator/s")
+    more = (f"http.listen=unix:{place}/h", f"audit.path={place}/decisions.log")
+    config = both.away.sidecars[workload].folder / "tabard.yaml"
+    settings = load(config, assignments=(*own, *more)).settings
+    async with (
+        sidecar(settings, config=config),
+        tabard.aio.connect(f"unix:{place}/agent/s") as client,
+    ):
+        yield client
+
+
+async def test_of_two_replicas_that_use_a_handover_at_once_one_starts_a_task(folder):
+    """Single use is the zone's, not a sidecar's."""
+    async with two(folder) as both, second_replica(both) as other:
+        for _ in range(5):
+            token = await handed(both)
+            tried = [both.accept(token), other.start_task(token), both.accept(token), other.start_task(token)]
+            found = await asyncio.gather(*tried, return_exceptions=True)
+            refused = [one for one in found if isinstance(one, tabard.Denied)]
+            assert len(refused) == len(tried) - 1, found
+            assert {one.code for one in refused} == {"handover_replayed"}
+
+
+async def test_a_handover_that_was_used_is_used_after_a_restart(folder):
+    async with two(folder) as both:
+        token = await handed(both)
+        await both.accept(token)
+        await both.away.restart()
         await denied(both.accept(token), "handover_replayed")
 
 
