@@ -21,6 +21,7 @@ from tests.support.folders import short_folder
 from tests.support.injector_process import InjectorProcess
 from tests.support.kube_api import KubeApi
 from tests.support.kube_server import kube_server, kubectl_of
+from tests.support.manifests import manifests
 from tests.support.waiting import eventually_blocking
 
 NODE, NAMESPACE, IMAGE = "node-1", "support", "registry.example.org/tabard-sidecar:0.1.0"
@@ -95,18 +96,11 @@ class Node:
         }
         config = {"zone": NAMESPACE, "identity": {"issuers": [people]}}
         config["insecure"] = {"accept_asserted_intent": True}
-        self._put("configmaps", "kube-root-ca.crt", {"ca.crt": (self._cluster / "apiserver.crt").read_text()})
+        self._put("configmaps", "kube-root-ca.crt", self._authority())
         self._put("configmaps", "tabard-policy", {"desk.rego": _POLICY})
         files = {"tabard.yaml": yaml.safe_dump(config), "issuer.json": self._issuer.keys_file.read_text()}
         self._put("configmaps", "tabard-config", files)
-        ring = Keyring.create_directory(self.folder / "keys")
-        ring.create(ROOT)
-        ring.create(SIGNING)
-        self._put(
-            "secrets",
-            "tabard-keys",
-            {one.name: one.read_text() for one in (self.folder / "keys").glob("*.json")},
-        )
+        self._put("secrets", "tabard-keys", self._keys())
         eventually_blocking(lambda: "initContainers" in self._tried()["spec"], 60)
 
     def token(self) -> str:
@@ -144,11 +138,23 @@ class Node:
         }
         self._api.create(f"/apis/batch/v1/namespaces/{NAMESPACE}/jobs", document)
 
+    def by_hand(self, namespace: str, program: str) -> None:
+        """Make a namespace, and run the pod of k8s/pod.yaml there, whose agent runs a Python program."""
+        self.kubectl("create", "namespace", namespace)
+        self._put("configmaps", "kube-root-ca.crt", self._authority(), namespace)
+        self._put("secrets", "support-agent-tabard-keys", self._keys(), namespace)
+        documents = manifests()
+        spec = documents["Pod"]["spec"]
+        spec |= {key: self.spec("")[key] for key in ("nodeName", "hostAliases")}
+        (agent,) = spec["containers"]
+        agent |= {"image": IMAGE, "command": self.spec(program)["containers"][0]["command"]}
+        text = json.dumps({"apiVersion": "v1", "kind": "List", "items": list(documents.values())})
+        self.kubectl("apply", "--namespace", namespace, "--filename", "-", given=text)
+
     def get(self, kind: str, name: str, *more: str) -> dict[str, Any]:
-        """Return an object of the namespace."""
-        found: dict[str, Any] = json.loads(
-            self.kubectl("get", kind, name, *more, "--namespace", NAMESPACE, "--output", "json")
-        )
+        """Return an object, of the namespace unless further options name another one."""
+        where = more or ("--namespace", NAMESPACE)
+        found: dict[str, Any] = json.loads(self.kubectl("get", kind, name, *where, "--output", "json"))
         return found
 
     def pod_of(self, job: str) -> dict[str, Any]:
@@ -157,9 +163,9 @@ class Node:
         (found,) = json.loads(listed)["items"]
         return found
 
-    def log(self, pod: str, container: str) -> list[str]:
+    def log(self, pod: str, container: str, namespace: str = NAMESPACE) -> list[str]:
         """Return the lines that a container printed, of every start of it."""
-        files = sorted((self.folder / "logs").glob(f"{NAMESPACE}_{pod}_*/{container}/*.log"))
+        files = sorted((self.folder / "logs").glob(f"{namespace}_{pod}_*/{container}/*.log"))
         # The runtime's format: time, stream, whether the line is whole, text.
         return [line.split(" ", 3)[3] for file in files for line in file.read_text().splitlines()]
 
@@ -175,9 +181,7 @@ class Node:
 
     def close(self) -> None:
         """End every pod, and the node."""
-        self.kubectl(
-            "delete", "pods,jobs", "--all", "-n", NAMESPACE, "--force", "--grace-period=0", check=False
-        )
+        self.kubectl("delete", "pods,jobs", "--all", "-A", "--force", "--grace-period=0", check=False)
         self._injector.kill()
         component("node.sh", "stop", self.folder)
 
@@ -185,7 +189,19 @@ class Node:
         command = ["ctr", "--address", f"{self.folder}/c.sock", "--namespace", "k8s.io", *arguments]
         return subprocess.run(command, capture_output=True, text=True, check=True).stdout
 
-    def _put(self, kind: str, name: str, content: dict[str, str]) -> None:
+    def _authority(self) -> dict[str, str]:
+        return {"ca.crt": (self._cluster / "apiserver.crt").read_text()}
+
+    def _keys(self) -> dict[str, str]:
+        """Return the files of a keyring."""
+        folder = self.folder / "keys"
+        if not folder.exists():
+            ring = Keyring.create_directory(folder)
+            ring.create(ROOT)
+            ring.create(SIGNING)
+        return {one.name: one.read_text() for one in folder.glob("*.json")}
+
+    def _put(self, kind: str, name: str, content: dict[str, str], namespace: str = NAMESPACE) -> None:
         field = "stringData" if kind == "secrets" else "data"
         document = {
             "apiVersion": "v1",
@@ -193,7 +209,7 @@ class Node:
             "metadata": {"name": name},
             field: content,
         }
-        self._api.create(f"/api/v1/namespaces/{NAMESPACE}/{kind}", document)
+        self._api.create(f"/api/v1/namespaces/{namespace}/{kind}", document)
 
     def _tried(self) -> dict[str, Any]:
         document = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "try"}, "spec": self.spec("")}

@@ -139,3 +139,21 @@ def test_an_agent_sees_nothing_of_its_sidecar_but_the_socket(running: Node):
     assert (found["bound"], found["written"]) == (False, False)
     assert found["variables"] == ["TABARD_ADDRESS"]
     assert found["ready"]["ready"] is True
+
+
+_ASK = """
+import tabard
+try:
+    tabard.connect().start_task("x", purpose="support", statement="x")
+except tabard.TabardError as error:
+    print(type(error).__name__, error.code)
+"""
+
+
+def test_the_pod_by_hand_runs(running: Node):
+    """k8s/pod.yaml, where no injector is asked: its sidecar is started, and answers the agent."""
+    exempt = "tabard-system"
+    running.by_hand(exempt, _ASK)
+    eventually_blocking(lambda: running.log("support-agent", "agent", exempt) != [], 120)
+    assert running.log("support-agent", "agent", exempt) == ["Denied subject_token_malformed"]
+    assert status(running.get("pod", "support-agent", "--namespace", exempt), "tabard")["started"]
