@@ -63,7 +63,8 @@ def test_what_pods_from_before_have_stays_theirs(kubectl: Kubectl, case: str):
         eventually_blocking(lambda: reason in refused(kubectl, document, "plain"), 60)
         if case == "token":
             asked = ("create", "token", "default", "--namespace", "plain", "--audience", "former-audience")
-            assert "only a kubelet may ask for it" in kubectl(*asked, check=False)
+            # The API server follows each policy in its own time.
+            eventually_blocking(lambda: "only a kubelet may ask for it" in kubectl(*asked, check=False), 60)
     finally:
         apply(kubectl, policies())
         eventually_blocking(lambda: refused(kubectl, document, "plain") == "", 60)
