@@ -27,6 +27,7 @@ class Clause:
         negated: Whether that condition is a negation. Then the clauses of its helpers are those that matched.
         values: Names and parts of that condition with their values as JSON; long ones are cut.
         helpers: How far the clauses came that made the condition fail.
+        branch: Which branch of a rule with ``else`` this is, from 1; 0 if the rule has none.
     """
 
     rule: str
@@ -38,6 +39,7 @@ class Clause:
     negated: bool = False
     values: tuple[tuple[str, str], ...] = ()
     helpers: tuple[Clause, ...] = ()
+    branch: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,12 +16,14 @@ const (
 
 // clauseOutcome tells how far one clause of a rule came. Failed is the text of the condition that stopped it, as it is
 // written; of a clause that iterates, the last condition that any iteration reached. It is empty if the clause matched.
-// Values are those of names and parts of that condition, and Helpers the clauses of helpers that made it fail.
+// Branch numbers the branches of a rule with else from 1, and is 0 for others. Values are those of names and parts of that
+// condition, and Helpers the clauses of helpers that made it fail.
 type clauseOutcome struct {
 	Rule    string           `json:"rule"`
 	File    string           `json:"file"`
 	Row     int              `json:"row"`
 	Matched bool             `json:"matched"`
+	Branch  int              `json:"branch"`
 	Failed  string           `json:"failed"`
 	At      int              `json:"at"`
 	Negated bool             `json:"negated"`

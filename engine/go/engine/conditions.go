@@ -25,6 +25,7 @@ type conditions struct {
 	count    int
 	running  map[uint64]*frame
 	latest   map[*ast.Rule]*tried // of rules without arguments, whose result is kept and isn't computed again
+	branches map[*ast.Rule]int    // of rules with else, from 1
 }
 
 // tried is one clause, used by one condition of another one. Of all evaluations it keeps the one that came furthest.
@@ -51,7 +52,26 @@ func newConditions(compiler *ast.Compiler, query ast.Body) *conditions {
 		root:     &tried{body: query},
 		running:  map[uint64]*frame{},
 		latest:   map[*ast.Rule]*tried{},
+		branches: branchesOf(compiler),
 	}
+}
+
+// branchesOf numbers the branches of each rule with else, in the order in which they are tried. How Tabard's library comes to
+// a value is its own business.
+func branchesOf(compiler *ast.Compiler) map[*ast.Rule]int {
+	found := map[*ast.Rule]int{}
+	for _, module := range compiler.Modules {
+		for _, rule := range module.Rules {
+			if rule.Else == nil || isOfLibrary(rule) {
+				continue
+			}
+			for number := 1; rule != nil; number++ {
+				found[rule] = number
+				rule = rule.Else
+			}
+		}
+	}
+	return found
 }
 
 func (c *conditions) Enabled() bool { return true }
@@ -155,6 +175,7 @@ func (c *conditions) outcome(clause *tried) *clauseOutcome {
 	rule := clause.rule
 	told := &clauseOutcome{
 		Rule: rule.Ref().String(), File: rule.Location.File, Row: rule.Location.Row, Matched: clause.matched,
+		Branch: c.branches[rule],
 	}
 	if clause.failed == nil {
 		return told
@@ -166,7 +187,7 @@ func (c *conditions) outcome(clause *tried) *clauseOutcome {
 }
 
 // reasons returns the clauses that tell why a condition failed: of a negated one those that matched, and otherwise those
-// that failed.
+// that failed. Of a rule with else that has a value, these are the branches up to the one that gives it.
 func (c *conditions) reasons(clause *tried) []*tried {
 	indexes, parts := partsOf(clause.failed, clause.body)
 	used := c.used(clause, indexes, parts)
@@ -183,7 +204,7 @@ func (c *conditions) reasons(clause *tried) []*tried {
 		if clause.failed.Negated {
 			return !one.matched || one.rule.Default
 		}
-		return one.matched || defined[one.rule.Ref().String()]
+		return c.branches[one.rule] == 0 && (one.matched || defined[one.rule.Ref().String()])
 	})
 }
 
@@ -203,9 +224,11 @@ func (c *conditions) used(clause *tried, indexes []int, conditions []*ast.Expr) 
 				return false
 			}
 			for _, rule := range c.compiler.GetRules(ref.GroundPrefix()) {
-				if one := c.latest[rule]; one != nil && !seen[rule] {
-					seen[rule] = true
-					found = append(found, one)
+				for ; rule != nil; rule = rule.Else {
+					if one := c.latest[rule]; one != nil && !seen[rule] {
+						seen[rule] = true
+						found = append(found, one)
+					}
 				}
 			}
 			return false

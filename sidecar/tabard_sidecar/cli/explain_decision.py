@@ -230,6 +230,7 @@ def _print_clause(what: str, clause: Mapping[str, Any], *, only_failing: bool = 
 
 
 def _print_helper(helper: Mapping[str, Any]) -> None:
-    stops = f"{helper['at']}: {helper['failed']}" if helper["failed"] else f"{helper['place']}: holds"
+    holds = "gives the value" if helper["branch"] else "holds"
+    stops = f"{helper['at']}: {helper['failed']}" if helper["failed"] else f"{helper['place']}: {holds}"
     values = ", ".join(f"{name} is {value}" for name, value in helper["values"].items())
     echo(f"    {stops}" + (f"  ({values})" if values else ""))

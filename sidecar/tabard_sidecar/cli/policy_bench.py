@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -75,7 +76,7 @@ def bench(ctx: click.Context, /, **given: Any) -> None:  # noqa: ANN401 - click'
     if given["as_json"]:
         echo_json(target.named(_as_json(report, ok=not found)))
     else:
-        _print(report)
+        _print(report, target.named)
     ctx.exit(exit_codes.NEGATIVE if found else exit_codes.OK)
 
 
@@ -120,21 +121,23 @@ def _as_json(report: BenchReport, *, ok: bool) -> dict[str, object]:
     }
 
 
-def _print(report: BenchReport) -> None:
+def _print(report: BenchReport, named: Callable[[Any], Any]) -> None:
     *rules, decision = report.measurements
     rate = f"{report.per_second:,.0f} decisions a second, one after the other"
     count = f"{report.inputs} input{'s' * (report.inputs != 1)}"
     echo(f"{rate}: {decision.median_us:.0f} µs each, {decision.worst_us:.0f} µs at worst, over {count}")
     for one in rules[:_SHOWN_RULES]:
-        echo(f"{one.median_us:9.0f} µs  worst {one.worst_us:9.0f} µs  {one.rule}  {one.place}")
+        echo(f"{one.median_us:9.0f} µs  worst {one.worst_us:9.0f} µs  {one.rule}  {named(one.place)}")
     if len(rules) > _SHOWN_RULES:
         echo(f"and {len(rules) - _SHOWN_RULES} rules that take less; --json has them")
     found = [finding for finding in report.findings if not finding.tolerable]
     for finding in found:
-        _print_finding(finding)
+        _print_finding(finding, named)
     for finding in report.findings:
         if finding.tolerable:
-            echo(f"{finding.at}: {finding.rule} goes through {finding.collection}, which should stay short")
+            echo(
+                f"{named(finding.at)}: {finding.rule} goes through {finding.collection}, which should stay short"
+            )
     if report.not_grown:
         echo(f"{style('not grown', fg='yellow')}: {', '.join(report.not_grown)}; --seconds gives more time")
     grown = f"{len(report.collections)} collection{'s' * (len(report.collections) != 1)} grown"
@@ -146,9 +149,9 @@ def _print(report: BenchReport) -> None:
         echo(f"{grown}: {style('no rule iterates over data', fg='green')}")
 
 
-def _print_finding(finding: Finding) -> None:
+def _print_finding(finding: Finding, named: Callable[[Any], Any]) -> None:
     degree = _DEGREES.get(finding.degree, "worse than cubic")
-    echo(f"{finding.at}: {style(degree, fg='red')} in {finding.collection}: {finding.rule}")
+    echo(f"{named(finding.at)}: {style(degree, fg='red')} in {finding.collection}: {finding.rule}")
     echo(f"    {finding.text}")
     before, after = finding.decision_us
     echo(

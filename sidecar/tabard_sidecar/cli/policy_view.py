@@ -99,7 +99,8 @@ def _print_explanation(explained: Mapping[str, Any]) -> None:
 def _print_failed(one: Mapping[str, Any], indent: str, seen_from: str) -> None:
     """Print the condition that failed, and below it those of its helpers; ``seen_from`` is the place named before."""
     if not one["failed"]:
-        echo(f"{indent}{_place(one['place'], seen_from)}: {one['rule'].rpartition('.')[2]} holds")
+        holds = "gets its value" if one["branch"] else "holds"
+        echo(f"{indent}{_place(one['place'], seen_from)}: {one['rule'].rpartition('.')[2]} {holds}")
         return
     values = ", ".join(f"{name} is {value}" for name, value in one["values"].items())
     echo(f"{indent}{_place(one['at'], seen_from)}: {one['failed']}" + (f"  ({values})" if values else ""))

@@ -91,7 +91,7 @@ def test_every_condition_is_judged(told):
         ("not _closed", False),
         ("every one in [1, 2] { one > input.tool.arguments.n }", False),
     ]
-    assert found[1].values == {"input.tool.arguments.n": "7"}
+    assert found[1].values == {"input.tool.arguments.n": "7", "_most": "5"}
     assert [one.at.rpartition(":")[2] for one in found] == ["8", "9", "9", "10", "11", "12", "13", "15", "16"]
 
 
@@ -109,6 +109,69 @@ def test_clauses_without_a_body_or_braces(told):
     (only,) = told('grant contains {"code": "short"}')
     assert (only.text, only.holds) == ('input.tool.name == "short"', False)
     assert told('grant contains {"code": "always"}') == ()
+
+
+BRANCHES = """package policy.desk
+
+start contains {"code": "task", "limits": {"tools": ["*"]}}
+
+_most := 100 if {
+	input.task.purpose == "refunds"
+	input.subject.id == "ann"
+} else := 50 if {
+	input.task.purpose == "sales"
+} else := 10
+
+_may if {
+	input.subject.id == "ann"
+} else if {
+	input.subject.id == "bob"
+	input.task.purpose == "sales"
+}
+
+_size(n) := "small" if {
+	n < 10
+} else := "large" if {
+	n > 100
+}
+
+grant contains {"code": "pay"} if {
+	input.tool.name == "pay"
+	input.tool.arguments.n <= _most
+	_may
+	_size(input.tool.arguments.n) == "small"
+	input.tool.arguments.n < _most
+}
+"""
+
+
+@pytest.mark.parametrize(
+    ("purpose", "most", "branches"),
+    [
+        ("sales", "50", [(5, 'input.task.purpose == "refunds"'), (8, "")]),
+        (
+            "other",
+            "10",
+            [(5, 'input.task.purpose == "refunds"'), (8, 'input.task.purpose == "sales"'), (10, "")],
+        ),
+        ("refunds", "10", [(5, 'input.subject.id == "ann"'), (8, 'input.task.purpose == "sales"'), (10, "")]),
+    ],
+)
+def test_else_is_taken_apart(told, purpose, most, branches):
+    """Which branch gave the value that is too small, and why none before it did; also where it is read again."""
+    found = told(PAY, BRANCHES, tool__arguments={"n": 60}, task__purpose=purpose, subject__id="eve")
+    _, within, may, size, below = found
+    for condition in (within, below):
+        assert condition.holds is False
+        assert condition.values["_most"] == most
+        shown = [(int(one.place.rpartition(":")[2]), one.failed) for one in condition.helper]
+        assert shown == branches
+        assert [one.branch for one in condition.helper] == [*range(1, len(branches) + 1)]
+    assert [one.failed for one in may.helper] == ['input.subject.id == "ann"', 'input.subject.id == "bob"']
+    assert [(one.failed, one.values) for one in size.helper] == [
+        ("n < 10", {"n": "60"}),
+        ("n > 100", {"n": "60"}),
+    ]
 
 
 @settings(max_examples=15)

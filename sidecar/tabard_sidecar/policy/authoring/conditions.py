@@ -30,7 +30,8 @@ class Condition:
         text: as it is written, in one line.
         at: file and line.
         holds: whether it holds; ``None`` if that can't be told, because a variable of it has no value.
-        values: what it reads of the input, with the values as JSON; long ones are cut.
+        values: what it reads of the input, and of one that doesn't hold the module's own rules, with the values as JSON;
+            long ones are cut.
         helper: of one that doesn't hold, how far the clauses came of the helpers that it uses.
     """
 
@@ -76,6 +77,8 @@ def conditions(trial: Trial, module: Module, rule: Rule) -> tuple[Condition, ...
             helper = _helper(inner, names, text)
         at = f"{module.file}:{starts[number].row}"
         values = dict(_values(expression, aliases(module.tree), starts[number], document))
+        if holds is False:
+            values |= _rule_values(inner, names, module, expression)
         found.append(Condition(" ".join(text.split()), at, holds, values, helper))
         if own.variables:
             binding.append(own)
@@ -176,8 +179,19 @@ def _values(
             for part in ref.path:
                 value = value.get(part, ...) if isinstance(value, dict) else ...
             text = _MISSING if value is ... else json.dumps(value, ensure_ascii=False)
-            shown = text if len(text) <= _MOST_VALUE else f"{text[:_MOST_VALUE]}…"
-            yield ".".join(("input", *ref.path)), shown
+            yield ".".join(("input", *ref.path)), _cut(text)
+
+
+def _rule_values(trial: Trial, names: Mapping[str, str], module: Module, expression: Node) -> dict[str, str]:
+    """Return the values of the module's own rules that a condition names, if they have one."""
+    single = {rule.name for rule in rules(module.tree) if rule.shape == "a single value"}
+    named = dict.fromkeys(name for name in _variables(expression) if name in single)
+    found = {name: _shown(trial, names, name) for name in named}
+    return {name: _cut(json.dumps(value[0], ensure_ascii=False)) for name, value in found.items() if value}
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _MOST_VALUE else f"{text[:_MOST_VALUE]}…"
 
 
 def _text(lines: Sequence[str], start: Place, until: Place | None) -> str:

@@ -41,6 +41,7 @@ class Tried:
         negated: whether that condition is a negation; then ``helper`` lists clauses that hold.
         values: names and parts of that condition with their values as JSON; long ones are cut.
         helper: how far each clause came of the helpers that the condition uses, without those for other tools.
+        branch: which branch of a rule with ``else`` this is, from 1; 0 if the rule has none. One that holds gives the value.
     """
 
     rule: str
@@ -51,6 +52,7 @@ class Tried:
     negated: bool = False
     values: Mapping[str, str] = field(default_factory=dict)
     helper: tuple[Tried, ...] = ()
+    branch: int = 0
 
     def as_json(self) -> dict[str, object]:
         """Return it for ``--json``."""
@@ -89,7 +91,7 @@ class Shown:
         values: its values: none if it isn't defined, several if it iterates.
         more: whether there are more than these.
         error: why its evaluation failed; empty if it didn't.
-        tried: of an expression that isn't defined, how far the clauses came that it uses.
+        tried: of an expression that isn't defined, or is false, how far the clauses came that it uses.
     """
 
     expression: str
@@ -182,25 +184,30 @@ class Trial:
             if error.code == "invalid_query":
                 raise ExpressionError(error.message) from error
             return Shown(expression, (), more=False, error=error.message, tried=())
-        undefined = not told.values and told.error is None
+        fails = told.error is None and (not told.values or [*map(json.dumps, told.values)] == ["false"])
         failed = told.error.message if told.error is not None else ""
-        tried = self._reasons(told.clauses, negated=False) if undefined else ()
+        tried = self._reasons(told.clauses, negated=False) if fails else ()
         return Shown(expression, told.values, told.more, failed, tried)
 
     def _tried(self, clause: Clause) -> Tried:
         place = f"{clause.file}:{clause.row}"
         code = self._code(clause)
         if clause.matched:
-            return Tried(clause.rule, code, place, "", "")
+            return Tried(clause.rule, code, place, "", "", branch=clause.branch)
         failed = clause.failed or _HEAD
         helper = self._reasons(clause.helpers, negated=clause.negated)
         at = f"{clause.file}:{clause.at or clause.row}"
-        return Tried(clause.rule, code, place, failed, at, clause.negated, dict(clause.values), helper)
+        values = dict(clause.values)
+        return Tried(clause.rule, code, place, failed, at, clause.negated, values, helper, clause.branch)
 
     def _reasons(self, clauses: Sequence[Clause], *, negated: bool) -> tuple[Tried, ...]:
-        """Return what tells why a condition failed: of a negated one what holds, else what doesn't."""
+        """Return what tells why a condition failed: of a negated one what holds, else what doesn't.
+
+        Of a rule with ``else`` that has a value it is also the branch that gives it.
+        """
         # A clause without a condition that failed is one for other parameters.
-        tried = (self._tried(clause) for clause in clauses if clause.matched == negated)
+        told = (clause for clause in clauses if clause.matched == negated or (clause.branch and not negated))
+        tried = map(self._tried, told)
         return tuple(one for one in tried if negated or not (_for_other_tools(one) or one.failed == _HEAD))
 
     def _code(self, clause: Clause) -> str:
