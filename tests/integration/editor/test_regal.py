@@ -101,6 +101,37 @@ def test_the_language_server_completes_finds_and_reports(regal, project):
         reports(server, module, "unresolved-reference")
 
 
+def test_the_language_server_explains_lists_and_offers(regal, project):
+    """What an editor shows beside the text: hover, symbols of project and library, and what can be done with a rule."""
+    module = project / "policy/orders/orders.rego"
+    text = module.read_text()
+    with language_server(regal, "language-server", root=project) as server:
+        server.open(module)
+        reports(server, module, None)
+        document = {"uri": module.as_uri()}
+
+        hover = server.ask("textDocument/hover", **at(module, *place_of(text, "sprintf")))
+        assert "format" in hover["contents"]["value"]
+        symbols = server.ask("textDocument/documentSymbol", textDocument=document)
+        assert {"start", "grant", "deny"} <= names_of(symbols)
+        found = server.ask("workspace/symbol", query="purpose_is")
+        assert any(".tabard/rego/tabard/lib/intent" in one["location"]["uri"] for one in found)
+        lenses = server.ask("textDocument/codeLens", textDocument=document)
+        evaluated = {json.loads(one["command"]["arguments"][0])["path"] for one in lenses}
+        assert "data.policy.orders.grant" in evaluated
+        hints = server.ask("textDocument/inlayHint", textDocument=document, range=whole(text))
+        assert "format:" in {one["label"] for one in hints}
+
+
+def names_of(symbols) -> set[str]:
+    inner = [names_of(one.get("children") or ()) for one in symbols]
+    return {one["name"] for one in symbols}.union(*inner)
+
+
+def whole(text: str) -> dict[str, object]:
+    return {"start": {"line": 0, "character": 0}, "end": {"line": len(text.splitlines()), "character": 0}}
+
+
 def written(text: str, typed: str) -> str:
     """Return the module with what an author types: an import, or a condition."""
     if typed.startswith("import"):
