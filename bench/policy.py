@@ -1,7 +1,7 @@
 """Measures tools for policy authors.
 
-How fast a log is replayed, beside asking an OPA server about the same inputs; and what a candidate policy that is tried
-adds to a call.
+How fast a log is replayed, beside asking an OPA server about the same inputs; what a candidate policy that is tried adds to a
+call; what an OPA server as the engine costs; and calls while a bundle with much data is activated.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ from tabard_sidecar.records.completing import completed
 
 from bench.harness import Figure, publish
 from bench.opa_server import opa_server
+from bench.policy_engines import activation_figures, remote_figures
 from bench.setup import MEASURED, Bench, authorize_request, running
 from testbed.world import EXAMPLE
 
@@ -47,10 +48,12 @@ class Size:
     tasks: int
     asked: int
     blocks: int
+    data_bytes: int
+    usual_calls: int
 
 
-FULL = Size(rounds=5, calls=500, tasks=80, asked=2_000, blocks=20)
-QUICK = Size(rounds=1, calls=50, tasks=4, asked=50, blocks=2)
+FULL = Size(rounds=5, calls=500, tasks=80, asked=2_000, blocks=20, data_bytes=50_000_000, usual_calls=5_000)
+QUICK = Size(rounds=1, calls=50, tasks=4, asked=50, blocks=2, data_bytes=5_000_000, usual_calls=200)
 _BLOCK_CALLS = 150
 _PAUSED_SECONDS = 0.004
 
@@ -65,6 +68,8 @@ def run(*, quick: bool) -> bool:
             figures = [*_replay(bench.world.policy, log, size)]
         figures += _shadow(size)
         figures += _runaway(size)
+        figures += remote_figures(blocks=size.blocks, calls=size.calls // 5)
+        figures += activation_figures(data_bytes=size.data_bytes, usual_calls=size.usual_calls)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     return True if quick else publish("policy", figures)

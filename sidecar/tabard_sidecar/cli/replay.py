@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
@@ -147,7 +148,9 @@ def _replayed(given: dict[str, Any], source: LogSource, odd: OddLines) -> Report
     config = find_file(given["config_file"], os.environ)
     sides = partial(_sides, given, config)
     size = sum(file.stat().st_size for file in source.files)
-    jobs = jobs_for(given["jobs"], size)
+    # A pipe doesn't say how much will come.
+    whole = all(file.is_file() for file in source.files)
+    jobs = jobs_for(given["jobs"], size if whole else sys.maxsize)
     if jobs == 1:
         sides()  # what is wrong with a policy is told before anything is read
     skipped: Counter[str] = Counter()

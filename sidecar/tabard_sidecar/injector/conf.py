@@ -101,6 +101,11 @@ class SidecarConfig(BaseModel):
         description="ConfigMap of the pod's namespace with the policy's files. null: `tabard.yaml` names a bundle or "
         "an OPA server.",
     )
+    candidate_config_map: Name | None = Field(
+        default=None,
+        description="ConfigMap of the pod's namespace with the files of a candidate policy, for namespaces whose `tabard.yaml` "
+        "says `policy.shadow.path: /etc/tabard/candidate`. A namespace needn't have it.",
+    )
     identities: Annotated[tuple[Literal["service-account", "spiffe"], ...], Field(min_length=1)] = Field(
         default=("service-account",),
         description="Where the sidecar's identity may come from: a projected token of the pod's ServiceAccount, or the SPIFFE "

@@ -89,7 +89,7 @@ def sidecar_container(settings: InjectorSettings, tuning: Tuning) -> dict[str, A
 
 def volumes(settings: InjectorSettings, tuning: Tuning) -> list[dict[str, Any]]:
     """Return the volumes of the sidecar, and the one that it shares with agents."""
-    policy = settings.sidecar.policy_config_map
+    policy, candidate = settings.sidecar.policy_config_map, settings.sidecar.candidate_config_map
     return [
         # Of sockets. A kubelet gives a volume in memory the sticky bit, as /tmp has it, and there the sidecar makes no socket.
         {"name": names.AGENT_VOLUME, "emptyDir": {"sizeLimit": "1Mi"}},
@@ -99,6 +99,7 @@ def volumes(settings: InjectorSettings, tuning: Tuning) -> list[dict[str, Any]]:
         {"name": names.TMP_VOLUME, "emptyDir": {"sizeLimit": "64Mi"}},
         _config_map(names.CONFIG_VOLUME, tuning.config_map),
         *([_config_map(names.POLICY_VOLUME, policy)] if policy else []),
+        *([_config_map(names.CANDIDATE_VOLUME, candidate, optional=True)] if candidate else []),
         *_identity(settings, tuning),
         *_files(settings.sidecar),
     ]
@@ -201,6 +202,7 @@ def _sidecar_mounts(settings: InjectorSettings, tuning: Tuning) -> list[dict[str
     if settings.control.url is None:
         keys = (names.KEYRING_VOLUME, names.KEYRING_DIRECTORY)
     policy = _mount(names.POLICY_VOLUME, names.POLICY_DIRECTORY, read_only=True)
+    candidate = _mount(names.CANDIDATE_VOLUME, names.CANDIDATE_DIRECTORY, read_only=True)
     return [
         _mount(names.AGENT_VOLUME, names.AGENT_DIRECTORY),
         _mount(names.OPERATOR_VOLUME, names.OPERATOR_DIRECTORY),
@@ -209,6 +211,7 @@ def _sidecar_mounts(settings: InjectorSettings, tuning: Tuning) -> list[dict[str
         _mount(names.TMP_VOLUME, "/tmp"),  # noqa: S108 - a volume of the sidecar's own
         _mount(names.CONFIG_VOLUME, names.CONFIG_DIRECTORY, read_only=True),
         *([policy] if config.policy_config_map else []),
+        *([candidate] if config.candidate_config_map else []),
         *(
             _mount(volume["name"], _IDENTITY_PLACES[volume["name"]], read_only=True)
             for volume in _identity(settings, tuning)
@@ -260,8 +263,9 @@ def _mount(name: str, path: str, *, read_only: bool = False) -> dict[str, Any]:
     return {"name": name, "mountPath": path, **({"readOnly": True} if read_only else {})}
 
 
-def _config_map(name: str, source: str) -> dict[str, Any]:
-    return {"name": name, "configMap": {"name": source, "defaultMode": _READABLE}}
+def _config_map(name: str, source: str, *, optional: bool = False) -> dict[str, Any]:
+    found: dict[str, Any] = {"name": source, "defaultMode": _READABLE}
+    return {"name": name, "configMap": found | ({"optional": True} if optional else {})}
 
 
 def _get(path: str, tuning: Tuning) -> dict[str, Any]:

@@ -26,6 +26,8 @@ STATE_VOLUME = "tabard-state"
 TMP_VOLUME = "tabard-tmp"
 CONFIG_VOLUME = "tabard-config"
 POLICY_VOLUME = "tabard-policy"
+CANDIDATE_VOLUME = "tabard-candidate"
+"""Files of a policy that is tried beside the one that decides."""
 IDENTITY_VOLUME = "tabard-identity"
 CONTROL_VOLUME = "tabard-control"
 """Token for the control service, and its authorities."""
@@ -43,6 +45,7 @@ VOLUMES = frozenset(
         TMP_VOLUME,
         CONFIG_VOLUME,
         POLICY_VOLUME,
+        CANDIDATE_VOLUME,
         IDENTITY_VOLUME,
         CONTROL_VOLUME,
         SPIFFE_VOLUME,
@@ -56,6 +59,7 @@ KEYRING_DIRECTORY = "/var/lib/tabard/keys"
 STATE_DIRECTORY = "/var/lib/tabard/state"
 CONFIG_DIRECTORY = "/etc/tabard/config"
 POLICY_DIRECTORY = "/etc/tabard/policy"
+CANDIDATE_DIRECTORY = "/etc/tabard/candidate"
 KEYS_DIRECTORY = "/var/run/secrets/tabard-keys"
 IDENTITY_DIRECTORY = "/var/run/secrets/tabard"
 CONTROL_DIRECTORY = "/var/run/secrets/tabard-control"

@@ -259,7 +259,7 @@ class Runtime:
             seen = await self._fingerprint()
             if seen == self._seen:
                 continue
-            if not self._provider.keeps_last_good and self._active is not None:
+            if self._provider.unchecked and self._active is not None:
                 # What is evaluated from now on is another policy than the one that was checked.
                 self._broke((_UNCHECKED,))
                 self._tell()

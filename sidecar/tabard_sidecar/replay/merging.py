@@ -73,7 +73,9 @@ def _records(file: Path, tell: Tell, progress: Progress) -> Generator[Record]:
 
 
 def _begin(file: Path) -> float:
-    """Return when a file begins; 0 if no line says so, so that it is read from the start."""
+    """Return when a file begins; 0 if no line says so, so that it is read from the start, or if it can be read only once."""
+    if not file.is_file():
+        return 0.0
     with opened(file, lambda _: None) as stream:
         for record in records_of(str(file), lines_of(stream), lambda _: None):
             return _time(record)

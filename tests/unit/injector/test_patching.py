@@ -627,6 +627,23 @@ def test_a_namespace_without_a_policy_of_its_own():
     assert "TABARD_POLICY__PATH" not in json.dumps(document)
 
 
+def test_a_candidate_is_mounted_where_a_namespace_has_one():
+    """Read-only, for the sidecar alone; pods of namespaces without the ConfigMap start all the same."""
+    assert "tabard-candidate" not in json.dumps(injected(pod()))
+    spec = injected(pod(), candidate_config_map="candidate")["spec"]
+    (volume,) = [one for one in spec["volumes"] if one["name"] == "tabard-candidate"]
+    assert volume["configMap"]["name"] == "candidate"
+    assert volume["configMap"]["optional"] is True
+    mounts = {
+        one["name"]: [mount for mount in one["volumeMounts"] if mount["name"] == "tabard-candidate"]
+        for one in [*spec["initContainers"], *spec["containers"]]
+    }
+    assert mounts.pop("tabard") == [
+        {"name": "tabard-candidate", "mountPath": "/etc/tabard/candidate", "readOnly": True}
+    ]
+    assert not any(mounts.values())
+
+
 def test_a_thousand_containers_take_little_time():
     document = pod(*(container(f"c{index}") for index in range(1000)))
     after = injected(document)

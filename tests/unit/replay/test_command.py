@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
 import re
 import subprocess
 import sys
+import threading
 
 import pytest
 from tabard_sidecar.cli import main
@@ -231,3 +233,28 @@ def test_a_process_that_dies_ends_the_replay(desk, tmp_path):
     )
     assert done.returncode == 6
     assert "of the replay ended with code 9" in done.stderr
+
+
+def test_a_log_may_come_through_a_pipe_that_is_read_once(desk, capsys, tmp_path):
+    """Compressed, and beside a file: the same report as of the files."""
+    _, plain = told(capsys, *desk.logs, "--policy", desk.new)
+    pipe = tmp_path / "piped"
+    os.mkfifo(pipe)
+    content = gzip.compress(desk.logs[0].read_bytes())
+    writer = threading.Thread(target=pipe.write_bytes, args=(content,), daemon=True)
+    writer.start()
+    _, piped = told(capsys, pipe, *desk.logs[1:], "--policy", desk.new)
+    writer.join(30)
+    assert piped == plain
+
+
+def test_a_record_with_members_missing_is_counted_and_the_others_are_decided(desk, capsys, tmp_path):
+    """One after the other of those that a decision needs."""
+    for name in ("subject", "agent", "delegation", "task", "approvals"):
+        log = changed_log(desk, tmp_path, lambda record, name=name: record["input"].pop(name))
+        code, report = told(capsys, log, "--policy", desk.old)
+        assert report["not_replayable"] == {"malformed_record": 1}, name
+        assert (code, report["decided"] > 100) == (0, True)
+    log = changed_log(desk, tmp_path, lambda record: record["input"].pop("history"))
+    _, report = told(capsys, log, "--policy", desk.old)
+    assert report["skipped"]["refused_before_policy"] >= 1

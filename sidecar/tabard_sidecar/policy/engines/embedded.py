@@ -167,6 +167,7 @@ class FileProvider:
 
     keeps_last_good = True
     outdated = None
+    unchecked = False
 
     def __init__(
         self,

@@ -18,6 +18,7 @@ from tabard_opa import Engine, EngineError, Policy
 from tabard_sidecar.policy.engines.read_apart import Prepared, Task
 from tabard_sidecar.policy.loading.compiling import Compiled, CompileOptions
 from tabard_sidecar.policy.loading.engine_problems import problems_of
+from tabard_sidecar.policy.loading.offered import OtherTool, Tool
 from tabard_sidecar.policy.problems import PolicyBrokenError, PolicyProblem
 from tabard_sidecar.util.lean import dataclass
 from tabard_sidecar.util.wanted import require_wanted
@@ -99,10 +100,14 @@ def compiled(engine: Engine, found: Found) -> Compiled:
 
 
 def _task(path: Path, content: bytes | None, options: CompileOptions, *, trusted: bool) -> Task:
-    """Return the task, with the tools of now: the catalogue itself stays in this process."""
+    """Return the task, with what loading reads of the tools of now: the catalogue itself stays in this process."""
     offers = options.offers
-    tools = None if offers.tools is None else tuple(offers.tools)
+    tools = None if offers.tools is None else tuple(map(_plain, offers.tools))
     return Task(path, content, replace(options, offers=replace(offers, tools=tools)), trusted)
+
+
+def _plain(tool: Tool) -> OtherTool:
+    return OtherTool(tool.name, tool.labels, dict(tool.annotations), tool.arguments, tool.schema)
 
 
 def _watch(process: subprocess.Popen[bytes], most_mib: int) -> str:

@@ -147,6 +147,11 @@ class PolicyProvider(Protocol):
         """Is set once the source is known to have changed; ``None`` if only :meth:`fingerprint` tells."""
         ...
 
+    @property
+    def unchecked(self) -> bool:
+        """Whether the last fingerprint found another policy, which is evaluated already and isn't checked."""
+        ...
+
     async def fingerprint(self) -> object:
         """Return a value that changes whenever the source changes. Never raises."""
         ...

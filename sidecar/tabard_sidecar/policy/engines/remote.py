@@ -136,6 +136,8 @@ class RemoteProvider:
         self._loading = Detached("checking the policy")
         self._paths: _Paths = frozenset()
         self._last: Served | None = None
+        self._checked: object = None
+        self.unchecked = False
         self.outdated = asyncio.Event()
 
     async def fingerprint(self) -> object:
@@ -144,7 +146,7 @@ class RemoteProvider:
         try:
             self._client.refresh()
             served = await self._served()
-            return served, tuple(sorted([path async for path in self._foreign()]))
+            found = served, tuple(sorted([path async for path in self._foreign()]))
         except (
             OSError,
             EvaluationFailedError,
@@ -154,6 +156,8 @@ class RemoteProvider:
             *MALFORMED,
         ) as error:
             return str(error)
+        self.unchecked = self._checked is not None and found != self._checked
+        return found
 
     async def load(self) -> Active:
         """Fetch and check.
@@ -168,7 +172,9 @@ class RemoteProvider:
             parsed = await self._detached(lambda: parse_modules(self._engine, served.modules))
             self._paths = frozenset(_rule_paths(parsed))
             problems = [*_check_library(served.modules, parsed)]
-            problems += [_base_document(self._client.where, path) async for path in self._foreign()]
+            foreign = sorted([path async for path in self._foreign()])
+            problems += [_base_document(self._client.where, path) for path in foreign]
+            self._checked, self.unchecked = (served, tuple(foreign)), False
             own = {file: text for file, text in served.modules.items() if not _is_foreign(parsed[file])}
             names = frozenset(map(_root, parsed.values()))
             return await self._detached(lambda: self._check(own, problems, served, names))

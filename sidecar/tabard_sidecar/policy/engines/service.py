@@ -54,6 +54,7 @@ class BundleProvider:
 
     keeps_last_good = True
     outdated = None
+    unchecked = False
 
     def __init__(  # noqa: PLR0913 - one argument per part
         self,

@@ -9,22 +9,24 @@ from contextlib import asynccontextmanager
 
 import pytest
 from tabard_sidecar.model import Operation
-from tabard_sidecar.policy.conf import DownloadConfig, PolicyConfig
+from tabard_sidecar.policy.catalogue_source import create_catalogue
+from tabard_sidecar.policy.conf import CatalogueConfig, DownloadConfig, PolicyConfig
 from tabard_sidecar.policy.engines import large
 from tabard_sidecar.policy.factory import create_runtime
 from tabard_sidecar.policy.loading.compiling import CompileOptions
+from tabard_sidecar.policy.loading.offered import Offers
 from tabard_sidecar.policy.loading.reading import Sizes
 from tabard_sidecar.policy.problems import PolicyBrokenError
 
 from tests.support.bundle_server import BundleServer
 from tests.support.bundles import Key, bundle, trusting
-from tests.support.policy import START, call, codes, decide, write
+from tests.support.policy import START, SUPPORT, call, codes, decide, write
 from tests.support.waiting import eventually
 
 POLICY = f"""\
 package policy.demo
 
-grant contains {{"code": "known"}} if data.orders[input.tool.arguments.order].open
+grant contains {{"code": "known"}} if data.orders[input.tool.arguments.order_id].open
 {START}"""
 MASK = 'package system.log\n\nmask contains "/input/tool/arguments" if input.input.operation == "authorize"\n'
 
@@ -40,8 +42,9 @@ def policy(folder, mebibytes, **more):
 @asynccontextmanager
 async def running(engine, **config):
     """Give a started runtime."""
+    catalogue = create_catalogue(CatalogueConfig(path=SUPPORT / "catalogue.yaml"))
     config = PolicyConfig(**{"poll_seconds": 0.05, "quiet_seconds": 0, "load_seconds": 120} | config)
-    options = CompileOptions(sizes=Sizes(config.max_data_mib))
+    options = CompileOptions(sizes=Sizes(config.max_data_mib), offers=Offers(tools=catalogue))
     runtime = create_runtime(config, options, engine, time.time)
     try:
         await runtime.start()
@@ -57,14 +60,14 @@ async def test_more_data_is_accepted_if_the_configuration_says_so(engine, tmp_pa
         async with running(engine, path=folder):
             pass
     async with running(engine, path=folder, max_data_mib=6) as runtime:
-        assert await codes(runtime, call(order="o-4999")) == []
-        assert await codes(runtime, call(order="o-5000")) == ["no_grant"]
+        assert await codes(runtime, call("refunds.create", order_id="o-4999")) == []
+        assert await codes(runtime, call("refunds.create", order_id="o-5000")) == ["no_grant"]
         policy(folder, 1)
         await eventually(lambda: runtime.status().loads > 1)
-        assert await codes(runtime, call(order="o-4999")) == ["no_grant"]
+        assert await codes(runtime, call("refunds.create", order_id="o-4999")) == ["no_grant"]
         policy(folder, 7)
         await eventually(lambda: runtime.status().problems)
-        assert await codes(runtime, call(order="o-999")) == []
+        assert await codes(runtime, call("refunds.create", order_id="o-999")) == []
 
 
 async def test_it_decides_as_a_policy_that_is_read_here(engine, tmp_path):
@@ -73,7 +76,11 @@ async def test_it_decides_as_a_policy_that_is_read_here(engine, tmp_path):
     async with running(engine, path=folder) as here, running(engine, path=folder, max_data_mib=5) as apart:
         assert (here.revision, here.rules) == (apart.revision, apart.rules)
         assert here.status().warnings == apart.status().warnings
-        for text in (call(order="o-7"), call(order="x"), call()):
+        for text in (
+            call("refunds.create", order_id="o-7"),
+            call("refunds.create", order_id="x"),
+            call("refunds.create"),
+        ):
             one, other = [await decide(each, Operation.AUTHORIZE, text) for each in (here, apart)]
             assert one == other
         record = json.dumps({"input": {"operation": "authorize"}}).encode()
