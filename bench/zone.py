@@ -227,7 +227,7 @@ class Zone:
             },
             "keys": {"directory": str(self.folder / "keys")},
             "state": {"url": f"sqlite://{self.folder}/state.db"},
-            "policy": {"load_seconds": 100, "path": str(self._policy)},
+            "policy": {"load_seconds": 100, "deadline_seconds": 5, "path": str(self._policy)},
             "catalogue": {"path": str(self._catalogue), "required": True},
             "approvals": {"roles": self._roles, "clients": [_APPROVALS_APP]},
             "audit": {"sink": "file", "path": str(self.folder / "decisions.log"), "required": True},

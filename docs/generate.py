@@ -80,7 +80,8 @@ _MATRIX_INTRO = f"""\
 A matrix is a table of cases: each of its requests with each of its calls. A key of a call replaces
 the same key of a request, and that one a default. All cells of a file are at most {MAX_CELLS:,}. A
 request or call that is a mapping has the keys of a [request](#request) and a `name`, which `cells`
-uses; without one its statement or tool is its name.
+uses; without one its statement or tool is its name. A request with `after` follows that case: its
+cells are of the case's task and find what the case left.
 """
 _METRICS_INTRO = """\
 # Metrics

@@ -15,6 +15,7 @@ package policy.clinic
 import data.tabard.lib.arguments
 import data.tabard.lib.bans
 import data.tabard.lib.budgets
+import data.tabard.lib.calls
 import data.tabard.lib.clauses
 import data.tabard.lib.conditions
 import data.tabard.lib.credentials
@@ -2209,6 +2210,17 @@ _sure contains "mail.send" if {
 	arguments.absent("attachments")
 	_unconditional
 	not _again
+}
+
+# "Did I ever answer the cleaners? Confirm it, and let Mary know".
+_maybe contains "mail.send" if {
+	_recipients == _outsiders_named
+	every address in _recipients {
+		calls.meaning({
+			"acts": {"answer", "confirm", "mail", "reply", "respond"}, "matter": {"mail"}, "values": [],
+			"thing": calls.aimed(address, data.addresses, set(), {"answer", "confirm", "mail", "reply", "respond"}, {"mail"}),
+		}) != "no"
+	}
 }
 
 _maybe contains "mail.send" if {

@@ -7,9 +7,11 @@
 #     labels: [outside]
 package policy.logistics
 
+import data.tabard.lib.agreements
 import data.tabard.lib.amounts
 import data.tabard.lib.bans
 import data.tabard.lib.budgets
+import data.tabard.lib.calls
 import data.tabard.lib.codes
 import data.tabard.lib.commands
 import data.tabard.lib.conditions
@@ -29,6 +31,7 @@ import data.tabard.lib.paths
 import data.tabard.lib.quantities
 import data.tabard.lib.scopes
 import data.tabard.lib.sets
+import data.tabard.lib.shares
 import data.tabard.lib.subject
 import data.tabard.lib.texts
 import data.tabard.lib.times
@@ -1041,6 +1044,9 @@ _refund_open if _ordered
 
 _refund_open if _handed_free
 
+# "Check that we haven't paid him back yet, then do it".
+_refund_open if count(agreements.upon({"pay", "refund", "reimburse", "repay"})) > 0
+
 # "answer T-302, with a refund where it is due"
 _refund_open if regex.match(`(?i)\b(a|full|any|with|issue|give|partial|the|where|if) refunds?\b|\brefund(ed|s)? (where|if|is due)|money back|\brefund (him|her|them|it|what)`, _text)
 
@@ -1186,6 +1192,12 @@ _address_open if {
 }
 
 _address_open if _says({"address", "addresses"})
+
+# "It wants its order somewhere else, see T-304. Change it".
+_address_open if {
+	wishes.follows
+	count(wishes.may({"change", "correct", "move", "redirect", "update"})) > 0
+}
 
 # ================================================================ shipping
 _sure if {
@@ -1825,6 +1837,12 @@ _amount_fits if {
 	not _says({"rest", "credit", "minus", "deduct", "remaining", "balance"})
 }
 
+# "Send the first half now", "pay it in three parts".
+_amount_fits if {
+	shares.said
+	shares.cents_meaning("amount_cents", data.invoice[_invoice].amount) == "said"
+}
+
 # "they gave us a credit of 94 euros, pay the rest"
 _amount_fits if {
 	_says({"rest", "credit", "minus", "less", "deduct", "remaining", "balance"})
@@ -1873,6 +1891,14 @@ _pay_open if {
 _pay_open if {
 	_handed
 	_says({"pay", "payment", "payments", "invoice", "invoices", "bill", "bills", "settle", "run"})
+}
+
+_pay_open if {
+	_invoice_said == "named"
+	calls.meaning({
+		"acts": {"pay", "send", "settle", "transfer"}, "matter": {"half", "invoice", "money", "payment"}, "thing": "named",
+		"values": [shares.cents_meaning("amount_cents", data.invoice[_invoice].amount)],
+	}) != "no"
 }
 
 _pay_open if {
@@ -2254,6 +2280,9 @@ _share_path := "sure" if {
 } else := "open" if {
 	not _paths_elsewhere
 	_folder_meant
+} else := "open" if {
+	not _paths_elsewhere
+	paths.fits({"path"}, data.folders)
 } else := "other"
 
 _days_fit if not _a.days
@@ -2620,6 +2649,12 @@ _service_other if entities.meaning(commands.service("command").service, data.ser
 
 _run_open if {
 	_says({"runbook", "runbooks"})
+	facts.size("runbooks_read") > 0
+}
+
+# "Do what his instructions say", after our own runbook was read.
+_run_open if {
+	wishes.follows
 	facts.size("runbooks_read") > 0
 }
 
