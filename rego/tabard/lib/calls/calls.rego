@@ -25,10 +25,11 @@ import data.tabard.lib.wording
 #   be there, too: `undoable: true` if you can take the call back in your own records; `held`, a pattern for the
 #   conditions that your rules check anyway, as for `conditions.all_match`; `confirmed: true` if a person has confirmed
 #   the condition. "said": the request orders this act upon this thing and says each value, or it names the thing and
-#   says each value of an undoable call, and no other condition is left. "open": it may order the act in other words,
-#   follows a text, agrees to what was spoken of, or names this thing and says a value. "no": it only asks, forbids the
-#   act, names another thing or says another value; or nothing speaks of the act. Ask about "open", and grant nothing
-#   for "no". `meaning({"acts": {"refund", "pay"}, "matter": {"money"}, "thing": "named", "values": ["said"]})`.
+#   says each value of an undoable call and neither asks nor reports; and no other condition is left. "open": it may
+#   order the act in other words, follows a text, agrees to what was spoken of, or names this thing and says a value.
+#   "no": it only asks, forbids the act, names another thing or says another value; or nothing speaks of the act. Ask
+#   about "open", and grant nothing for "no". `meaning({"acts": {"refund", "pay"}, "matter": {"money"}, "thing":
+#   "named", "values": ["said"]})`.
 # scope: document
 default meaning(_) := "no"
 
@@ -76,10 +77,14 @@ _of_matter(text, acts, _) if {
 }
 
 _of_matter(text, _, matter) if {
-	words := sprintf(" %s ", [concat(" ", [wording.singular(word) | some word in regex.find_n(`[\pL\pN]+`, text, -1)])])
+	words := _singular(text)
 	some thing in matter
-	contains(words, sprintf(" %s ", [concat(" ", [wording.singular(word) | some word in split(lower(thing), " ")])]))
+	contains(words, _singular(lower(thing)))
 }
+
+_singular(text) := sprintf(" %s ", [concat(" ", [wording.singular(word) |
+	some word in regex.find_n(`[\pL\pN]+`, text, -1)
+])])
 
 _impossible(_) if not intent.trusted
 
@@ -98,7 +103,8 @@ _impossible(call) if {
 
 _said(call) if {
 	_right_one(call)
-	count(ordered(call.acts, call.matter)) > 0
+	some text in ordered(call.acts, call.matter)
+	_firm(text, call)
 }
 
 # "Ann at nine, Bob at half past", "Ibuprofen 400 mg, 30 tablets, to Harbour": no verb is needed.
@@ -106,7 +112,20 @@ _said(call) if {
 	_right_one(call)
 	call.undoable == true
 	count(call.values) > 0
+	not regex.match(_asks_or_reports, lower(input.task.statement))
 }
+
+# "Why was Ann moved to Friday?", "Bob says that Ann goes to Friday": the values are there, and nothing is ordered.
+_asks_or_reports := concat("", [
+	`\?|\b(?:why|whether|wonder|claims?|claimed|says?|said|writes|wrote|asks|asked|wants|wanted|would
+	like|suggests?`,
+	`|suggested|proposes|proposed)\b`,
+])
+
+_firm(_, call) if count(call.values) > 0
+
+# Without a value, a statement may just describe.
+_firm(text, call) if text in wishes.deeds(call.acts)
 
 _right_one(call) if {
 	call.thing == "named"

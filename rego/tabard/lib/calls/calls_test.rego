@@ -22,11 +22,23 @@ test_said if {
 	}
 }
 
+test_a_statement_without_a_value_is_open if {
+	call := object.union(_call("named", []), {"acts": {"go", "return"}, "matter": {"order"}})
+	calls.meaning(call) == "open" with input as _request("Ann's order goes back")
+	calls.meaning(object.union(call, {"values": ["said"]})) == "said" with input as _request("Ann's order goes back")
+	calls.meaning(call) == "said" with input as _request("Return Ann's order")
+}
+
 test_no_verb if {
 	statement := "Ann: 59 euros"
 	calls.meaning(_more("named", ["said"], {"undoable": true})) == "said" with input as _request(statement)
 	calls.meaning(_call("named", ["said"])) == "open" with input as _request(statement)
 	calls.meaning(_call("none", ["said"])) == "no" with input as _request(statement)
+	every said in [
+		"Why did Ann get 59 euros? Tell Bob", "Bob says that Ann gets 59 euros. Tell Cleo", "Ann wants 59 euros",
+	] {
+		calls.meaning(_more("named", ["said"], {"undoable": true})) == "open" with input as _request(said)
+	}
 	calls.meaning(_more("named", [], {"undoable": true})) == "no" with input as _request(statement)
 }
 
