@@ -6,13 +6,16 @@ import json
 import re
 
 import pytest
+import yaml
 from tabard_opa_cli import opa_binary
+from tabard_sidecar.config import Settings
 from tabard_sidecar.policy.authoring.cases import Catalogues, run_cases
 from tabard_sidecar.policy.authoring.testing import run_tests
 from tabard_sidecar.policy.catalogue import Catalogue
 from tabard_sidecar.policy.loading.compiling import CompileOptions, compile_policy
 from tabard_sidecar.policy.problems import PolicyBrokenError
 
+from tests.support.markdown import blocks
 from tests.support.policy import GUIDE, REPOSITORY, START
 
 LIBRARY = REPOSITORY / "rego" / "tabard" / "lib"
@@ -73,6 +76,17 @@ grant contains {"code": "buy", "charges": {"tickets": input.tool.arguments.count
 """)
     report = run_cases(engine, tmp_path, CompileOptions(), Catalogues(Catalogue()))
     assert (report.failed, report.passed) == ((), 3)
+
+
+def test_the_settings_of_the_pages_exist():
+    pages = ("docs/policy-shipping.md", "docs/shadow.md", "docs/cookbook/staged-rollout.md")
+    settings = [
+        yaml.safe_load(text) for page in pages for _, language, text in blocks(page) if language == "yaml"
+    ]
+    found = [one for one in settings if {"policy", "insecure"} & set(one)]
+    assert len(found) >= 6
+    for one in found:
+        Settings.model_validate(one)
 
 
 def test_every_library_function_that_the_guide_names_exists():
