@@ -9,6 +9,7 @@ from pathlib import Path
 from pydantic import BaseModel
 
 from tabard_sidecar.config.layers import Merged
+from tabard_sidecar.config.own_keys import OwnKeysError, check_own_keys
 from tabard_sidecar.config.reading import read_settings
 from tabard_sidecar.config.settings import Settings
 from tabard_sidecar.util.addresses import check_unix_address
@@ -73,9 +74,12 @@ def _anchored(settings: Settings, base: Path, merged: Merged) -> Settings:
     try:
         anchored = anchor_paths(settings, base)
         check_unix_address(anchored.listen.health_address)
+        check_own_keys(anchored)
     except ValueError as error:
         if isinstance(error, UnanchoredError):
             path = error.path
+        elif isinstance(error, OwnKeysError):
+            path = tuple(error.key.split("."))
         raise SourceError([SourceProblem(str(error), *merged.place(path), key=dotted(path))]) from None
     return anchored
 
