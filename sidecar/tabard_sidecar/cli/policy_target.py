@@ -81,8 +81,11 @@ def find_target(
         path = path or settings.policy.path
     url = settings.policy.url if settings is not None and path is None and fetches else None
     if path is None and url is None:
+        remote = settings is not None and settings.policy.url is not None
         raise Failure(
-            "no policy was named and the configuration has none in a file or at a URL",
+            "the configured policy is at a URL, and this command needs a folder"
+            if remote
+            else "no policy was named and the configuration has none in a file or at a URL",
             exit_codes.USAGE,
             where="policy.path",
             next_step="Name a folder or bundle: tabard policy check PATH",

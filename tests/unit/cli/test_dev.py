@@ -180,6 +180,13 @@ async def test_a_wrong_configuration_is_told_at_the_start(tmp_path):
     assert "policy" in told.stderr
 
 
+async def test_a_policy_at_a_url_is_no_folder_to_watch(tmp_path):
+    (tmp_path / "tabard.yaml").write_text('policy: {url: "https://127.0.0.1:1/policy.tar.gz"}\n')
+    told = await asyncio.to_thread(run, "--config", tmp_path / "tabard.yaml", "--seconds", "0")
+    assert told.returncode == 2
+    assert "at a URL, and this command needs a folder" in told.stderr
+
+
 def run(*arguments):
     command = [sys.executable, "-m", "tabard_sidecar.cli", "dev", *map(str, arguments)]
     return subprocess.run(command, capture_output=True, text=True, check=False, timeout=WAIT_SECONDS)
