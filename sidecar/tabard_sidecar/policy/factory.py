@@ -44,7 +44,7 @@ def create_runtime(  # noqa: PLR0913, PLR0917 - one argument per part
 
 def _provider(config: PolicyConfig, options: CompileOptions, engine: Engine) -> PolicyProvider:
     if config.remote is not None:
-        from tabard_sidecar.policy.engines.remote import RemoteProvider  # noqa: PLC0415 - aiohttp, for those who need it
+        from tabard_sidecar.policy.engines.remote import RemoteProvider  # noqa: PLC0415 - for those who need it
 
         return RemoteProvider(engine, config.remote, options, load_seconds=config.load_seconds)
     signed = replace(options, bundle_keys=bundle_keys(config.bundle))

@@ -31,7 +31,7 @@ from tabard_sidecar.policy.loading.sequences import Place, sequence_of
 from tabard_sidecar.policy.problems import PolicyBrokenError, PolicyProblem
 from tabard_sidecar.util.lean import dataclass
 
-_NICE = 10
+_NICE = 5
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from tabard_opa_cli import opa_binary
 from tabard_sidecar.errors import NoDecision
 from tabard_sidecar.model import Operation
 from tabard_sidecar.policy.conf import PolicyConfig, RemoteConfig
+from tabard_sidecar.policy.engines.remote import RemoteProvider
 from tabard_sidecar.policy.factory import create_runtime
 from tabard_sidecar.policy.loading.compiling import CompileOptions
 from tabard_sidecar.policy.problems import PolicyBrokenError
@@ -232,3 +233,28 @@ async def test_the_token_is_sent(serve, ask, tmp_path):
 async def test_an_address_that_would_leak_is_refused(engine, url):
     with pytest.raises(PolicyBrokenError, match="policy\\.remote\\.url"):
         create_runtime(PolicyConfig(remote=RemoteConfig(url=url)), CompileOptions(), engine, time.time)
+
+
+async def test_only_a_policy_that_was_seen_counts_as_unchecked(serve, engine):
+    """A look that failed says nothing of the policy, and one that found the checked one again says that it is checked."""
+    socket = serve(*desk())
+    provider = RemoteProvider(engine, RemoteConfig(url=f"unix:{socket}"), CompileOptions())
+    try:
+        await provider.load()
+        before = await provider.fingerprint()
+        assert not provider.unchecked
+        socket.rename(socket.with_suffix(".away"))
+        await provider.close()
+        assert await provider.fingerprint() != before
+        assert not provider.unchecked
+        socket.with_suffix(".away").rename(socket)
+        assert await provider.fingerprint() == before
+        assert not provider.unchecked
+        await put(socket, "/v1/policies/more", "package policy.more\n\n_x := 1\n")
+        assert await provider.fingerprint() != before
+        assert provider.unchecked
+        with pytest.raises(PolicyBrokenError):
+            await provider.load()
+        assert not provider.unchecked
+    finally:
+        await provider.close()
