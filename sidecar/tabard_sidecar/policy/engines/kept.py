@@ -1,8 +1,12 @@
-"""Keeps the last good bundle of a URL in a private folder, for starts without the server."""
+"""Keeps the last good bundle of a URL in a private folder, for starts without the server.
+
+Sidecars of one user that follow the same URL share a folder, unless each names its own.
+"""
 
 from __future__ import annotations
 
 import errno
+import fcntl
 import hashlib
 import json
 import os
@@ -14,7 +18,7 @@ from pathlib import Path
 from tabard.files import RefusedFileError, create_private_folder
 from tabard.trust import read_trusted
 
-from tabard_sidecar.policy.loading.sequences import Place
+from tabard_sidecar.policy.loading.sequences import Place, require_not_older
 from tabard_sidecar.util.lean import dataclass
 from tabard_sidecar.util.malformed import MALFORMED
 
@@ -80,13 +84,30 @@ class Keeper:
             raise RefusedFileError(errno.EINVAL, problem, path)
         return kept
 
-    def write(self, kept: KeptBundle) -> None:
+    def write(self, kept: KeptBundle, accepted: int | None, shown: Path) -> None:
         """Keep a bundle instead of the last one; a crash leaves one of the two.
 
+        Args:
+            kept: the bundle.
+            accepted: a sequence number that is accepted although it is smaller.
+            shown: what messages call the bundle.
+
         Raises:
+            PolicyBrokenError: another sidecar has kept a newer one.
             OSError: it can't be written.
         """
         create_private_folder(self._folder)
+        folder = os.open(self._folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            fcntl.flock(folder, fcntl.LOCK_EX)
+            found = self.read()
+            require_not_older(kept.place, found.place if found is not None else None, accepted, shown)
+            self._replace(kept)
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+
+    def _replace(self, kept: KeptBundle) -> None:
         self._remove_unfinished()
         about = {
             "url": self._url,
@@ -107,11 +128,6 @@ class Keeper:
         except BaseException:
             fresh.unlink(missing_ok=True)
             raise
-        folder = os.open(self._folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
 
     def _remove_unfinished(self) -> None:
         """Remove what a writing left that a crash ended, and none that another sidecar may be busy with."""

@@ -188,7 +188,13 @@ class BundleProvider:
         active, place = await self._compiled(offer.content, last)
         kept = KeptBundle(offer.content, offer.etag, place, active.revision)
         try:
-            await self._loading.run(lambda: self._keeper.write(kept), self._load_seconds)
+            await self._loading.run(
+                lambda: self._keeper.write(kept, self._config.accept_sequence, self._shown),
+                self._load_seconds,
+            )
+        except PolicyBrokenError:
+            active.close()
+            raise
         except (OSError, StuckError) as error:
             active.close()
             raise self._not_kept(error) from error

@@ -262,6 +262,33 @@ async def test_an_older_bundle_is_refused_after_a_restart_and_used_if_forced(wor
             assert active.revision == "four-4"
 
 
+async def test_a_sidecar_that_is_behind_does_not_take_another_one_back(world, tmp_path):
+    """Two of one user share the folder. The server shows the new bundle to one of them, and the other an older one."""
+    token = tmp_path / "token"
+    token.write_text("other")
+    token.chmod(0o600)
+    served = dict.fromkeys(("", "Bearer other"), world.made("five", 5))
+
+    async def answer(writer):
+        content = served[world.server.requests[-1].get("authorization", "")]
+        writer.write(reply("200 OK", content, "Content-Type: application/gzip"))
+
+    world.server.answer = answer
+    async with world.server.running() as url:
+        async with world.runtime(url) as ahead, world.runtime(url, token_file=token) as behind:
+            served[""] = world.made("seven", 7)
+            await eventually(lambda: ahead.revision == "seven-7")
+            served["Bearer other"] = world.made("six", 6)
+            await eventually(lambda: any("number 6, not 7" in reason for reason in behind.status().reasons))
+            assert behind.revision == "five-5"
+            served["Bearer other"] = served[""]
+            await eventually(lambda: behind.revision == "seven-7")
+        served[""] = world.made("six", 6)
+        async with world.runtime(url) as again:
+            await eventually(lambda: again.status().state is PolicyState.DEGRADED)
+            assert again.revision == "seven-7"
+
+
 async def test_the_same_bundle_with_another_signature_is_used(world):
     async with world.server.running() as url, world.runtime(url) as active:
         world.server.put(world.made("five", 5))
