@@ -49,7 +49,6 @@ BY_POLICY = frozenset(
 _UNEXPECTED = (TypeError, ValueError, AttributeError, KeyError, IndexError, OverflowError)
 """What reading members of an unexpected type raises."""
 
-_SURROGATE = b"\\ud"
 _NANOSECONDS = re.compile(r"(\.\d{6})\d+")
 
 
@@ -154,11 +153,11 @@ def _decision(entry: Entry, asked: dict[str, Any]) -> Recorded | Skipped:
         about, verdict = _about(asked), _verdict(entry, asked)
     except _UNEXPECTED:
         why = why or Why.MALFORMED
+    input_json = b"" if why else _written(asked)
+    if not why and not input_json:
+        why = Why.MALFORMED
     if not why and input_faults(asked):
-        why = Why.UNKNOWN_CONTRACT
-    input_json = b"" if why else encode(asked)
-    if _SURROGATE in input_json and not _is_text(input_json):
-        input_json, why = b"", Why.MALFORMED
+        input_json, why = b"", Why.UNKNOWN_CONTRACT
     task = asked.get("task")
     task_id = str(task.get("id") or "") if isinstance(task, dict) else ""
     return Recorded(
@@ -175,13 +174,20 @@ def _decision(entry: Entry, asked: dict[str, Any]) -> Recorded | Skipped:
     )
 
 
-def _is_text(document: bytes) -> bool:
-    """Tell whether no text of JSON holds half of a surrogate pair, which is no character."""
+def _written(asked: Mapping[str, Any]) -> bytes:
+    """Return a policy input as JSON that every reader reads; empty if it can't be written so.
+
+    A text may hold half of a surrogate pair, which is no character, and a number may be too large for a double.
+    """
     try:
-        orjson.loads(document)
+        return orjson.dumps(asked)
+    except TypeError:
+        found = encode(asked)
+    try:
+        orjson.loads(found)
     except orjson.JSONDecodeError:
-        return False
-    return True
+        return b""
+    return found
 
 
 def _about(asked: Mapping[str, Any]) -> About:
@@ -215,7 +221,7 @@ def _not_replayable(entry: Entry, operation: object) -> str:
     if entry.incomplete:
         return Why.INCOMPLETE
     path = str(entry.last.get("path", "")).strip("/")
-    if path != "tabard/decision" or operation not in {*DECIDED, Operation.FILTER_TOOLS}:
+    if path != "tabard/decision" or str(operation) not in {*DECIDED, Operation.FILTER_TOOLS}:
         return Why.UNKNOWN_CONTRACT
     return ""
 

@@ -126,6 +126,15 @@ FAULTS = {
         lambda record: record["input"]["task"].update(statement="\ud800"),
         "malformed_record",
     ),
+    "half of one in a name": (
+        lambda record: record["input"]["tool"]["arguments"].update({"\ud800": 1}),
+        "malformed_record",
+    ),
+    "a number beyond all": (
+        lambda record: record["input"]["tool"]["arguments"].update(n=10**400),
+        "malformed_record",
+    ),
+    "no operation": (lambda record: record["input"].update(operation={}), "unknown_contract"),
     "no time": (lambda record: record["input"]["context"].update(time="now"), "malformed_record"),
     "more members": (lambda record: record["input"].update(version=2), "unknown_contract"),
     "odd charges": (
