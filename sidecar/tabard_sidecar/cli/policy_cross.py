@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -37,6 +38,13 @@ _COLOURS = {"allow": "red", "ask": "yellow"}
     multiple=True,
     type=Existing(),
     help="File with decision cases, which need not state what they expect. Repeatable. Default: the policy's own.",
+)
+@click.option(
+    "--run",
+    "pattern",
+    default="",
+    metavar="REGEX",
+    help="Only requests whose first case has a matching name.",
 )
 @click.option("--asks", is_flag=True, help="Print the calls that are asked about, too.")
 @click.option("--reads", is_flag=True, help="Try calls that only read, too, by the catalogue's readOnlyHint.")
@@ -88,21 +96,25 @@ def _crossed(target: Target, given: dict[str, Any]) -> tuple[Crossing, ...]:
         cases = [case for file in files for case in read_case_file(file)]
         if not files:
             cases = read_cases(target.path, target.options.bundle_keys)
-        length = decisions(cases, catalogues, reads=given["reads"])
+        chosen = {"reads": given["reads"], "pattern": given["pattern"]}
+        length = decisions(cases, catalogues, **chosen)
         with progress(length, "crossing", steps=50) as advance, Engine() as engine:
             found = cross_cases(
-                engine, target.path, target.options, catalogues, cases, reads=given["reads"], progress=advance
+                engine, target.path, target.options, catalogues, cases, **chosen, progress=advance
             )
+    except re.error as error:
+        raise click.UsageError(f"--run {given['pattern']}: {error}") from error
     except PolicyBrokenError as error:
         raise broken(error.problems, "the policy or the cases") from error
     except NoDecision as error:
         raise Failure(f"a call can't be decided: {error}", exit_codes.POLICY, see=GUIDE) from error
     except TooManyError as error:
-        step = "Name fewer files with --cases."
+        step = "Choose requests with --run, or name fewer files with --cases."
         raise Failure(str(error), exit_codes.USAGE, next_step=step, see=GUIDE) from error
     if not found:
         raise Failure(
-            "no request has a call that isn't its own",
+            "no request has a call that isn't its own"
+            + (f", of those whose name matches {given['pattern']!a}" if given["pattern"] else ""),
             exit_codes.USAGE,
             next_step="State requests with statements and calls as decision cases, and the calls of attackers with `expect: deny`.",
             see=GUIDE,

@@ -101,3 +101,10 @@ def test_a_policy_without_requests_is_a_usage_error(folder):
 def test_a_broken_policy_is_told(folder):
     (folder / "desk.rego").write_text("package policy.desk\n\ndenny := 1\n")
     assert run(folder).exit_code == exit_codes.POLICY
+
+
+def test_run_chooses_requests(folder):
+    assert run(folder, "--run", "^ann$").stdout.splitlines() == [
+        "1 request, 2 calls of others: 0 allow, 1 ask, 1 deny"
+    ]
+    assert run(folder, "--run", "(").exit_code == exit_codes.USAGE

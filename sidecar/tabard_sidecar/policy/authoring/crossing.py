@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -10,12 +11,14 @@ from tabard_opa import Engine
 
 from tabard_sidecar.policy.authoring.case_files import Case, Expected
 from tabard_sidecar.policy.authoring.cases import CaseResult, Catalogues, decide_cases
-from tabard_sidecar.policy.authoring.matrices import MAX_CELLS
 from tabard_sidecar.policy.authoring.request_keys import RequestKeys
 from tabard_sidecar.policy.authoring.sequences import CARRIED, OF_ONE_CALL
 from tabard_sidecar.policy.catalogue import Catalogue
 from tabard_sidecar.policy.loading.compiling import CompileOptions
 from tabard_sidecar.util.lean import dataclass
+
+MAX_DECISIONS = 100_000
+"""Most decisions at once: of a policy with thousands of lines they take some ten minutes."""
 
 _WORST_FIRST = ("allow", "ask", "deny")
 _Key = tuple[str, str]
@@ -34,17 +37,14 @@ class Call:
         server: server that offers it.
         arguments: the arguments.
         origin: the first case that makes it.
+        identity: the same text for the same call.
     """
 
     tool: str
     server: str
     arguments: Mapping[str, object]
     origin: str
-
-    @property
-    def identity(self) -> str:
-        """The same text for the same call."""
-        return json.dumps([self.tool, self.server, self.arguments], sort_keys=True)
+    identity: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +90,7 @@ def cross(  # noqa: PLR0913 - as for the run of cases, and what is tried
     cases: Sequence[Case],
     *,
     reads: bool = False,
+    pattern: str = "",
     progress: Callable[[int], None] = lambda _: None,
 ) -> tuple[Crossing, ...]:
     """Decide, under each request of ``cases``, the calls of all other requests and those that cases expect to be denied.
@@ -104,6 +105,7 @@ def cross(  # noqa: PLR0913 - as for the run of cases, and what is tried
         catalogues: the tools; one whose annotations say ``readOnlyHint`` only reads.
         cases: the cases, each after the one that it follows.
         reads: whether calls that only read are tried, too.
+        pattern: only requests whose first case has a name that matches this regular expression.
         progress: told after each decision, with how many it were.
 
     Returns:
@@ -111,11 +113,13 @@ def cross(  # noqa: PLR0913 - as for the run of cases, and what is tried
 
     Raises:
         PolicyBrokenError, NoDecision: as for ``run_cases``.
-        TooManyError: there would be more than ``MAX_CELLS`` decisions.
+        TooManyError: there would be more than ``MAX_DECISIONS``.
     """
-    tried = _all_tried(cases, catalogues, reads=reads)
-    if len(tried) > MAX_CELLS:
-        raise TooManyError(f"{len(tried)} decisions; {MAX_CELLS} are the most")
+    count = decisions(cases, catalogues, reads=reads, pattern=pattern)
+    if count > MAX_DECISIONS:
+        raise TooManyError(f"{count:,} decisions; {MAX_DECISIONS:,} are the most")
+    tasks, calls = _chosen(cases, catalogues, reads=reads, pattern=pattern)
+    tried = [one for task in tasks for one in _tried(task, calls, catalogues)]
     own = [case for case in cases if not case.cell]
     together = [*own, *(case for _, _, case in tried)]
     report = decide_cases(engine, path, options, catalogues, together, progress=progress)
@@ -128,17 +132,24 @@ def cross(  # noqa: PLR0913 - as for the run of cases, and what is tried
     return tuple(found.values())
 
 
-def decisions(cases: Sequence[Case], catalogues: Catalogues, *, reads: bool = False) -> int:
+def decisions(
+    cases: Sequence[Case], catalogues: Catalogues, *, reads: bool = False, pattern: str = ""
+) -> int:
     """Return how many decisions :func:`cross` makes, for progress."""
-    return len(_all_tried(cases, catalogues, reads=reads)) + sum(not case.cell for case in cases)
+    tasks, calls = _chosen(cases, catalogues, reads=reads, pattern=pattern)
+    foreign = (
+        sum(call.identity not in task.own for call in calls) * sum(1 for _ in _places(task, catalogues))
+        for task in tasks
+    )
+    return sum(foreign) + sum(not case.cell for case in cases)
 
 
-def _all_tried(
-    cases: Sequence[Case], catalogues: Catalogues, *, reads: bool
-) -> list[tuple[_Task, Call, Case]]:
+def _chosen(
+    cases: Sequence[Case], catalogues: Catalogues, *, reads: bool, pattern: str
+) -> tuple[list[_Task], list[Call]]:
     known = [catalogues.find(named) for named in {case.catalogue for case in cases}]
     calls = [call for call in _calls(cases) if reads or not any(_reads(call, one) for one in known)]
-    return [one for task in _tasks(cases) for one in _tried(task, calls, catalogues)]
+    return [task for task in _tasks(cases) if re.search(pattern, task.first.name)], calls
 
 
 def _crossing(task: _Task, call: Call, result: CaseResult) -> Crossing:
@@ -198,7 +209,9 @@ def _calls(cases: Sequence[Case]) -> Iterator[Call]:
 
 
 def _call(case: Case) -> Call:
-    return Call(case.keys.tool, case.keys.server, case.keys.arguments, case.name)
+    keys = case.keys
+    identity = json.dumps([keys.tool, keys.server, keys.arguments], sort_keys=True)
+    return Call(keys.tool, keys.server, keys.arguments, case.name, identity)
 
 
 def _reads(call: Call, catalogue: Catalogue) -> bool:

@@ -112,6 +112,10 @@ def test_progress_counts_every_decision(engine, policy, catalogues):
 
 
 def test_too_many_decisions_are_refused(engine, policy, catalogues, monkeypatch):
-    monkeypatch.setattr(crossing, "MAX_CELLS", 3)
+    monkeypatch.setattr(crossing, "MAX_DECISIONS", 3)
     with pytest.raises(TooManyError, match="3 are the most"):
         crossed(engine, policy, catalogues)
+
+
+def test_requests_are_chosen_by_name(engine, policy, catalogues):
+    assert {statement for statement, *_ in crossed(engine, policy, catalogues, pattern="^ann")} == {"pay ann"}
