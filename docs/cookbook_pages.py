@@ -46,8 +46,8 @@ All recipes keep to these rules, and so should yours:
 
 Tests make every allowed case hostile in one place after the other: an argument of another type,
 one more, one less, huge, negative, fractional, in look-alike letters, with hidden characters, as a
-list, with a tail that some program reads otherwise; another tool, purpose or server. None of these
-calls is allowed.
+list, with a tail that some program reads otherwise; another tool, purpose, receiver or server; an
+intent that isn't signed. None of these requests is allowed.
 """
 
 

@@ -33,24 +33,27 @@ def cases(name: str) -> list[Case]:
 
 
 def hostile(case: Case, texts: Mapping[str, str], optional: Collection[str] = ()) -> Iterator[Case]:
-    """Yield the call of a case with one thing changed, as an agent that works for an attacker would.
+    """Yield the request of a case with one thing changed, as an agent that works for an attacker would.
 
     Args:
-        case: a call that is allowed.
+        case: a request that is allowed.
         texts: arguments that may hold other texts: ``free``, of which only type and length are changed, or ``line``,
             which has no hidden characters either.
         optional: arguments that may be left out.
     """
     keys = case.keys
+    is_call = keys.operation == "authorize"
     changes = [
         *(
             (f"{path} {what}", {"arguments": changed})
             for path, what, changed in _arguments(keys.arguments, texts, optional)
+            if is_call
         ),
-        *((f"tool {name!r}", {"tool": name}) for name in _texts(keys.tool)),
+        *((f"tool {name!r}", {"tool": name}) for name in _texts(keys.tool) if is_call),
+        *((f"holder {name!r}", {"holder": name}) for name in _texts(keys.holder) if keys.holder),
         *(
             [("another server", {"server": f"{keys.server}x"}), ("no server", {"server": ""})]
-            if keys.server
+            if keys.server and is_call
             else ()
         ),
         ("an asserted intent", {"intent_source": "asserted"}),

@@ -1,4 +1,4 @@
-"""No recipe allows or asks about a call that a hostile agent makes of one that is allowed."""
+"""No recipe allows or asks about a request that a hostile agent makes of one that is allowed."""
 
 from __future__ import annotations
 
@@ -26,11 +26,7 @@ def annotations(tmp_path_factory):
 def test_hostile_calls_are_denied(engine, annotations, name):
     told = recipe(name)
     stated = cases(name)
-    allowed = [
-        case
-        for case in stated
-        if case.keys.operation == "authorize" and case.expect.effect == "allow" and not case.approved
-    ]
+    allowed = [case for case in stated if case.expect.effect == "allow" and not case.approved]
     changed = [
         one for case in allowed for one in hostile(case, told.get("texts", {}), told.get("optional", ()))
     ]
