@@ -20,6 +20,7 @@ from tabard_sidecar.policy.engines.pace import Pace
 from tabard_sidecar.policy.factory import create_runtime
 from tabard_sidecar.policy.loading.archive import unpack
 from tabard_sidecar.policy.loading.compiling import CompileOptions
+from tabard_sidecar.policy.loading.reading import USUAL_SIZES
 from tabard_sidecar.policy.loading.sequences import MAX_SEQUENCE, Place, require_not_older, sequence_of
 from tabard_sidecar.policy.problems import PolicyBrokenError
 from tabard_sidecar.policy.status import PolicyState
@@ -81,11 +82,11 @@ def world(engine, tmp_path):
 
 def changed(content: bytes, name: str, text: bytes) -> bytes:
     """Return a bundle with another content of a file, under the signature that it had."""
-    return pack({**unpack(content, Path("b")), name: text}, Path("b"))
+    return pack({**unpack(content, Path("b"), USUAL_SIZES), name: text}, Path("b"))
 
 
 def unsigned(content: bytes) -> bytes:
-    files = unpack(content, Path("b"))
+    files = unpack(content, Path("b"), USUAL_SIZES)
     del files[".signatures.json"]
     return pack(files, Path("b"))
 
