@@ -1,6 +1,6 @@
 """Measures remembered answers: a sidecar that remembers beside one that doesn't, on calls that agree in what policy reads.
 
-Three kinds of calls: all get a remembered answer, none does, and the demo's mix, which 26 holders make.
+Three kinds of calls: all get a remembered answer, the demo's mix, which 26 holders make, and none does.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from bench.calls import KINDS, Requests
 from bench.harness import Figure, compare, cpu_seconds, publish
 from bench.setup import Bench, running
 
-_GOALS = (("<= 0.92", "<= 0.88"), ("<= 1.05", "<= 1.05"), ("<= 0.97", "<= 0.96"))
+_GOALS = (("<= 0.92", "<= 0.88"), ("<= 0.97", "<= 0.96"), ("<= 1.05", "<= 1.05"))
 
 
 @dataclass(frozen=True, slots=True)

@@ -57,6 +57,7 @@ _SIGNATURES: Final[dict[str, tuple[Any, tuple[Any, ...]]]] = {
         None,
         (c_uint64, c_char_p, c_int64, c_char_p, c_int64, c_int64, c_int64, c_uint64, POINTER(Outcome)),
     ),
+    "tabard_recalled": (None, (c_uint64, c_int64)),
     "tabard_readings": (None, (c_uint64, c_int32, POINTER(Outcome))),
     "tabard_wait": (None, (c_uint64, POINTER(Outcome))),
     "tabard_abandon": (None, (c_uint64,)),

@@ -127,20 +127,19 @@ class Policy:
         return self._finish(outcome, metrics)
 
     async def answer(self, entrypoint: str, input_json: bytes, *, deadline_seconds: float) -> Answered:
-        """Like ``evaluate``; also tells by what the answer is remembered.
+        """Like ``evaluate``, with the same errors; also tells by what the answer is remembered.
 
         An input that agrees with this one in all :meth:`readings` of the way has the same answer.
-
-        Raises:
-            EvaluationError: there is no result; ``code`` says why.
-            KeyError: the policy wasn't compiled for this entrypoint.
-            ForkedError: this process was forked after the engine was loaded.
         """
         mailbox = self._mailboxes.current()
         outcome = self._begin(entrypoint, input_json, deadline_seconds, mailbox.handle)
         if outcome.status == PENDING:
             return Answered(_result(await mailbox.wait(outcome.handle), None), 0)
         return Answered(self._finish(outcome, None), outcome.way)
+
+    def recalled(self, count: int) -> None:
+        """Tell the engine that so many answers were given again by their :meth:`readings`: remembering pays."""
+        self._library.held.tabard_recalled(self._handle, count)
 
     def readings(self, way: int) -> tuple[Reading, ...]:
         """Return what is read on a way to an answer: everything that decides it, in the order of the evaluation.

@@ -213,6 +213,36 @@ func TestAskingPausesWhileItDoesNotPay(t *testing.T) {
 	}
 }
 
+// Who gives answers again by itself asks only for those that it doesn't know: few of them are remembered, and asking pays.
+func TestAskingGoesOnWhileAnswersAreRecalled(t *testing.T) {
+	pace := newPace()
+	asked := 0
+	for range 10_000 {
+		pace.recalled(paceWorth)
+		if pace.asks() {
+			asked++
+		}
+	}
+	if asked != 10_000 {
+		t.Errorf("asked %d of 10,000 times", asked)
+	}
+	for pace.left == 0 {
+		pace.asks()
+	}
+	pace.recalled(paceWindow)
+	if !pace.asks() || pace.left != 0 {
+		t.Error("recalled answers don't end a pause")
+	}
+	plain, remembers := remembering(t, guarded, agents, roomy)
+	for n := range 3 * longestOff {
+		remembers.Recalled(1)
+		mustAgree(t, plain, remembers, call("pay", "1", fmt.Sprint(n), "10", "a"))
+	}
+	if known := mustAgree(t, plain, remembers, call("pay", "2", "7", "10", "a")); !known {
+		t.Error("an answer isn't remembered")
+	}
+}
+
 func TestManyMayAskAtOnce(t *testing.T) {
 	plain, remembers := remembering(t, guarded, agents, 8<<10)
 	var workers sync.WaitGroup

@@ -18,10 +18,11 @@ func newPace() pace { return pace{off: shortestOff} }
 
 // asks tells whether the next evaluation asks.
 func (p *pace) asks() bool {
-	if p.left > 0 {
+	if p.left > 0 && p.hits*paceWorth < paceWindow {
 		p.left--
 		return false
 	}
+	p.left = 0
 	if p.asked == paceWindow {
 		worth := p.hits*paceWorth >= p.asked
 		p.asked, p.hits = 0, 0
@@ -37,3 +38,6 @@ func (p *pace) asks() bool {
 }
 
 func (p *pace) hit() { p.hits++ }
+
+// recalled counts answers that were given again without asking: only what asked before could give them.
+func (p *pace) recalled(count int) { p.hits = min(p.hits+count, paceWindow) }

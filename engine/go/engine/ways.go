@@ -42,6 +42,16 @@ func (w *ways) number(way []reading) int32 {
 	return int32(len(w.all))
 }
 
+// Recalled notes that so many answers were given again, by what their ways read, without asking.
+func (p *Policy) Recalled(count int) {
+	if p.answers == nil || count < 1 {
+		return
+	}
+	p.answers.mu.Lock()
+	defer p.answers.mu.Unlock()
+	p.answers.pace.recalled(count)
+}
+
 // Readings returns what is read on a way as JSON, a list of [aspect, path]; nil if no way has this number.
 func (p *Policy) Readings(number int32) []byte {
 	if p.answers == nil {

@@ -268,6 +268,15 @@ func tabard_query(
 	answer(job, 0, out)
 }
 
+// tabard_recalled notes that the caller gave so many answers again by itself, by what tabard_readings told it.
+//
+//export tabard_recalled
+func tabard_recalled(handle C.uint64_t, count C.int64_t) {
+	if active, found := policies.get(uint64(handle)); found {
+		active.policy.Recalled(int(count))
+	}
+}
+
 // tabard_readings returns what was read on the way to an answer, by the number that its outcome has: JSON, a list of [aspect,
 // path].
 //

@@ -53,6 +53,8 @@ class EmbeddedEvaluator:
             answer = known.recall(parts)
             if answer is not None:
                 return answer
+            if count := known.untold():
+                self.compiled.decision.recalled(count)
         self._began(deadline_seconds)
         try:
             answered = await self.compiled.decision.answer(

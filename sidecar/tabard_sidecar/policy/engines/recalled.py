@@ -33,6 +33,7 @@ _ANSWERS = 16
 _IN_VAIN = 64
 _BETWEEN = 48
 _PAUSE = 256
+_TOLD_TOGETHER = 8
 
 _Frame = tuple[bytes, str, str, bytes]
 
@@ -94,7 +95,17 @@ class RecalledAnswers:
         self._needs: dict[int, Needs | None] = {}  # the engine numbers few ways
         self._frames: FifoDict[_Frame, dict[Needs, FifoDict[bytes, bytes]]] = FifoDict(_FRAMES)
         self._texts: FifoDict[bytes, bytes] = FifoDict(_FRAMES)
-        self._in_vain = self._paused = 0
+        self._in_vain = self._paused = self._untold = 0
+
+    def untold(self) -> int:
+        """Return how many answers were given since the last call that returned another number than 0.
+
+        The engine stops to remember if few answers are found there, and here most are. To tell it costs a call, so a few
+        are told together.
+        """
+        count = self._untold if self._untold >= _TOLD_TOGETHER else 0
+        self._untold -= count
+        return count
 
     def recall(self, parts: InputParts) -> bytes | None:
         """Return the answer to an input, as :meth:`remember` got it; ``None`` if it isn't known."""
@@ -102,13 +113,15 @@ class RecalledAnswers:
             self._paused -= 1
             return None
         known = self._frames.get(_frame(parts))
-        if known is not None:
-            for needs, answers in known.items():
-                answer = answers.get(self._digest(needs, parts))
-                if answer is not None:
-                    self._in_vain = 0
-                    self._recalled()
-                    return answer
+        if known is None:
+            return None  # the first call under a grant to a tool says nothing of the next
+        for needs, answers in known.items():
+            answer = answers.get(self._digest(needs, parts))
+            if answer is not None:
+                self._in_vain = 0
+                self._untold += 1
+                self._recalled()
+                return answer
         self._in_vain += 1
         if self._in_vain >= _IN_VAIN:
             self._in_vain, self._paused = _BETWEEN, _PAUSE

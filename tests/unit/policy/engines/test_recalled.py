@@ -224,6 +224,55 @@ def test_what_is_kept_is_bounded():
     assert answers.recall(parts_of(a="long")) is answers.recall(parts_of(a="unknown way")) is None
 
 
+def test_first_calls_of_many_grants_do_not_pause_it():
+    """Each of many tools or grants is asked for the first time once; the second call of each is recalled."""
+    answers, _ = answers_of(("tool", "arguments", "a"))
+    for number in range(200):
+        assert answers.recall(parts_of(f"t{number}", a=1)) is None
+        answers.remember(parts_of(f"t{number}", a=1), Answered(b"x", 1))
+    assert {answers.recall(parts_of(f"t{number}", a=1)) for number in range(200)} == {b"x"}
+
+
+def test_the_engine_is_told_of_recalled_answers_a_few_at_a_time():
+    """Each answer is told once."""
+    answers, recalled_answers = answers_of(("tool", "arguments", "a"))
+    answers.remember(parts_of(a=1), Answered(b"x", 1))
+    told = []
+    for number in range(20):
+        assert answers.recall(parts_of(a=1, b=number)) == b"x"
+        told.append(answers.untold())
+    assert [count for count in told if count] == [8, 8]
+    assert sum(told) + answers._untold == len(recalled_answers) == 20
+
+
+async def test_the_engine_goes_on_to_remember_while_answers_are_recalled():
+    """Nine of ten calls enter no engine; of the tenth, which differs each time, no answer is ever found there."""
+    _, _, recalls, facts, _ = example_of.__wrapped__("support")
+    inputs = PolicyInput()
+
+    async def ask(tool, **arguments):
+        call = VerifiedCall(
+            AuthorizeRequest("", tool),
+            ToolCall(tool, "", arguments, canonical(arguments), "d"),
+            {},
+            AGENTS[0],
+            GRANTS[0],
+            None,
+            SimpleNamespace(facts=facts),
+        )
+        text, parts = inputs.authorize(call, TaskState(known=True), now=1.0)
+        known = recalls._known.recall(parts)
+        await recalls.decision(text.text, 5.0, parts)
+        return known
+
+    for number in range(500):
+        await ask("tickets.read", ticket_id=f"t-{number}")
+        if number % 5 == 0:
+            await ask("refunds.create", amount_cents=number, order_id="o")
+    await ask("orders.read", order_id="1")
+    assert await ask("orders.read", order_id="2") is not None
+
+
 def test_looking_up_pauses_while_it_is_in_vain():
     """A policy whose answers never recur costs little; as soon as they do, each is recalled."""
     asked = []
