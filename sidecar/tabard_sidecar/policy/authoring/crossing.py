@@ -18,7 +18,7 @@ from tabard_sidecar.policy.loading.compiling import CompileOptions
 from tabard_sidecar.util.lean import dataclass
 
 MAX_DECISIONS = 100_000
-"""Most decisions at once: of a policy with thousands of lines they take some ten minutes."""
+"""Most decisions at once: a policy with thousands of lines makes some 25 in a second."""
 
 _WORST_FIRST = ("allow", "ask", "deny")
 _Key = tuple[str, str]
