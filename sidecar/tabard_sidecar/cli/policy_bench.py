@@ -48,7 +48,7 @@ def bench(ctx: click.Context, /, **given: Any) -> None:  # noqa: ANN401 - click'
     """Find rules that iterate where they could look up, and measure decisions per second.
 
     PATH is a folder or bundle; without it the configured policy is measured. Each array and object of the data that
-    rules read, and each argument that is one, gets up to 16,384 made-up entries, and the policy's expressions are
+    rules read gets up to 16,384 made-up entries, and each argument that is one 256, and the policy's expressions are
     profiled as it grows. A rule whose cost grows with the data is named, with what to write instead. A rule that goes
     through the arguments of a call, or a part of one entry, is named only, unless its cost grows faster than they do.
 
@@ -59,7 +59,7 @@ def bench(ctx: click.Context, /, **given: Any) -> None:  # noqa: ANN401 - click'
     """
     from tabard_opa import Engine  # noqa: PLC0415 - loads the engine
 
-    from tabard_sidecar.policy.authoring.benching import Limits  # noqa: PLC0415
+    from tabard_sidecar.policy.authoring.benching import Limits, UnknownCollectionError  # noqa: PLC0415
     from tabard_sidecar.policy.authoring.benching import bench as measured  # noqa: PLC0415
     from tabard_sidecar.policy.problems import PolicyBrokenError  # noqa: PLC0415
 
@@ -72,6 +72,8 @@ def bench(ctx: click.Context, /, **given: Any) -> None:  # noqa: ANN401 - click'
             report = measured(engine, target.path, target.options, inputs, limits, shown)
     except PolicyBrokenError as error:
         raise broken(error.problems, "the policy or its cases") from error
+    except UnknownCollectionError as error:
+        raise click.UsageError(f"--accept {error}") from error
     found = [finding for finding in report.findings if not finding.tolerable]
     if given["as_json"]:
         echo_json(target.named(_as_json(report, ok=not found)))

@@ -174,6 +174,12 @@ def test_what_stays_short_can_be_accepted(found):
     assert "data.people" not in report["grown"]
 
 
+def test_what_is_accepted_has_to_be_there(found):
+    code, shown = found(ITERATES, "--accept", "data.peple")
+    assert code == exit_codes.USAGE
+    assert "--accept data.peple: no rule reads such a collection; did you mean 'data.people'?" in shown
+
+
 def test_a_broken_policy_exits_4(found):
     code, shown = found("\ndenny contains 1\n")
     assert code == exit_codes.POLICY

@@ -30,6 +30,7 @@ from tabard_sidecar.policy.loading.compiling import (
     read_policy,
     with_settings,
 )
+from tabard_sidecar.policy.loading.literals import nearest
 from tabard_sidecar.policy.resources import ENTRYPOINT
 from tabard_sidecar.policy.values import Json
 from tabard_sidecar.util.lean import dataclass
@@ -115,6 +116,10 @@ class Limits(NamedTuple):
     accepted: frozenset[str] = frozenset()
 
 
+class UnknownCollectionError(Exception):
+    """A collection is named that no rule reads."""
+
+
 def bench(  # noqa: PLR0913, PLR0917 - one argument per part
     engine: Engine,
     path: Path,
@@ -135,6 +140,7 @@ def bench(  # noqa: PLR0913, PLR0917 - one argument per part
 
     Raises:
         PolicyBrokenError: the policy can't be used.
+        UnknownCollectionError: one of the accepted ones isn't there.
     """
     source = read_policy(engine, path, options.bundle_keys, sizes=options.sizes)
     compiled = compile_policy(engine, source.modules, source.data, options, source.tests)
@@ -148,7 +154,7 @@ def bench(  # noqa: PLR0913, PLR0917 - one argument per part
             parsed = parse_modules(engine, source.modules)
             growing = _Growing(written, compiled.decision, whole, _reaching(written, documents))
             every = [*collections_in_data(parsed, source.data), *collections_in_arguments(parsed, documents)]
-            wanted = [one for one in every if str(one) not in limits.accepted]
+            wanted = _wanted(every, limits.accepted)
             until = time.monotonic() + limits.seconds
             clauses = clause_of(parsed, source.modules)
             found: list[Finding] = []
@@ -165,6 +171,18 @@ def bench(  # noqa: PLR0913, PLR0917 - one argument per part
     found.sort(key=lambda one: (one.tolerable, -one.degree, -one.decision_us[1], one.at))
     names = tuple(str(one) for one in wanted if str(one) not in left)
     return BenchReport(len(documents), tuple(measured), names, tuple(left), tuple(found))
+
+
+def _wanted(every: Sequence[Collection], accepted: frozenset[str]) -> list[Collection]:
+    """Return the collections that aren't accepted as they are.
+
+    Raises:
+        UnknownCollectionError: one of the accepted ones isn't there.
+    """
+    names = {str(one) for one in every}
+    for name in sorted(accepted - names):
+        raise UnknownCollectionError(f"{name}: no rule reads such a collection{nearest(name, names)}")
+    return [one for one in every if str(one) not in accepted]
 
 
 class _Growing:
