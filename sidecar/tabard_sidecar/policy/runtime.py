@@ -229,18 +229,21 @@ class Runtime:
                 told = pressure
                 self._tell()
 
-    async def _pause(self) -> None:
-        """Wait for the next look at the source, or until it is known to have changed."""
+    async def _told_of_a_change(self) -> bool:
+        """Wait for the next look at the source, or until it is known to have changed as a whole; tell which it was."""
         outdated = self._provider.outdated
         if outdated is None:
             await tick(self._config.poll_seconds)
-            return
+            return False
         told = asyncio.ensure_future(outdated.wait())
         waiting = asyncio.ensure_future(tick(self._config.poll_seconds))
         try:
             await asyncio.wait((told, waiting), return_when=asyncio.FIRST_COMPLETED)
-            # Servers that take turns and have different policies would otherwise have it look without a pause.
-            await asyncio.sleep(0 if waiting.done() else min(_HURRY_SECONDS, self._config.poll_seconds))
+            if waiting.done() and not told.done():
+                return False
+            # Servers that take turns and have different policies would otherwise have it load without a pause.
+            await asyncio.sleep(min(_HURRY_SECONDS, self._config.poll_seconds))
+            return True
         finally:
             told.cancel()
             waiting.cancel()
@@ -255,7 +258,9 @@ class Runtime:
 
     async def _follow(self) -> None:
         while True:
-            await self._pause()
+            if await self._told_of_a_change():
+                await self.reload()
+                continue
             seen = await self._fingerprint()
             if seen == self._seen:
                 continue
