@@ -229,8 +229,12 @@ def _print_clause(what: str, clause: Mapping[str, Any], *, only_failing: bool = 
         echo(f"  {clause['stops_at']['at']}: {style('fails', fg='red')}  {clause['stops_at']['condition']}")
 
 
+def helper_line(helper: Mapping[str, Any]) -> str:
+    """Return where a helper of a condition fails, or that it holds."""
+    holds = "gives the value" if helper.get("branch") else "holds"
+    return f"{helper['at']}: {helper['failed']}" if helper["failed"] else f"{helper['place']}: {holds}"
+
+
 def _print_helper(helper: Mapping[str, Any]) -> None:
-    holds = "gives the value" if helper["branch"] else "holds"
-    stops = f"{helper['at']}: {helper['failed']}" if helper["failed"] else f"{helper['place']}: {holds}"
     values = ", ".join(f"{name} is {value}" for name, value in helper["values"].items())
-    echo(f"    {stops}" + (f"  ({values})" if values else ""))
+    echo(f"    {helper_line(helper)}" + (f"  ({values})" if values else ""))

@@ -170,20 +170,45 @@ def _commands(
 def _explain(
     asked: Operator, explaining: Operator, policy: Path | None, catalogue: Path | None, config: Path | None
 ) -> Callable[[Entry], Mapping[str, Any]]:
-    """Return what asks policy why a decision was made: a policy here if one is named, else the sidecar."""
+    """Return what asks policy why a decision was made: a policy here if one is named, else the sidecar.
+
+    Of several logs the sidecar has written one only. What it doesn't know, the configured policy explains.
+    """
     from tabard_sidecar.console.sidecar import Sidecar  # noqa: PLC0415 - not needed for --help
 
-    if policy is None:
-        remote = Sidecar(asked, explaining)
-        return lambda entry: remote.explain(entry.decision_id)
-    from tabard_opa import Engine  # noqa: PLC0415 - loads the engine
-
-    from tabard_sidecar.cli.policy_target import broken, find_target  # noqa: PLC0415
-    from tabard_sidecar.errors import NoDecision  # noqa: PLC0415
-    from tabard_sidecar.explaining.explanation import explain_decision  # noqa: PLC0415
-    from tabard_sidecar.policy.problems import PolicyBrokenError  # noqa: PLC0415
+    local = _explain_here(policy, catalogue, config)
+    if policy is not None:
+        return local
+    remote = Sidecar(asked, explaining)
 
     def explain(entry: Entry) -> Mapping[str, Any]:
+        try:
+            return remote.explain(entry.decision_id)
+        except Failure as error:
+            if remote.remote or error.exit_code != exit_codes.NEGATIVE:
+                raise
+            unknown = error
+        try:
+            return local(entry)
+        except Failure:
+            raise unknown from None
+
+    return explain
+
+
+def _explain_here(
+    policy: Path | None, catalogue: Path | None, config: Path | None
+) -> Callable[[Entry], Mapping[str, Any]]:
+    """Return what asks a policy of this machine, the configured one if none is named."""
+
+    def explain(entry: Entry) -> Mapping[str, Any]:
+        from tabard_opa import Engine  # noqa: PLC0415 - loads the engine
+
+        from tabard_sidecar.cli.policy_target import broken, find_target  # noqa: PLC0415
+        from tabard_sidecar.errors import NoDecision  # noqa: PLC0415
+        from tabard_sidecar.explaining.explanation import explain_decision  # noqa: PLC0415
+        from tabard_sidecar.policy.problems import PolicyBrokenError  # noqa: PLC0415
+
         target = find_target(policy, catalogue, config, ())
         try:
             with Engine() as engine:

@@ -220,7 +220,7 @@ def _result(site: Site, shown: Mapping[str, Any], entry: Entry) -> Html | None:
         ("credential", code(shown["credential_id"]) if shown["credential_id"] else None),
         ("kind", str(credential.get("kind") or "")),
         ("audience", code(shown["audience"]) if shown["audience"] else None),
-        ("scopes", ", ".join(map(str, credential.get("scopes") or [])) or None),
+        ("scopes", _joined(credential.get("scopes"))),
         ("expires", moment(site, credential["expires_at"]) if credential.get("expires_at") else None),
         ("renews", code(shown["renews"]) if shown["renews"] else None),
         ("approved by", [[code(str(one.get("id", ""))), " "] for one in shown["approvers"]] or None),
@@ -228,6 +228,12 @@ def _result(site: Site, shown: Mapping[str, Any], entry: Entry) -> Html | None:
     ]
     present = [row for row in rows if row[1]]
     return section("What it gave", facts(present)) if present else None
+
+
+def _joined(value: object) -> Child:
+    """Return a list in one line; what is none is shown as it is."""
+    parts = value if isinstance(value, list) else [value] if value else []
+    return code(", ".join(map(str, parts)), 300) if parts else None
 
 
 def _asked_for(site: Site, entry: Entry) -> Child:

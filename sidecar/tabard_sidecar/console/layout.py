@@ -180,13 +180,17 @@ def rule(one: Mapping[str, str]) -> str:
     return f"{one['module']}.{one['code']}" if one["module"] else one["code"]
 
 
-def moment(site: Site, time: str | float | None, *, ago: bool = False) -> Html:
-    """Return a time in UTC, given as a record has it or in seconds; with ``ago`` also how long ago that is."""
+def moment(site: Site, time: object, *, ago: bool = False) -> Html:
+    """Return a time in UTC, given as a record has it or in seconds; with ``ago`` also how long ago that is.
+
+    What is no time is shown as it is.
+    """
     if time is None or time == "":
         return tag("span", "never")
     try:
-        found = datetime.fromtimestamp(time, UTC) if isinstance(time, int | float) else _read(time)
-    except (ValueError, OverflowError):
+        seconds = isinstance(time, int | float)
+        found = datetime.fromtimestamp(float(str(time)), UTC) if seconds else _read(str(time))
+    except (ValueError, OverflowError, OSError):
         return said(str(time), 40)
     text = found.strftime("%Y-%m-%d %H:%M:%S")
     day, clock = text.split()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from tabard_sidecar.cli.explain_decision import NOT_EXPLAINED
+from tabard_sidecar.cli.explain_decision import NOT_EXPLAINED, helper_line
 from tabard_sidecar.console.html import Child, Html, tag
 from tabard_sidecar.console.layout import code, notice, rule, said, word
 
@@ -120,9 +120,10 @@ def _row(
             class_="condition",
         ),
     ]
-    for helper in helpers:
-        stops = f"{helper['at']}: {helper['failed']}" if helper["failed"] else f"{helper['place']}: holds"
-        parts.append(tag("span", code(stops, 600), _values(helper["values"]), class_="helper"))
+    parts += [
+        tag("span", code(helper_line(helper), 600), _values(helper["values"]), class_="helper")
+        for helper in helpers
+    ]
     return tag("li", parts, class_=kind)
 
 

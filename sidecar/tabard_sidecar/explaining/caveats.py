@@ -54,7 +54,7 @@ def by_link(
 
 
 def _is_no_link(caveat: Mapping[str, Any]) -> bool:
-    return caveat.get("type") not in _LINKS
+    return str(caveat.get("type")) not in _LINKS
 
 
 def _told(

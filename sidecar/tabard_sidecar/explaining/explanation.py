@@ -67,10 +67,12 @@ def describe_decision(entry: Entry) -> dict[str, Any]:
         "tool",
         "server",
     )
-    reasons = entry.result.get("reasons") or []
+    reasons = entry.result.get("reasons")
     return {name: shown[name] for name in kept} | {
         "revision": shown["policy"],
-        "reasons": [_reason(one) for one in reasons if isinstance(one, dict)],
+        "reasons": [
+            _reason(one) for one in (reasons if isinstance(reasons, list) else ()) if isinstance(one, dict)
+        ],
         "input": entry.input,
         "not_explained": item.why if isinstance(item, Skipped) else item.not_replayable,
         "policy": None,

@@ -216,7 +216,10 @@ def _text(value: object) -> str:
 def _not_replayable(entry: Entry, operation: object) -> str:
     for record in (entry.first, entry.last):
         for name in ("erased", "masked"):
-            if any(_hides_input(path) for path in record.get(name) or ()):
+            paths = record.get(name) or []
+            if not isinstance(paths, list):
+                return Why.MALFORMED
+            if any(map(_hides_input, paths)):
                 return Why.MASKED
     if entry.incomplete:
         return Why.INCOMPLETE

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import time
+from contextlib import AsyncExitStack
 
+import aiohttp
 import grpc
 import pytest
 import tabard
@@ -20,6 +23,9 @@ from tabard.authz.v1 import (
     task_operator_service_pb2_grpc,
 )
 from tabard.errors import from_rpc
+from tabard_sidecar.cli.operator import operator
+from tabard_sidecar.cli.reach import Target
+from tabard_sidecar.console.running import Given, Wanted, serving
 from tabard_sidecar.control.operator_rights import RIGHTS
 from tabard_sidecar.control.operators_conf import Role
 
@@ -77,6 +83,53 @@ async def refused(made, method, request, token, zone=ZONE, **options):
 
 def revoking(task_id):
     return revocation_service_pb2.RevokeRequest(task_id=task_id, reason="drill")
+
+
+async def test_the_console_over_the_control_service(at):
+    """Tasks are shown and revoked with the operator's token; what each sidecar has alone is told as missing."""
+    task = await at.zone.start_task()
+    token_file = at.cluster.folder / "operator-token"
+    token_file.write_text(at.token(**OPERATOR))
+    port = at.service.operators.rpartition(":")[2]
+    target = Target(
+        f"https://127.0.0.1:{port}", "a test", ZONE, "a test", token_file, at.cluster.authority.certificate
+    )
+    async with AsyncExitStack() as stack:
+        asked = stack.enter_context(operator(target, quiet=True, timeout_seconds=30.0))
+        given = Given(asked, asked, None, "each sidecar writes its own log", lambda _: {}, {})
+        wanted = Wanted("127.0.0.1:0", changes=True, session_seconds=600.0, one_log=True, as_json=True)
+        served = await stack.enter_async_context(serving(wanted, given))
+        jar = aiohttp.CookieJar(unsafe=True)
+        http = await stack.enter_async_context(aiohttp.ClientSession(cookie_jar=jar))
+
+        async def page(path, status=200, **form):
+            address = f"{served.origin}{served.base}{path}"
+            sending = (
+                http.post(address, data=form, headers={"Origin": served.origin})
+                if form
+                else http.get(address)
+            )
+            async with sending as answer:
+                assert answer.status == status
+                return await answer.text()
+
+        async with http.get(served.new_link()) as answer:
+            assert "each sidecar writes its own log" in await answer.text()
+        task_id = task.info.task_id
+        text = await page("/tasks")
+        assert f"/tasks/{task_id}" in text
+        assert f">{ZONE}<" in text
+        assert "doesn&#x27;t serve this" in await page("/policy")
+        form_token = re.search(r'name="form_token" value="([^"]+)"', text)[1]
+        done = await page(
+            "/revoke", form_token=form_token, kind="task", target=task_id, issuer="", reason="drill"
+        )
+        assert "1 live task(s)" in done
+        assert "drill" in await page("/revocations")
+        token_file.write_text(at.token("stranger"))
+        assert "didn&#x27;t work" in await page("/tasks", 400)
+    with pytest.raises(tabard.Denied):
+        await task.authorize(*PAY)
 
 
 async def test_a_task_that_is_revoked_here_stops_at_its_sidecar_at_once(at):
