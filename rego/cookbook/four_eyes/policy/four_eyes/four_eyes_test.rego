@@ -35,4 +35,6 @@ test_others_need_two if {
 test_two_different_people if {
 	four_eyes.deny == set() with input as _pay(900, [_by("a", "i", "u1"), _by("b", "i", "u2")])
 	count(four_eyes.deny) == 1 with input as _pay(900, [_by("a", "i", "u1"), _by("b", "i", "u1")])
+	other := object.union(_by("c", "i", "u1"), {"module": "other"})
+	four_eyes.deny == set() with input as _pay(900, [_by("a", "i", "u1"), _by("b", "i", "u2"), other])
 }
