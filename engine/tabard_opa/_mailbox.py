@@ -22,6 +22,7 @@ class Answer:
     data: bytes
     parse_ns: int
     eval_ns: int
+    way: int = 0
 
 
 class Mailbox:
@@ -55,7 +56,8 @@ class Mailbox:
             os.eventfd_read(self._descriptor)
         count = self._library.held.tabard_mailbox_take(self.handle, self._outcomes, _ROOM)
         for outcome in self._outcomes[:count]:
-            answer = Answer(outcome.status, self._library.take(outcome), outcome.parse_ns, outcome.eval_ns)
+            data = self._library.take(outcome)
+            answer = Answer(outcome.status, data, outcome.parse_ns, outcome.eval_ns, outcome.way)
             future = self._waiting.pop(outcome.handle, None)
             if future is not None and not future.done():
                 future.set_result(answer)

@@ -11,8 +11,7 @@ class Answered(NamedTuple):
 
     Attributes:
         result: The result as JSON.
-        way: The number of what was read on the way to it, for ``Policy.readings``. It is 0 if the answer isn't remembered,
-            or if it comes from one of Go's threads.
+        way: The number of what was read on the way to it, for ``Policy.readings``; 0 if the answer isn't remembered.
     """
 
     result: bytes

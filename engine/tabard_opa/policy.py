@@ -134,7 +134,8 @@ class Policy:
         mailbox = self._mailboxes.current()
         outcome = self._begin(entrypoint, input_json, deadline_seconds, mailbox.handle)
         if outcome.status == PENDING:
-            return Answered(_result(await mailbox.wait(outcome.handle), None), 0)
+            mailed = await mailbox.wait(outcome.handle)
+            return Answered(_result(mailed, None), mailed.way)
         return Answered(self._finish(outcome, None), outcome.way)
 
     def recalled(self, count: int) -> None:

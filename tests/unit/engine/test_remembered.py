@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from tabard_opa import Engine, EvaluationError
+from tabard_opa import Engine, EngineError, EvaluationError
 
 MODULE = """package a
 
@@ -56,6 +56,26 @@ async def test_what_is_not_read_makes_no_difference(engine):
     assert await ask(policy, "pay", 9, amount=12) == {"allow": False, "why": "12"}
     stats = engine.stats()
     assert (stats.asked, stats.remembered) == (8, 5)
+
+
+async def test_an_answer_tells_its_way(engine):
+    """Evaluated here, on Go's threads, or remembered: the same inputs have the same way."""
+    policy = compiled(engine, ["read"])
+    text = b'{"tool":{"name":"pay","arguments":{"amount":%d}},"time":%d}'
+    answers = [
+        await policy.answer("data.a.decision", text % (amount, time), deadline_seconds=5)
+        for amount, time in ((11, 1), (11, 2), (12, 3))
+    ]
+    assert answers[0] == answers[1]
+    assert {one.way for one in answers} == {answers[0].way}
+    read = {reading.path for reading in policy.readings(answers[0].way)}
+    assert read == {("tool", "name"), ("tool", "arguments", "amount")}
+    assert (await policy.answer("data.a.decision", b"{}", deadline_seconds=5)).way != answers[0].way
+    for number in (0, -1, 99):
+        with pytest.raises(EngineError):
+            policy.readings(number)
+    nothing = compiled(engine, ["read"], remembered_bytes=0)
+    assert (await nothing.answer("data.a.decision", text % (11, 1), deadline_seconds=5)).way == 0
 
 
 async def test_nothing_is_remembered_unless_it_is_wanted(engine):
