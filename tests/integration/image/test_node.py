@@ -65,6 +65,28 @@ print(json.dumps({{
 }}))
 """
 
+_TAKE = f"""{_START}
+import socket
+print("call", call())
+while True:
+    taken = socket.socket()
+    taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        taken.bind(("0.0.0.0", 9181))
+        taken.listen()
+        break
+    except OSError:
+        taken.close()
+        time.sleep(0.01)
+print("taken")
+while True:
+    try:
+        print("call", call())
+    except tabard.TabardError as error:
+        print("error", type(error).__name__)
+    time.sleep(0.5)
+"""
+
 
 @pytest.fixture(scope="module")
 def running(image: dict[str, Any]) -> Iterator[Node]:
@@ -124,6 +146,20 @@ def test_a_sidecar_that_is_killed_is_started_again_and_the_agent_goes_on(running
     text = [path.open() for path in kept]
     running.kubectl("delete", "pod", "long", "--namespace", NAMESPACE, "--timeout=60s")
     assert any("last https://tickets.example.org" in file.read() for file in text)
+
+
+def test_an_agent_that_takes_the_port_of_health_gets_no_decisions(running: Node):
+    """Its sidecar, killed meanwhile, doesn't start beside it: nothing is allowed by what the agent answers there."""
+    running.pod("take", running.spec(_TAKE, running.token()))
+    eventually_blocking(lambda: "call https://tickets.example.org" in running.log("take", "agent"), 120)
+    running.kill("take", "tabard")
+    eventually_blocking(lambda: running.log("take", "agent").count("error Unavailable") > 10, 120)
+    told = running.log("take", "agent")
+    assert set(told[told.index("taken") + 1 :]) == {"error Unavailable"}
+    sidecar = status(running.get("pod", "take"), "tabard")
+    assert not sidecar["ready"]
+    assert any("Address already in use" in line for line in running.log("take", "tabard"))
+    running.kubectl("delete", "pod", "take", "--namespace", NAMESPACE, "--force", "--grace-period=0")
 
 
 def test_an_agent_sees_nothing_of_its_sidecar_but_the_socket(running: Node):
