@@ -314,7 +314,7 @@ def test_keys_follow_the_configuration(tabard, tmp_path):
     ("text", "code", "expected"),
     [
         ("zone: A B\n", 3, "mistake"),
-        ("zone: a\nkeys: {directory: none}\n", 3, "can't start"),
+        ("zone: a\nkeys: {directory: none}\npolicy: {path: policy}\n", 3, "can't start"),
     ],
 )
 def test_serve_refuses_what_cannot_work(tmp_path, text, code, expected):
