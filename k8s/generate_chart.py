@@ -140,7 +140,7 @@ def _schema() -> dict[str, Any]:
         "tolerations": {"type": "array", "items": {"type": "object"}},
         "priorityClassName": optional,
     }
-    injector = _sections(InjectorSettings, leave_out={"webhook", "http"})
+    injector = _sections(InjectorSettings, leave_out={"webhook", "http", "network"})
     control = _sections(ControlSettings, leave_out={"server", "http", "master"})
     definitions = injector.pop("$defs") | control.pop("$defs")
     # The chart gives the image.
@@ -165,6 +165,7 @@ def _schema() -> dict[str, Any]:
     ports = {"type": "array", "items": {"type": "integer", "minimum": 1, "maximum": 65535}, "minItems": 1}
     network = {
         "enabled": boolean,
+        "labelledNamespaces": boolean,
         "apiServer": _object({"cidrs": networks, "ports": ports}),
         "agentNamespaces": {"type": "array", "items": name, "uniqueItems": True},
         "backends": {"type": "array", "items": {"type": "object"}},

@@ -16,6 +16,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from tests.support.components import component
 from tests.support.helm import CHART, NAMESPACE, Helm
 from tests.support.kube_server import Kubectl, kube_server, kubectl_of
@@ -89,10 +91,14 @@ class ChartCluster:
             "webhook.managed.namespace": NAMESPACE,
             "webhook.managed.overlap_seconds": "10",
             "webhook.managed.interval_seconds": "1",
-            "webhook.managed.api.url": server,
-            "webhook.managed.api.token_file": str(token),
-            "webhook.managed.api.ca_file": str(self.folder / "apiserver.crt"),
         }
+        for section in ("webhook.managed", "network"):
+            if section != "network" or section in yaml.safe_load(found["data"]["injector.yaml"]):
+                settings |= {
+                    f"{section}.api.url": server,
+                    f"{section}.api.token_file": str(token),
+                    f"{section}.api.ca_file": str(self.folder / "apiserver.crt"),
+                }
         options = [part for name, value in settings.items() for part in ("--set", f"{name}={value}")]
         command = [sys.executable, "-m", "tabard_sidecar.cli", "injector", "serve", "--config", str(config)]
         with (self._place / "injector.log").open("ab") as log:

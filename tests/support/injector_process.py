@@ -22,9 +22,15 @@ class InjectorProcess(ServiceProcess):
     Args:
         folder: where its files are.
         managed: the section ``webhook.managed``, in place of certificates that this class makes.
+        network: the section ``network``; none without it.
     """
 
-    def __init__(self, folder: Path, managed: Mapping[str, Any] | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        managed: Mapping[str, Any] | None = None,
+        network: Mapping[str, Any] | None = None,
+    ) -> None:
         super().__init__("injector", folder / "injector.yaml", folder / "injector.log")
         self._folder = folder
         self._authority = Authority(folder, "injector")
@@ -37,6 +43,7 @@ class InjectorProcess(ServiceProcess):
             "webhook": {"listen": f"127.0.0.1:{self.port}", "drain_seconds": drain, **source},
             "http": {"listen": f"127.0.0.1:{self.http}"},
             "sidecar": {"image": "registry.example.org/tabard-sidecar:0.1.0"},
+            **({} if network is None else {"network": dict(network)}),
         }
         self.config.write_text(yaml.safe_dump(document))
 

@@ -53,14 +53,19 @@ class FakeObjects:
         return await self._after(path)
 
     async def _list(self, path: str) -> dict[str, Any]:
-        """Return all namespaces, or all ConfigMaps of one name: what is asked for, and no more."""
+        """Return all labelled namespaces, or all objects of one kind and name: what is asked for, and no more."""
         plain, _, query = path.partition("?")
         kind = plain.rpartition("/")[2]
         wanted = parse_qs(query)
+        (label,) = wanted.get("labelSelector", [""])
         (name,) = (text.partition("=")[2] for text in wanted.get("fieldSelector", ["="]))
         items = []
         for where, found in self.objects.items():
             parts = where.split("/")
+            # A namespace that a test gives no labels at all counts as labelled.
+            labels = found["metadata"].get("labels")
+            if label and labels is not None and label not in labels:
+                continue
             if parts[-2] == kind and name in {"", parts[-1]}:
                 metadata = {**found["metadata"], "name": parts[-1]}
                 if kind != "namespaces":

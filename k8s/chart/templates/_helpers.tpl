@@ -15,6 +15,9 @@
 {{- end -}}
 {{- $_ := set $own "control" (merge (default dict $config.control) (dict "url" (printf "https://tabard-control.%s.svc" .Release.Namespace) "audience" $audience)) -}}
 {{- end -}}
+{{- if and .Values.networkPolicy.enabled .Values.networkPolicy.labelledNamespaces -}}
+{{- $_ := set $own "network" (dict "egress" (include "tabard.agentEgress" . | fromYamlArray) "owner" "tabard-injector-network") -}}
+{{- end -}}
 {{- toYaml (mergeOverwrite $config $own) -}}
 {{- end -}}
 
@@ -313,5 +316,26 @@ spec:
 {{- end }}
 - ipBlock: {cidr: 0.0.0.0/0, except: {{ toJson $four }}}
 - ipBlock: {cidr: "::/0", except: {{ toJson $six }}}
+{{- end }}
+{{- end -}}
+
+{{/* What pods with a sidecar may reach. Agent and sidecar share the pod's network, so it limits both. */}}
+{{- define "tabard.agentEgress" -}}
+{{- include "tabard.dns" . }}
+- to: {{- include "tabard.anywhere" . | nindent 4 }}
+  ports: {{- include "tabard.apiPorts" . | nindent 4 }}
+{{- if .Values.control.enabled }}
+- to:
+    - namespaceSelector:
+        matchLabels:
+          kubernetes.io/metadata.name: {{ .Release.Namespace }}
+      podSelector:
+        matchLabels:
+          app.kubernetes.io/name: tabard-control
+  ports:
+    - {port: 8444}
+{{- end }}
+{{- with .Values.networkPolicy.backends }}
+{{ toYaml . }}
 {{- end }}
 {{- end -}}

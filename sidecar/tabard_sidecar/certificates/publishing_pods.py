@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from tabard_sidecar.certificates.pairs import authorities_in, pem
 from tabard_sidecar.certificates.publishing import Published
-from tabard_sidecar.kubernetes.api import ApiError, ApiServer, UnreadableError
+from tabard_sidecar.kubernetes.api import ApiError, ApiServer
+from tabard_sidecar.kubernetes.reading import listed, owners
 from tabard_sidecar.util.lean import dataclass
 
 if TYPE_CHECKING:
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
 LABEL = "tabard.dev/inject"
 """Label of the namespaces in which pods may have sidecars, whatever its value."""
 KEY = "ca.crt"
-_PAGES = (250, 20, 1)
 _NAMED = 3
 _MANAGED_BY = {"app.kubernetes.io/managed-by": "tabard"}
 _log = logging.getLogger(__name__)
@@ -59,13 +59,13 @@ class ConfigMapPlace:
         own = await self._own()
         copies: dict[str, Mapping[str, Any] | None] = {}
         selector = quote(LABEL, safe="")
-        async for namespace in self._listed(f"/api/v1/namespaces?labelSelector={selector}"):
+        async for namespace in listed(self._api, f"/api/v1/namespaces?labelSelector={selector}"):
             if not namespace["metadata"].get("deletionTimestamp"):
                 copies[namespace["metadata"]["name"]] = None
         copies.pop(self._namespace, None)
         # A role that names the ConfigMap allows this, and no other list.
         field = quote(f"metadata.name={self._name}", safe="")
-        async for copy in self._listed(f"/api/v1/configmaps?fieldSelector={field}"):
+        async for copy in listed(self._api, f"/api/v1/configmaps?fieldSelector={field}"):
             namespace = copy["metadata"]["namespace"]
             if namespace in copies or (namespace != self._namespace and _is_made(copy)):
                 copies[namespace] = copy
@@ -81,18 +81,18 @@ class ConfigMapPlace:
         if not stale and not own_is_stale:
             self._problem = ""
             return False
-        owners = await self._owners()
+        belongs = [] if self._owner is None else await owners(self._api, self._owner)
         failed: list[str] = []
         for namespace, copy in stale.items():
             try:
-                await self._write(namespace, copy, wanted, owners)
+                await self._write(namespace, copy, wanted, belongs)
             except ApiError as error:
                 # Another replica was faster, or the namespace is being deleted; the next look sees what became of it.
                 if not error.conflict and not error.missing:
                     failed.append(f"{namespace}: {error}")
         self._problem = self._told(failed)
         if own_is_stale:
-            await self._write(self._namespace, state.own, wanted, owners)
+            await self._write(self._namespace, state.own, wanted, belongs)
         return own_is_stale or len(failed) < len(stale)
 
     async def _own(self) -> Mapping[str, Any] | None:
@@ -103,56 +103,21 @@ class ConfigMapPlace:
                 return None
             raise
 
-    async def _listed(self, path: str) -> AsyncIterator[Mapping[str, Any]]:
-        """Yield the objects of a list, which is read in parts."""
-        more, sizes = "", iter(_PAGES)
-        size = next(sizes)
-        while True:
-            try:
-                part = await self._api.get(f"{path}&limit={size}{more}")
-            except UnreadableError:
-                # Others may write huge objects; one of them always fits.
-                size = next(sizes, 0)
-                if not size:
-                    raise
-                continue
-            for item in part.get("items") or ():
-                yield item
-            token = part.get("metadata", {}).get("continue")
-            if not token:
-                return
-            more = f"&continue={quote(token, safe='')}"
-
-    async def _owners(self) -> list[dict[str, Any]]:
-        """Return what the cluster removes the ConfigMaps with: it deletes what belongs to an object that is gone."""
-        if self._owner is None:
-            return []
-        path = f"/apis/rbac.authorization.k8s.io/v1/clusterroles/{self._owner}"
-        role = await self._api.get(path)
-        return [
-            {
-                "apiVersion": "rbac.authorization.k8s.io/v1",
-                "kind": "ClusterRole",
-                "name": self._owner,
-                "uid": role["metadata"]["uid"],
-            }
-        ]
-
     async def _write(
-        self, namespace: str, found: Mapping[str, Any] | None, bundle: str, owners: list[dict[str, Any]]
+        self, namespace: str, found: Mapping[str, Any] | None, bundle: str, belongs: list[dict[str, Any]]
     ) -> None:
         data = {KEY: bundle}
         if found is not None:
             # It has the version that was read, so whatever was written since makes this a conflict.
-            metadata = {**found["metadata"], **({"ownerReferences": owners} if owners else {})}
+            metadata = {**found["metadata"], **({"ownerReferences": belongs} if belongs else {})}
             # Items of lists don't say what they are.
             document = {**found, "apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": data}
             document.pop("binaryData", None)  # no key may stand in both
             await self._api.replace(f"{_path(namespace)}/{self._name}", document)
             return
         metadata = {"name": self._name, "labels": _MANAGED_BY}
-        if owners:
-            metadata["ownerReferences"] = owners
+        if belongs:
+            metadata["ownerReferences"] = belongs
         await self._api.create(
             _path(namespace), {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": data}
         )

@@ -134,5 +134,8 @@ async def check_network(api: Api, release: Release) -> list[Finding]:
             free.append(space)
     if free:
         text = f"pods of {several(free)} reach every address, among them those of the cloud's metadata"
-        return [warning("network", text, "Name them in networkPolicy.agentNamespaces of the chart.")]
+        step = "Set networkPolicy.enabled and networkPolicy.labelledNamespaces of the chart."
+        if release.settings.network is not None:
+            step = "The injector writes a policy there within seconds; its log says why it can't."
+        return [warning("network", text, step)]
     return [ok("network", f"each of {len(opted_in)} labelled namespaces limits what its pods reach")]

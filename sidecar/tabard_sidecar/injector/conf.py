@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
-from tabard_sidecar.certificates.conf import ManagedForWebhook
+from tabard_sidecar.certificates.conf import ManagedForWebhook, ObjectName
 from tabard_sidecar.certificates.section import MANAGED, TlsSection
 from tabard_sidecar.http.conf import HttpConfig
 from tabard_sidecar.injector.quantities import fault_of_bytes, fault_of_cores, quantity
+from tabard_sidecar.kubernetes.conf import ApiServerConfig
 from tabard_sidecar.util.addresses import Address
 
 _NAME = r"^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$"
@@ -246,6 +247,25 @@ class ControlConfig(BaseModel):
     )
 
 
+class NetworkConfig(BaseModel):
+    """A NetworkPolicy of labelled namespaces, for the pods that are to have a sidecar."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    egress: Annotated[tuple[dict[str, Any], ...], Field(max_length=200)] = Field(
+        description="What those pods may reach, as NetworkPolicy's `egress` rules: DNS, the API server, the control service and "
+        "their backends. Without any they reach nothing. Name no metadata address of a cloud.",
+    )
+    owner: ObjectName | None = Field(
+        default=None,
+        description="ClusterRole with which the policies are removed. Without one they stay when the injector goes.",
+    )
+    interval_seconds: int = Field(
+        default=5, ge=1, le=600, description="How often namespaces and policies are looked at."
+    )
+    api: ApiServerConfig = Field(default_factory=ApiServerConfig, description="The API server.")
+
+
 class InjectorSettings(BaseModel):
     """Everything that can be configured. Relative paths count from the file's directory."""
 
@@ -265,6 +285,11 @@ class InjectorSettings(BaseModel):
     cluster: ClusterConfig = Field(default_factory=ClusterConfig)
     control: ControlConfig = Field(default_factory=ControlConfig)
     spiffe: SpiffeConfig = Field(default_factory=SpiffeConfig)
+    network: NetworkConfig | None = Field(
+        default=None,
+        description="NetworkPolicy `tabard-injected` of labelled namespaces, for pods that are to have a sidecar. Without this "
+        "section there is none.",
+    )
 
     @model_validator(mode="after")
     def _audiences_differ(self) -> Self:

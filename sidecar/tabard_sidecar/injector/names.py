@@ -4,6 +4,8 @@ from __future__ import annotations
 
 LABEL = "tabard.dev/inject"
 ENABLED, DISABLED = "enabled", "disabled"
+NETWORK_POLICY = "tabard-injected"
+"""NetworkPolicy that the injector keeps in labelled namespaces."""
 PREFIX = "tabard.dev/"
 """What labels and annotations for Tabard begin with."""
 

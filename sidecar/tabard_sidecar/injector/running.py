@@ -14,7 +14,7 @@ from prometheus_client import CollectorRegistry
 from tabard_sidecar.certificates.serving import CERTIFICATE, Kept, followed_certificate
 from tabard_sidecar.health import Health
 from tabard_sidecar.http.app import create_http_server
-from tabard_sidecar.injector.conf import InjectorSettings
+from tabard_sidecar.injector.conf import InjectorSettings, NetworkConfig
 from tabard_sidecar.injector.metrics import InjectorMetrics
 from tabard_sidecar.injector.webhook import Webhook
 from tabard_sidecar.records.applog import configure_logging
@@ -58,12 +58,27 @@ async def injector(settings: InjectorSettings) -> AsyncIterator[Injector]:
         webhook = Webhook(settings, metrics, certificate.tls)
         await webhook.server.start()
         stack.push_async_callback(webhook.server.stop)
+        if settings.network is not None:
+            _keep_network(settings, settings.network, health, stack)
         health.started()
         _log.info("injector ready", extra={"webhook": webhook.server.address, "http": http.address})
         yield Injector(webhook, http.address, health)
         health.stopping()
         webhook.drain()
         await asyncio.sleep(settings.webhook.drain_seconds)
+
+
+def _keep_network(
+    settings: InjectorSettings, config: NetworkConfig, health: Health, stack: AsyncExitStack
+) -> None:
+    # Only for who uses it.
+    from tabard_sidecar.injector.network import InjectedNetwork  # noqa: PLC0415
+    from tabard_sidecar.kubernetes.api import ApiServer  # noqa: PLC0415
+
+    api = ApiServer(config.api)
+    stack.callback(api.close)
+    network = InjectedNetwork(api, config, settings.exempt_namespaces, health.component("network"))
+    stack.callback(asyncio.create_task(network.follow()).cancel)
 
 
 def run(settings: InjectorSettings) -> None:

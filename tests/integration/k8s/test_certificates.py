@@ -129,7 +129,7 @@ def test_two_replicas_begin_with_nothing_and_agree(place: Place):
 
 
 def test_the_injector_may_do_nothing_else(place: Place):
-    """The rights of its ServiceAccount: one Secret and one webhook configuration, and none to create or delete."""
+    """One Secret and one webhook configuration; test_injected_network.py has its rights for NetworkPolicies."""
     allowed = {
         ("get", f"secret/{SECRET}"),
         ("update", f"secret/{SECRET}"),

@@ -201,6 +201,10 @@ REFUSED = {
         {"networkPolicy": AGENTS | {"backends": [{"to": [{"ipBlock": {"cidr": "0.0.0.0/0"}}]}]}},
         "allows every address",
     ),
+    "backends that name no one": (
+        {"networkPolicy": {"backends": [{"ports": [{"port": 443}]}]}},
+        "has no `to`, so it allows every address",
+    ),
     "another audience for sidecars than the control service's": (
         {"control": {"enabled": True}, "injector": {"config": {"control": {"audience": "x"}}}},
         "isn't control.config.cluster.audience",

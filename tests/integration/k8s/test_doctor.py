@@ -41,7 +41,8 @@ NETWORK = {
 
 @pytest.fixture(scope="module")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ChartCluster]:
-    with chart_cluster(tmp_path_factory.mktemp("doctor"), control={"enabled": True}) as running:
+    values = {"control": {"enabled": True}, "networkPolicy": {"labelledNamespaces": False}}
+    with chart_cluster(tmp_path_factory.mktemp("doctor"), **values) as running:
         running.namespace("support")
         for name, content in (
             ("tabard-config", "tabard.yaml=zone: support"),

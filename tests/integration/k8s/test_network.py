@@ -11,9 +11,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
+from tabard_sidecar.injector.names import NETWORK_POLICY
+from tabard_sidecar.injector.network import policy_spec
 
 from tests.support.helm import NAMESPACE, Helm
 from tests.support.kube_server import Kubectl, kube_server, kubectl_of
+from tests.support.markdown import ROOT
 from tests.support.network_rules import End, passes
 
 API, BACKEND, REDIS = "10.0.0.1", "10.1.2.3", "10.2.0.5"
@@ -66,6 +70,29 @@ def stored(kubectl: Kubectl, folder: Path, values: dict[str, Any]) -> list[dict[
     found: list[dict[str, Any]] = said["items"] if said["kind"] == "List" else [said]
     assert len(found) == len(made)
     return found
+
+
+def kept(
+    kubectl: Kubectl, folder: Path, values: dict[str, Any], label: str = "enabled"
+) -> list[dict[str, Any]]:
+    """What the injector of a release with these values writes into a namespace with a label, as the API server stores it."""
+    made = Helm(folder).template(values)
+    (file,) = (
+        one["data"]["injector.yaml"]
+        for one in made
+        if (one["kind"], one["metadata"]["name"]) == ("ConfigMap", "tabard-injector")
+    )
+    network = yaml.safe_load(file).get("network")
+    if network is None:
+        return []
+    document = {
+        "apiVersion": "networking.k8s.io/v1",
+        "kind": "NetworkPolicy",
+        "metadata": {"name": NETWORK_POLICY, "namespace": "support"},
+        "spec": policy_spec(label, network["egress"]),
+    }
+    given = json.dumps(document)
+    return [json.loads(kubectl("apply", "--dry-run=server", "-o", "json", "--filename", "-", given=given))]
 
 
 def reach(address: str) -> End:
@@ -136,14 +163,54 @@ def test_neither_reaches_the_clouds_metadata(kubectl: Kubectl, tmp_path: Path, *
     assert not passes(found, INJECTOR_POD, reach(REDIS), 6379)
 
 
-def test_without_namespaces_no_agent_is_limited_and_without_the_switch_nothing_is(
-    kubectl: Kubectl, tmp_path: Path
+def test_by_default_agents_of_labelled_namespaces_reach_no_metadata(kubectl: Kubectl, tmp_path: Path):
+    """The API server's addresses aren't known by default; so every other address is reached at its ports."""
+    by_default = kept(kubectl, tmp_path, {})
+    for agent in (AGENT, ITSELF_LABELLED):
+        for address in METADATA:
+            for port in (53, 80, 443, 6443, 8080):
+                assert not passes(by_default, agent, reach(address), port), (address, port)
+        assert passes(by_default, agent, DNS, 53, "UDP")
+        assert passes(by_default, agent, reach(API), 443)
+        for address in ELSEWHERE:
+            assert passes(by_default, agent, reach(address), 6443)
+            for port in (22, 53, 80, 8080, 6379):
+                assert not passes(by_default, agent, reach(address), port), (address, port)
+    assert passes(by_default, WITHOUT, reach(METADATA[0]), 80)
+
+
+@pytest.mark.parametrize("listed", [True, False], ids=["listed as well", "labelled only"])
+def test_agents_of_labelled_namespaces_reach_what_is_named_and_nothing_else(
+    kubectl: Kubectl, tmp_path: Path, *, listed: bool
 ):
+    """Also where the chart's own policy selects the same pods: rules add up, and they are the same."""
+    values = {"networkPolicy": RULES | {"agentNamespaces": ["support"] if listed else []}, "control": CONTROL}
+    found = [*stored(kubectl, tmp_path, values), *kept(kubectl, tmp_path, values)]
+    assert len([one for one in found if one["metadata"]["namespace"] == "support"]) == 1 + listed
+    for target, port in ((reach(API), 443), (reach(BACKEND), 8080), (CONTROL_POD, 8444), (DNS, 53)):
+        assert passes(found, AGENT, target, port), target
+    for target in (CONTROL_POD, INJECTOR_POD, *map(reach, (*METADATA, *ELSEWHERE))):
+        for port in (80, 443, 6443, 8080, 8445, 9181):
+            assert not passes(found, AGENT, target, port), (target, port)
+
+
+def test_where_pods_are_labelled_themselves_no_other_pod_is_limited(kubectl: Kubectl, tmp_path: Path):
+    found = kept(kubectl, tmp_path, {}, "disabled")
+    assert not passes(found, ITSELF_LABELLED, reach(METADATA[0]), 80)
+    for other in (AGENT, WITHOUT):
+        assert passes(found, other, reach(METADATA[0]), 80)
+
+
+def test_each_switch_ends_what_it_says(kubectl: Kubectl, tmp_path: Path):
+    for switch in ("enabled", "labelledNamespaces"):
+        values = {"networkPolicy": {switch: False}}
+        assert kept(kubectl, tmp_path, values) == []
+        made = Helm(tmp_path).template(values)
+        names = {one["metadata"]["name"] for one in made if one["kind"] == "NetworkPolicy"}
+        assert names == ({"tabard-injector"} if switch == "labelledNamespaces" else set())
+        assert "tabard-injector-network" not in {one["metadata"]["name"] for one in made}
     by_default = stored(kubectl, tmp_path, {})
     assert {one["metadata"]["name"] for one in by_default} == {"tabard-injector"}
-    assert passes(by_default, AGENT, reach(METADATA[0]), 80)
-    made = Helm(tmp_path).template({"networkPolicy": {"enabled": False}})
-    assert not [one for one in made if one["kind"] == "NetworkPolicy"]
 
 
 def test_who_may_write_network_policies_can_add_to_what_is_allowed(policies: list[dict[str, Any]]):
@@ -153,3 +220,15 @@ def test_who_may_write_network_policies_can_add_to_what_is_allowed(policies: lis
         "spec": {"podSelector": {}, "policyTypes": ["Egress"], "egress": [{}]},
     }
     assert passes([*policies, everything], AGENT, reach(METADATA[0]), 80)
+
+
+def test_the_values_of_the_page_limit_agents_to_what_they_name(kubectl: Kubectl, tmp_path: Path):
+    page = (ROOT / "k8s" / "README.md").read_text(encoding="utf-8").partition("### What agents reach")[2]
+    values = yaml.safe_load(page.partition("```yaml\n")[2].partition("```")[0])
+    found = kept(kubectl, tmp_path, values)
+    own = End.pod("10.9.0.9", "support", app="redis")
+    for target, port in ((reach(API), 443), (reach(BACKEND), 8080), (own, 6379)):
+        assert passes(found, AGENT, target, port), target
+    for target in (own, End.pod("10.9.1.9", "billing", app="redis"), *map(reach, (*METADATA, *ELSEWHERE))):
+        for port in (80, 443, 8080):
+            assert not passes(found, AGENT, target, port), (target, port)

@@ -8,6 +8,7 @@ import kubernetes_validate
 import pytest
 import yaml
 from tabard_sidecar.injector.loading import load_injector
+from tabard_sidecar.injector.names import NETWORK_POLICY
 
 DOCUMENTS = list(
     yaml.safe_load_all((Path(__file__).parents[3] / "k8s" / "install.yaml").read_text(encoding="utf-8"))
@@ -56,10 +57,36 @@ def test_its_rights_are_those_for_the_secret_and_the_webhook_configuration_that_
             "verbs": ["get", "update"],
         }
     ]
-    (rule,) = BY_KIND["ClusterRole"]["rules"]
+    roles = {one["metadata"]["name"]: one["rules"] for one in DOCUMENTS if one["kind"] == "ClusterRole"}
+    assert roles.keys() == {"tabard-injector", "tabard-injector-network"}
+    (rule,) = roles["tabard-injector"]
     assert rule["resourceNames"] == [managed.webhook_configuration]
     assert rule["verbs"] == ["get", "patch"]
     assert (
         BY_KIND["Deployment"]["spec"]["template"]["spec"]["serviceAccountName"]
         == BY_KIND["ServiceAccount"]["metadata"]["name"]
     )
+
+
+def test_its_further_rights_are_those_for_the_network_policy_that_it_keeps(tmp_path):
+    """The policy that it creates can't be named in a role: a policy of the API server does that."""
+    file = tmp_path / "injector.yaml"
+    file.write_text(BY_KIND["ConfigMap"]["data"]["injector.yaml"])
+    network = load_injector(file).network
+    assert network is not None
+    named = {(one["kind"], one["metadata"]["name"]): one for one in DOCUMENTS if one["kind"] != "Namespace"}
+    policies = {"apiGroups": ["networking.k8s.io"], "resources": ["networkpolicies"]}
+    assert named["ClusterRole", network.owner]["rules"] == [
+        {"apiGroups": [""], "resources": ["namespaces"], "verbs": ["list"]},
+        {**policies, "resourceNames": [NETWORK_POLICY], "verbs": ["list", "update"]},
+        {**policies, "verbs": ["create"]},
+        {
+            "apiGroups": ["rbac.authorization.k8s.io"],
+            "resources": ["clusterroles"],
+            "resourceNames": [network.owner],
+            "verbs": ["get"],
+        },
+    ]
+    (validation,) = named["ValidatingAdmissionPolicy", network.owner]["spec"]["validations"]
+    assert validation["expression"] == f'object.metadata.name == "{NETWORK_POLICY}"'
+    assert named["ValidatingAdmissionPolicyBinding", network.owner]["spec"]["validationActions"] == ["Deny"]
