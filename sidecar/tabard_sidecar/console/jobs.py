@@ -103,6 +103,8 @@ class Jobs:
             process = await asyncio.create_subprocess_exec(
                 "nice",
                 sys.executable,
+                # Logs may lie in a folder into which others write, and operators start the console there.
+                "-P",
                 "-m",
                 "tabard_sidecar.cli",
                 kind,

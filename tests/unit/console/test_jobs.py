@@ -100,3 +100,16 @@ async def test_a_failure_is_told(tmp_path):
     assert state.told is None
     assert "absent" in state.problem
     assert json.dumps(state.problem).isascii()
+
+
+async def test_a_module_in_the_folder_of_the_logs_is_not_run(tmp_path, monkeypatch):
+    """Operators start the console where the logs are, and others may write there."""
+    ran = tmp_path / "ran"
+    for name in ("json", "click", "tabard_sidecar"):
+        (tmp_path / f"{name}.py").write_text(f"open({str(ran)!r}, 'w').close()\n")
+    monkeypatch.chdir(tmp_path)
+    jobs = Jobs({Kind.REPLAY: ["--", "absent"]})
+    jobs.start(Kind.REPLAY)
+    await eventually(lambda: not jobs.busy, seconds=60)
+    assert "absent" in jobs.state(Kind.REPLAY).problem
+    assert not ran.exists()
