@@ -15,6 +15,7 @@ from tabard_sidecar.util.lean import dataclass
 MAX_HEAD_BYTES = 16 * 1024
 """Most bytes of an answer's status line and header fields, and of the lines about one chunk."""
 _STATUS = re.compile(rb"HTTP/1\.1 ([2-5][0-9]{2})(?: [^\r\n]*)?")
+_NAME = re.compile(rb"[!#-'*+.^-z|~0-9A-Z-]+")
 _LENGTH = re.compile(rb"[0-9]{1,15}")
 _CHUNK = re.compile(rb"([0-9A-Fa-f]{1,12})[ \t]*(?:;[^\r\n]*)?")
 _END = b"\r\n\r\n"
@@ -147,6 +148,8 @@ class _Connection(asyncio.Protocol):
         found: list[int] = []
         for field in fields:
             name, _, raw = field.partition(b":")
+            if _NAME.fullmatch(name) is None:
+                raise UnusableAnswerError("a header field has no name")
             value, name = raw.strip(b" \t"), name.lower()
             if name == b"content-length" and _LENGTH.fullmatch(value):
                 found.append(int(value))
@@ -247,7 +250,12 @@ class HttpPool:
         return await self._on(cast("_Connection", opened), request, _Asked(loop.create_future(), most_bytes))
 
     async def _on(self, connection: _Connection, request: bytes, asked: _Asked) -> Answer:
-        answer = await connection.ask(request, asked)
+        try:
+            answer = await connection.ask(request, asked)
+        except asyncio.CancelledError:
+            # The answer may have come in the same turn: then the connection would stay open without a use.
+            connection.abort()
+            raise
         if connection.usable:
             self._idle.append(connection)
         return answer

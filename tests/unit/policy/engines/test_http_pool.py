@@ -15,7 +15,11 @@ from tabard_sidecar.policy.engines.http_pool import (
     HttpPool,
     NoPlaceError,
     UnusableAnswerError,
+    _Asked,
+    _Connection,
 )
+
+from tests.support.waiting import eventually
 
 REQUEST = b"GET / HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n"
 MOST = 1000
@@ -111,6 +115,8 @@ def test_an_answer_in_any_pieces_is_read_whole(content, size, cuts):
         (b"HTTP/1.1 200 OK\r\n\r\n{}", "no length"),
         (b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\n{}", "several"),
         (b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n{}", "several"),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nTransfer-Encoding : chunked\r\n\r\n{}", "no name"),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n X: folded\r\n\r\n{}", "no name"),
         (b"HTTP/1.1 200 OK\r\nContent-Length: -2\r\n\r\n{}", "unknown length"),
         (b"HTTP/1.1 200 OK\r\nContent-Length: +2\r\n\r\n{}", "unknown length"),
         (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\n\r\n", "unknown length"),
@@ -205,3 +211,29 @@ async def test_times_and_places_are_bounded():
             await cancelled
         go_on.set()
         assert await pool.ask(REQUEST, MOST, 5) == (200, b"late")
+
+
+async def test_an_answer_in_the_turn_in_which_its_request_is_given_up_leaves_no_connection(monkeypatch):
+    """A server that times its answers so must not collect connections beyond the bound."""
+    ended = 0
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal ended
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(plain(b"{}"))
+        await reader.read()
+        ended += 1
+
+    finish = _Connection._finish
+
+    def finish_and_give_up(connection: _Connection, asked: _Asked) -> None:
+        finish(connection, asked)
+        asking.cancel()
+
+    monkeypatch.setattr(_Connection, "_finish", finish_and_give_up)
+    async with pool_of(serve) as pool:
+        for _ in range(5):
+            asking = asyncio.create_task(pool.ask(REQUEST, MOST, 5))
+            with pytest.raises(asyncio.CancelledError):
+                await asking
+        await eventually(lambda: ended == 5, seconds=5)
