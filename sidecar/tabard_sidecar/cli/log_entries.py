@@ -16,9 +16,12 @@ from tabard_sidecar.records.reading import Entry, joined
 from tabard_sidecar.replay.streams import opened
 
 
-def entries_of(source: LogSource, tell: Tell) -> Iterator[Entry]:
-    """Yield the decisions and changes of a log; each file completes what its own records leave out."""
-    return joined(completed(source.checked(_records(source.files, tell))))
+def entries_of(source: LogSource, tell: Tell, *, regular: bool = False) -> Iterator[Entry]:
+    """Yield the decisions and changes of a log; each file completes what its own records leave out.
+
+    ``regular`` refuses pipes and devices.
+    """
+    return joined(completed(source.checked(_records(source.files, tell, regular=regular))))
 
 
 def logged_input(decision_id: str, files: tuple[Path, ...], config_file: Path | None) -> dict[str, Any]:
@@ -46,10 +49,10 @@ def absent(decision_id: str, source: LogSource, what: str) -> Failure:
     )
 
 
-def _records(files: Sequence[Path], tell: Tell) -> Iterator[dict[str, Any]]:
+def _records(files: Sequence[Path], tell: Tell, *, regular: bool) -> Iterator[dict[str, Any]]:
     for file in files:
         try:
-            with opened(file, lambda _: None) as stream:
+            with opened(file, lambda _: None, regular=regular) as stream:
                 yield from records_of(str(file), lines_of(stream), tell)
         except OSError as error:
             raise Failure(str(error.strerror), exit_codes.UNREACHABLE, where=str(file)) from error

@@ -18,7 +18,7 @@ from tabard_sidecar.cli.log_view import print_entries
 from tabard_sidecar.cli.odd_lines import OddLines
 from tabard_sidecar.cli.options import Existing, config_option, json_option, zone_option
 from tabard_sidecar.records.completing import completed
-from tabard_sidecar.records.file_sink import closed_files
+from tabard_sidecar.records.file_sink import closed_files, open_log
 from tabard_sidecar.records.lines import MAX_LINE_BYTES, Line, Tell, records_of
 from tabard_sidecar.records.reading import Entry, Joining
 
@@ -33,11 +33,19 @@ class Followed:
         interval: seconds between two looks at it.
         over: tells whether to stop.
         caught_up: called whenever everything was read that is there.
+        regular: whether pipes and devices are refused, which may keep a reader for ever.
     """
 
     def __init__(
-        self, path: Path, interval: float, over: Callable[[], bool], caught_up: Callable[[], None]
+        self,
+        path: Path,
+        interval: float,
+        over: Callable[[], bool],
+        caught_up: Callable[[], None],
+        *,
+        regular: bool = False,
     ) -> None:
+        self._regular = regular
         self._path = path
         self._interval = interval
         self._over = over
@@ -55,7 +63,7 @@ class Followed:
         Raises:
             OSError: it can't be read.
         """
-        with self._next().open("rb") as stream:
+        with open_log(self._next(), regular=self._regular) as stream:
             self._read = os.fstat(stream.fileno()).st_ino
             number, rest, closed = 0, b"", False
             while True:

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import threading
+import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+from tabard_sidecar import exit_codes
 from tabard_sidecar.cli.failure import Failure
 from tabard_sidecar.console.decision import Explained
 from tabard_sidecar.explaining.explanation import describe_decision
@@ -18,6 +22,8 @@ _KEPT = 16
 _PATIENCE_SECONDS = 1.5
 """How long a page waits for policy, before it is shown without."""
 _MOST_ASKED = 4
+_READERS = 2
+_MOST_READING_SECONDS = 60.0
 Explain = Callable[[Entry], Mapping[str, Any]]
 """Asks policy why a decision was made; it may take seconds.
 
@@ -38,14 +44,18 @@ class Explainer:
         self._files = files
         self._explain = explain
         self._asked: OrderedDict[str, asyncio.Task[Mapping[str, Any]]] = OrderedDict()
+        # Large logs keep no page waiting that asks the sidecar: those use the loop's own threads.
+        self._reading = ThreadPoolExecutor(_READERS, "log")
+        self._stopped = threading.Event()
 
     async def explained(self, decision_id: str) -> Explained | None:
         """Return what is known of a decision; ``None`` if the log doesn't hold it.
 
         Raises:
             OSError: the log can't be read.
+            Failure: reading it takes too long.
         """
-        entry = await asyncio.to_thread(lambda: find_decision([*self._files()], decision_id, lambda _: None))
+        entry = await asyncio.get_running_loop().run_in_executor(self._reading, self._find, decision_id)
         if entry is None:
             return None
         recorded = describe_decision(entry)
@@ -63,6 +73,19 @@ class Explainer:
             # The sidecar may be back at the next try.
             self._asked.pop(decision_id, None)
             return Explained(entry, recorded, None, waiting=False, problem=error.message)
+
+    def _find(self, decision_id: str) -> Entry | None:
+        ends = time.monotonic() + _MOST_READING_SECONDS
+
+        def advance(_read: int) -> None:
+            if self._stopped.is_set() or time.monotonic() > ends:
+                raise Failure(
+                    f"reading the log took more than {_MOST_READING_SECONDS:g} seconds",
+                    exit_codes.UNREACHABLE,
+                    next_step="`tabard log show` takes the time that it needs.",
+                )
+
+        return find_decision([*self._files()], decision_id, lambda _: None, advance, regular=True)
 
     def _ask(self, decision_id: str, entry: Entry) -> asyncio.Task[Mapping[str, Any]] | None:
         """Return the request to policy, begun now or before; ``None`` if too many are under way."""
@@ -82,6 +105,8 @@ class Explainer:
 
     async def stop(self) -> None:
         """Wait for no answer any more."""
+        self._stopped.set()
+        self._reading.shutdown(wait=False, cancel_futures=True)
         for asked in self._asked.values():
             asked.cancel()
         await asyncio.gather(*self._asked.values(), return_exceptions=True)

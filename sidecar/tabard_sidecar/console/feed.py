@@ -25,6 +25,8 @@ _MOST_BYTES = 256 * 1024 * 1024
 """How much of the closed files is read at the start."""
 _MOST_CHARACTERS = 512
 _LISTED = 16
+_MOST_OF_A_ROW = 16 * 1024
+"""Most characters of a row. All names of members are our own."""
 _INTERVAL_SECONDS = 0.5
 _ASKED = "approval_required"
 ASKED = "asked"
@@ -44,7 +46,6 @@ _KEPT = (
     "credential_id",
     "renews",
     "delegatee",
-    "by",
     "replayed",
 )
 
@@ -169,7 +170,7 @@ class Feed:
         """Read a log and, if its last file isn't compressed, follow it."""
         last = files[-1]
         closed = last.suffix == ".gz"
-        for entry in entries_of(self._of(_newest(files if closed else files[:-1])), self._tell):
+        for entry in entries_of(self._of(_newest(files if closed else files[:-1])), self._tell, regular=True):
             self._add(entry)
             if self._stopped.is_set():
                 return
@@ -179,7 +180,7 @@ class Feed:
         caught_up = partial(self._caught_up.add, last)
         follow(
             self._of((last,)),
-            Followed(last, _INTERVAL_SECONDS, self._stopped.is_set, caught_up),
+            Followed(last, _INTERVAL_SECONDS, self._stopped.is_set, caught_up, regular=True),
             self._add,
             self._tell,
         )
@@ -194,7 +195,8 @@ class Feed:
         number = next(self._numbers)
         self._read = max(self._read, number)
         shown = entry.as_json()
-        kept = {name: _small(shown[name]) for name in _KEPT}
+        small = _Small()
+        kept = {name: small.cut(shown[name]) for name in _KEPT}
         codes = [rule["code"] for rule in shown["rules"]]
         if shown["effect"] == "deny" and codes[:1] == [_ASKED]:
             kept["effect"] = ASKED
@@ -223,12 +225,21 @@ def _place(text: str) -> tuple[str, int] | None:
     return (time, int(number)) if time and number.isascii() and number.isdigit() else None
 
 
-def _small(value: Any) -> Any:  # noqa: ANN401 - JSON
-    """Return a value with its texts and lists cut: a log that others wrote may hold long ones."""
-    if isinstance(value, str):
-        return value if len(value) <= _MOST_CHARACTERS else f"{value[:_MOST_CHARACTERS]}…"
-    if isinstance(value, list):
-        return [_small(one) for one in value[:_LISTED]]
-    if isinstance(value, dict):
-        return {name: _small(one) for name, one in list(value.items())[:_LISTED]}
-    return value
+class _Small:
+    """Cuts the texts and lists of a row: a log that others wrote may hold long ones."""
+
+    def __init__(self) -> None:
+        self._left = _MOST_OF_A_ROW
+
+    def cut(self, value: Any) -> Any:  # noqa: ANN401 - JSON
+        """Return a value with its lists cut, and its texts to what the row has room for."""
+        if isinstance(value, str):
+            most = min(_MOST_CHARACTERS, self._left)
+            found = value if len(value) <= most else f"{value[:most]}…"
+            self._left = max(0, self._left - len(found))
+            return found
+        if isinstance(value, list):
+            return [self.cut(one) for one in value[:_LISTED]]
+        if isinstance(value, dict):
+            return {name: self.cut(one) for name, one in value.items()}
+        return value

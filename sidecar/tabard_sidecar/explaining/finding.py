@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -12,10 +13,17 @@ from tabard_sidecar.records.reading import SHADOW, Entry, joined
 from tabard_sidecar.replay.streams import opened
 
 _HOLDS_PARTS = b'"in_full"'
+_MOST_RECORDS = 16
+"""Most records of one decision that a file is read for. The sidecar writes an intent and an outcome."""
 
 
 def find_decision(
-    files: Sequence[Path], decision_id: str, tell: Tell, progress: Callable[[int], None] = lambda _: None
+    files: Sequence[Path],
+    decision_id: str,
+    tell: Tell,
+    progress: Callable[[int], None] = lambda _: None,
+    *,
+    regular: bool = False,
 ) -> Entry | None:
     """Return a decision or change with its outcome; ``None`` if no file has it.
 
@@ -23,7 +31,8 @@ def find_decision(
         files: of the log, oldest first, plain or compressed with gzip.
         decision_id: its identifier.
         tell: is told of odd lines among those that may belong to it.
-        progress: is told of bytes that were read.
+        progress: is told of bytes that were read. What it raises ends the search.
+        regular: whether pipes and devices are refused, which may keep a reader for ever.
 
     Raises:
         OSError: a file can't be read; ``filename`` is set.
@@ -31,9 +40,10 @@ def find_decision(
     wanted = decision_id.encode()
     records: list[dict[str, Any]] = []
     for file in reversed(files):
-        with opened(file, progress) as stream:
+        with opened(file, progress, regular=regular) as stream:
             every = completed(records_of(str(file), _relevant(stream, wanted), tell))
-            records = [record for record in every if _is_of(record, decision_id)] + records
+            own = (record for record in every if _is_of(record, decision_id))
+            records = [*islice(own, _MOST_RECORDS), *records]
         # An intent may stand at the end of one file, and its outcome at the begin of the next.
         for entry in joined(records):
             if entry.input:

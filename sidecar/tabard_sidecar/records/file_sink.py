@@ -280,8 +280,10 @@ def closed_files(path: Path) -> list[tuple[int, Path]]:
 
 
 @contextmanager
-def open_log(path: Path) -> Iterator[BinaryIO]:
+def open_log(path: Path, *, regular: bool = False) -> Iterator[BinaryIO]:
     """Open a file of a log for reading. What looks like a closed file must be one; a log that is named may be a pipe.
+
+    ``regular`` refuses a pipe or a device, which may keep a reader for ever.
 
     Raises:
         OSError: it can't be opened, or isn't a regular file.
@@ -289,6 +291,9 @@ def open_log(path: Path) -> Iterator[BinaryIO]:
     name, _, number = path.name.rpartition(".")
     if name and number.isdigit():
         with open_regular(path, follow=False) as (stream, _):
+            yield stream
+    elif regular:
+        with open_regular(path) as (stream, _):
             yield stream
     else:
         with path.open("rb") as stream:

@@ -16,14 +16,14 @@ _BUFFER_BYTES = 256 * 1024
 
 
 @contextmanager
-def opened(file: Path, progress: Callable[[int], None]) -> Iterator[BinaryIO]:
-    """Open a file for reading, also if it is compressed.
+def opened(file: Path, progress: Callable[[int], None], *, regular: bool = False) -> Iterator[BinaryIO]:
+    """Open a file for reading, also if it is compressed. ``regular`` refuses what may keep a reader for ever.
 
     Raises:
         OSError: it can't be read, or isn't what its first bytes say; ``filename`` is set.
     """
     try:
-        with open_log(file) as plain:
+        with open_log(file, regular=regular) as plain:
             counted = io.BufferedReader(_Counted(plain, progress), _BUFFER_BYTES)
             if counted.peek(2)[:2] == _MAGIC:
                 with gzip.open(counted) as inner:

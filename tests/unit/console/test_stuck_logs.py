@@ -1,0 +1,65 @@
+"""Logs that never end, or in whose place something else is put: the other pages go on, and the console ends."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+
+import pytest
+
+from tests.support.waiting import eventually
+
+DECISION = "7f3c1a52-0f0e-4c1b-8a8e-1d2f3a4b5c6d"
+NOWHERE = "unix:/nonexistent/operator"
+
+
+def pipe(path):
+    os.mkfifo(path)
+
+
+def device(path):
+    path.symlink_to("/dev/zero")
+
+
+@pytest.mark.parametrize("make", [pipe, device])
+@pytest.mark.parametrize("others", [0, 1])
+async def test_what_is_no_file(start_console, tmp_path, make, others):
+    """The writer of a log can put a pipe into its place. Opening one waits for its writer."""
+    logs = [tmp_path / f"{number}.log" for number in range(1 + others)]
+    for log in logs:
+        log.write_text("{}\n")
+    async with start_console(NOWHERE, logs) as console:
+        await (await console.sign_in()).settled()
+        logs[-1].unlink()
+        make(logs[-1])
+        for _ in range(8):
+            status, text, _ = await asyncio.wait_for(console.get(f"/decisions/{DECISION}"), 10)
+            assert status == 502
+            assert "regular file" in text
+        assert (await asyncio.wait_for(console.get("/tasks"), 10))[0] == 502
+        await eventually(lambda: told(console))
+        before = time.monotonic()
+    assert time.monotonic() - before < 4
+
+
+async def told(console):
+    _, text, _ = await console.get()
+    return "isn&#x27;t read any more" in text
+
+
+async def test_a_log_without_an_end(start_console, tmp_path, monkeypatch):
+    """It is read for so long, by readers of its own, and the page says what else to do."""
+    monkeypatch.setattr("tabard_sidecar.console.explainer._MOST_READING_SECONDS", 0.2)
+    log = tmp_path / "log"
+    log.touch()
+    async with start_console(NOWHERE, [log]) as console:
+        await (await console.sign_in()).settled()
+        os.truncate(log, 1 << 40)
+        pages = [asyncio.create_task(console.get(f"/decisions/{DECISION}")) for _ in range(8)]
+        await asyncio.sleep(0.1)
+        assert (await asyncio.wait_for(console.get("/tasks"), 5))[0] == 502
+        for status, text, _ in await asyncio.wait_for(asyncio.gather(*pages), 30):
+            assert status == 502
+            assert "tabard log show" in text
+        log.unlink()
