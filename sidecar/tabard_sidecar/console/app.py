@@ -234,11 +234,10 @@ class Console:
     async def _revoke(self, request: web.Request) -> web.StreamResponse:
         if not self._site.changes:
             return html(revocations.not_allowed(self._site, request[SESSION]), HTTPStatus.FORBIDDEN)
-        form = {name: str(value) for name, value in (await request.post()).items()}
-        aim = revocations.Aim.read(form)
+        form, aim = await request.post(), revocations.Aim.read(request.query)
         if aim is None:
             return html(revocations.unknown_aim(self._site, request[SESSION]), HTTPStatus.BAD_REQUEST)
-        reason = form.get("reason", "")[: revocations.MOST_REASON]
+        reason = str(form.get("reason", ""))[: revocations.MOST_REASON]
         row = await asyncio.to_thread(self._from.sidecar.revoke, aim.kind, aim.target, aim.issuer, reason)
         return html(revocations.done_page(self._site, request[SESSION], row))
 

@@ -16,7 +16,6 @@ from tabard_sidecar.console.layout import (
     agent,
     badge,
     code,
-    document,
     facts,
     form,
     moment,
@@ -26,6 +25,7 @@ from tabard_sidecar.console.layout import (
     search,
     section,
     table,
+    whole,
 )
 from tabard_sidecar.console.sessions import Session
 from tabard_sidecar.console.sidecar import Listed
@@ -42,7 +42,8 @@ _COLUMNS = (
     ("Agent", "who"),
     ("Policy asks because", "why"),
 )
-_WHOLE = 300 * 1024
+_INDENTED = 64 * 1024
+"""Most characters of arguments that are indented. They have 256 KiB at most, but indented many times that."""
 
 
 def list_page(
@@ -204,7 +205,7 @@ def _told(site: Site, rows: Sequence[Mapping[str, Any]]) -> list[Child]:
         calls += [
             head,
             facts([("tool", said(row["tool"], 300)), server]),
-            document(row.get("arguments"), _WHOLE),
+            whole(row.get("arguments"), _INDENTED),
         ]
     note = tag(
         "p",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -15,7 +14,7 @@ from tabard_sidecar.console.layout import (
     agent,
     badge,
     code,
-    command,
+    command_line,
     document,
     facts,
     moment,
@@ -180,8 +179,8 @@ def stop(site: Site, kind: str, target: str, issuer: str, label: str) -> Html:
     if site.changes:
         link = site.links.to("revoke", kind=kind, target=target, issuer=issuer)
         return tag("a", label, href=link, class_="button danger")
-    more = f" --issuer {shlex.quote(issuer)}" if issuer else ""
-    line = command(f"tabard revoke {kind} {shlex.quote(target)}{more}")
+    more = ("--issuer", issuer) if issuer else ()
+    line = command_line("tabard", "revoke", kind, *more, given=target)
     return tag("div", tag("p", label, class_="muted"), line)
 
 
@@ -259,7 +258,7 @@ def _record(site: Site, shown: Mapping[str, Any], entry: Entry) -> Html:
     parts: list[Child] = [facts([row for row in rows if row[1]])]
     if entry.evaluated:
         parts.append(tag("details", tag("summary", "The whole policy input"), document(entry.input)))
-    parts.append(command(f"tabard explain {shlex.quote(shown['decision_id'])}"))
+    parts.append(command_line("tabard", "explain", given=shown["decision_id"]))
     return section("Record", *parts)
 
 

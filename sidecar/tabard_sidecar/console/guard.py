@@ -7,7 +7,7 @@ A page of another origin can send requests to a port of this machine. It gets no
 from __future__ import annotations
 
 import secrets
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from http import HTTPStatus
 from typing import Final
 
@@ -21,6 +21,7 @@ LOGIN = "login"
 STYLE = "console.css"
 ICON = "icon.svg"
 MOST_BODY_BYTES = 128 * 1024
+_FORM = "application/x-www-form-urlencoded"
 _OPEN = frozenset({LOGIN, STYLE, ICON})
 _BY_LINK = "Open the console by the link that the command printed."
 _ELSEWHERE = "Another page sent this. Open the console by itself."
@@ -107,7 +108,7 @@ class Guard:
     async def _answer(self, request: web.Request, handler: _Handler) -> web.StreamResponse:
         if request.path.removeprefix(f"{self._base}/") in _OPEN:
             return await handler(request)
-        session = self._sessions.find(request.cookies.get(self.cookie, ""))
+        session = next(filter(None, map(self._sessions.find, _cookies(request, self.cookie))), None)
         if session is None:
             return self._refusal(
                 HTTPStatus.UNAUTHORIZED,
@@ -115,13 +116,33 @@ class Guard:
             )
         self._keep(request)
         if request.method == "POST":
-            form = await request.post() if request.content_type == "application/x-www-form-urlencoded" else {}
-            if not session.sent(str(form.get(FORM_TOKEN, ""))):
-                return self._refusal(
-                    HTTPStatus.FORBIDDEN, "This form is too old. Go back, reload the page and try again."
-                )
+            refused = await _form_refused(request, session)
+            if refused is not None:
+                return self._refusal(*refused)
         request[SESSION] = session
         return await handler(request)
+
+
+def _cookies(request: web.Request, name: str) -> Iterator[str]:
+    """Yield every value that a cookie has: another server of this machine may have set one of the same name."""
+    for line in request.headers.getall("Cookie", []):
+        for one in line.split(";"):
+            found, _, value = one.strip(" \t").partition("=")
+            if found == name:
+                yield value
+
+
+async def _form_refused(request: web.Request, session: Session) -> tuple[HTTPStatus, str] | None:
+    """Return with which status and text a form is refused; ``None`` if it is one of this session's."""
+    try:
+        form = await request.post() if request.content_type == _FORM else {}
+    except web.HTTPRequestEntityTooLarge:
+        return HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "This form is too large."
+    except (LookupError, ValueError):
+        return HTTPStatus.BAD_REQUEST, "This isn't a form of the console."
+    if session.sent(str(form.get(FORM_TOKEN, ""))):
+        return None
+    return HTTPStatus.FORBIDDEN, "This form is too old. Go back, reload the page and try again."
 
 
 def _stranger(status: HTTPStatus, text: str) -> web.Response:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 
@@ -12,6 +13,7 @@ from tabard_sidecar.console.guard import FORM_TOKEN, ICON, STYLE
 from tabard_sidecar.console.html import Child, Html, Link, Links, shown, shown_lines, tag
 from tabard_sidecar.console.sessions import Session
 from tabard_sidecar.util.lean import dataclass
+from tabard_sidecar.util.visible import hidden
 
 NAVIGATION: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ("decisions", "Decisions", ()),
@@ -47,6 +49,7 @@ _WORDS = {
 }
 _SPIFFE_PATH = re.compile(r"spiffe://[^/]+/ns/([^/]+)/sa/([^/]+)")
 _MINUTE, _HOUR, _DAY = 60, 3600, 86_400
+MOST_COMMAND = 2048
 MOST_JSON_CHARACTERS = 64 * 1024
 
 
@@ -130,11 +133,18 @@ def _banner(site: Site, here: str, session: Session | None) -> Html:
 
 
 def form(
-    site: Site, session: Session, steps: Sequence[str], *children: Child, class_: str | None = None
+    site: Site,
+    session: Session,
+    steps: Sequence[str],
+    *children: Child,
+    class_: str | None = None,
+    query: Mapping[str, str] | None = None,
 ) -> Html:
-    """Return a form that changes something; it holds the session's token."""
+    """Return a form that changes something; it holds the session's token. ``query`` is of its address."""
     token = tag("input", type="hidden", name=FORM_TOKEN, value=session.form_token)
-    return tag("form", token, *children, method="post", action=site.links.to(*steps), class_=class_)
+    return tag(
+        "form", token, *children, method="post", action=site.links.to(*steps, **query or {}), class_=class_
+    )
 
 
 def badge(effect: str) -> Html:
@@ -326,13 +336,61 @@ def section(title: str, *children: Child, id_: str = "") -> Html:
 
 def document(value: object, most: int = MOST_JSON_CHARACTERS) -> Html:
     """Return a JSON value, indented."""
-    text = json.dumps(value, indent=2, ensure_ascii=False)
-    return tag("pre", tag("code", tag("bdi", shown_lines(text, most))), tabindex="0", class_="json")
+    text, cut = _indented(value, most)
+    if cut:
+        text += "… (more characters)"
+    return _json(shown_lines(text, len(text)))
+
+
+def whole(value: object, most: int) -> Html:
+    """Return a JSON value to its end, for a reader who decides about it.
+
+    It is indented, or in one line if that would be longer than ``most`` characters.
+    """
+    text, cut = _indented(value, most)
+    if cut:
+        text = json.dumps(value, separators=(",", ":"), ensure_ascii=False)
+    return _json(shown_lines(text, len(text)))
+
+
+def _indented(value: object, most: int) -> tuple[str, bool]:
+    """Return at most ``most`` characters of a JSON value, indented, and whether it has more; no more of it is written."""
+    parts: list[str] = []
+    written = 0
+    for part in json.JSONEncoder(indent=2, ensure_ascii=False).iterencode(value):
+        parts.append(part)
+        written += len(part)
+        if written > most:
+            break
+    return "".join(parts)[:most], written > most
+
+
+def command_line(*words: str, given: str) -> Html:
+    """Return a command to copy, which ends with what others named: no option, whatever it is."""
+    parts = [*words, *(["--"] if given.startswith("-") else []), given]
+    text = " ".join(map(_quoted, parts))
+    return command(text)
 
 
 def command(text: str) -> Html:
     """Return a command to copy."""
-    return tag("pre", tag("code", shown_lines(text, 2000)), tabindex="0", class_="command")
+    return tag("pre", tag("code", shown(text, len(text))), tabindex="0", class_="command")
+
+
+def _quoted(text: str) -> str:
+    """Return a word for a shell; what isn't visible is an escape that bash and zsh read back."""
+    if len(text) > MOST_COMMAND:
+        return "…"
+    if not any(map(hidden, text)):
+        return shlex.quote(text)
+    escaped = "".join(
+        f"\\U{ord(one):08x}" if hidden(one) else f"\\{one}" if one in "\\'" else one for one in text
+    )
+    return f"$'{escaped}'"
+
+
+def _json(text: Html) -> Html:
+    return tag("pre", tag("code", tag("bdi", text)), tabindex="0", class_="json")
 
 
 def _read(time: str) -> datetime:

@@ -93,10 +93,6 @@ def list_page(site: Site, session: Session, rows: Sequence[Mapping[str, Any]], k
 def confirm_page(site: Site, session: Session, aim: Aim, task: Mapping[str, Any] | None) -> str:
     """Return the page that asks before something is revoked; ``task`` is the one that is meant, if it is one."""
     title, meaning = _MEANINGS[aim.kind]
-    fields = [
-        tag("input", type="hidden", name=name, value=value)
-        for name, value in (("kind", aim.kind), ("target", aim.target), ("issuer", aim.issuer))
-    ]
     reason = tag(
         "div",
         tag("label", "Reason, for the log", for_="reason"),
@@ -116,7 +112,6 @@ def confirm_page(site: Site, session: Session, aim: Aim, task: Mapping[str, Any]
             site,
             session,
             ("revoke",),
-            *fields,
             reason,
             tag(
                 "div",
@@ -125,6 +120,8 @@ def confirm_page(site: Site, session: Session, aim: Aim, task: Mapping[str, Any]
                 class_="acts",
             ),
             class_="stack",
+            # In a field the target would be escaped as a text that is shown; an address holds it exactly.
+            query={"kind": aim.kind, "target": aim.target, "issuer": aim.issuer},
         ),
     ]
     return page(site, title, body, here="revocations", session=session)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import signal
 import sys
 import time
@@ -11,6 +12,8 @@ from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from aiohttp.http_exceptions import HttpProcessingError
 
 from tabard_sidecar import exit_codes
 from tabard_sidecar.cli.failure import Failure
@@ -126,6 +129,7 @@ async def serving(wanted: Wanted, given: Given) -> AsyncIterator[Serving]:
         files = partial(_files, given.source, one_log=wanted.one_log)
         explainer = Explainer(files, given.explain)
     jobs = Jobs(given.commands)
+    logging.getLogger("aiohttp.server").addFilter(_is_own)
     server: list[AiohttpServer] = []
 
     def keep(request: web.Request) -> None:
@@ -155,6 +159,11 @@ async def serving(wanted: Wanted, given: Given) -> AsyncIterator[Serving]:
             await explainer.stop()
         if feed is not None:
             feed.stop()
+
+
+def _is_own(record: logging.LogRecord) -> bool:
+    """Tell whether a record is of a fault of ours, and no request that is no HTTP: it would quote strangers, and secrets."""
+    return not (record.exc_info and isinstance(record.exc_info[1], HttpProcessingError))
 
 
 def _files(source: LogSource, *, one_log: bool) -> Sequence[Path]:

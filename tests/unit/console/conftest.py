@@ -24,7 +24,8 @@ _FORM_TOKEN = re.compile(r'name="form_token" value="([^"]+)"')
 class Client:
     """A browser without a screen: keeps cookies, sends what browsers send."""
 
-    def __init__(self, http, served):
+    def __init__(self, http, served, asked):
+        self.asked = asked
         self.http = http
         self.served = served
         self.base = served.base
@@ -100,7 +101,7 @@ def start_console():
             served = await stack.enter_async_context(serving(wanted, given))
             jar = aiohttp.CookieJar(unsafe=True)
             http = await stack.enter_async_context(aiohttp.ClientSession(cookie_jar=jar))
-            yield Client(http, served)
+            yield Client(http, served, asked)
 
     return start
 

@@ -151,7 +151,7 @@ async def test_how_to_stop_it(console):
     page = await explained(console, LINK.search(text)[1])
     assert "tabard revoke task " in page
     assert "tabard revoke agent spiffe://shop.example/ns/support/sa/refunds" in page
-    assert "tabard revoke subject support-manager-8 --issuer https://login.shop.example" in page
+    assert "tabard revoke subject --issuer https://login.shop.example support-manager-8" in page
     assert "/revoke" not in "".join(re.findall(r'(?:href|action)="([^"]*)"', page))
 
 

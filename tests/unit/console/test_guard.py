@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 from tabard_sidecar.cli.failure import Failure
 from tabard_sidecar.console.command import _require_loopback
@@ -113,6 +115,48 @@ async def test_a_body_that_is_no_form(console):
     token = await console.form_token()
     headers = {"Content-Type": "text/plain"}
     assert (await console.post("/sign-out", f"form_token={token}", **headers))[0] == 403
+
+
+@pytest.mark.parametrize(
+    "theirs", ["tabard-console=theirs", "tabard-console=", "tabard-console", 'a="b', "=;;"]
+)
+@pytest.mark.parametrize("first", [True, False])
+async def test_a_cookie_of_another_server(console, theirs, first):
+    """A page of another port of this machine can set a cookie of the same name. The session goes on."""
+    await console.sign_in()
+    [own] = [f"{one.key}={one.value}" for one in console.http.cookie_jar]
+    console.http.cookie_jar.clear()
+    assert (await console.get(Cookie=f"{own}; {theirs}" if first else f"{theirs}; {own}"))[0] == 200
+
+
+@pytest.mark.parametrize(
+    "body", [b"form_token=\xff\xfe", b"&".join(b"a=1" for _ in range(2000)), b"form_token=%00&\x00"]
+)
+@pytest.mark.parametrize("charset", ["", "; charset=nope", "; charset=utf-7", "; charset=base64"])
+async def test_a_form_that_no_page_sends(console, body, charset):
+    await console.sign_in()
+    kind = {"Content-Type": f"application/x-www-form-urlencoded{charset}"}
+    status, text, headers = await console.post("/sign-out", body, **kind)
+    assert status in {400, 403, 413}
+    assert "Content-Security-Policy" in headers
+    assert "<h1>" in text
+    assert (await console.get())[0] == 200
+
+
+async def test_strangers_write_nothing_on_the_terminal(console, caplog):
+    """What is no HTTP isn't quoted: it may hold a session, or be there to hide the link."""
+    await console.sign_in()
+    host, port = console.origin.removeprefix("http://").split(":")
+    for request in (
+        b"\x1b[2J\r\n\r\n",
+        b"GET / HTTP/9.9\r\n\r\n",
+        b"GET / HTTP/1.1\r\nCookie: a=\x01\r\n\r\n",
+    ):
+        reader, writer = await asyncio.open_connection(host, int(port))
+        writer.write(request)
+        assert b"400" in await reader.readline()
+        writer.close()
+    assert not caplog.records
 
 
 async def test_a_form_that_is_too_large(console):

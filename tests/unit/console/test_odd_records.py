@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import copy
+import html
+import json
+import re
+import subprocess
 import time
 from html.parser import HTMLParser
 from pathlib import Path
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tabard_sidecar.cli.log_source import LogSource
@@ -14,10 +19,11 @@ from tabard_sidecar.console.decision import Explained, decision_page
 from tabard_sidecar.console.decisions import list_page
 from tabard_sidecar.console.feed import Feed
 from tabard_sidecar.console.html import Links
-from tabard_sidecar.console.layout import Site
+from tabard_sidecar.console.layout import MOST_JSON_CHARACTERS, Site, command_line, document
 from tabard_sidecar.console.sessions import Session
 from tabard_sidecar.explaining.explanation import describe_decision
 from tabard_sidecar.records.reading import joined
+from tabard_sidecar.util.visible import hidden
 
 from tests.support.policy import DESK, policy_input
 
@@ -133,3 +139,40 @@ def test_every_record_has_pages(path, value, operation):
         assert not {"x-mark", "onload"} & Elements(text).seen
         assert "\u202e" not in text
         text.encode()
+
+
+def test_a_row_is_small(tmp_path):
+    """Ten thousand of them are kept, whatever a record holds in any number, also in names of members."""
+    long = "x" * 300_000
+    record = copy.deepcopy(RECORD) | {"by": {long: {long: [long] * 5}}, "root_holder": long}
+    record["result"]["reasons"] = [{"module": long, "code": long, "message": long}] * 500
+    record["input"]["delegation"]["chain"] = [{"holder": f"{number}{long[:2000]}"} for number in range(500)]
+    feed = Feed(LogSource((), "", ""), one=True)
+    for entry in joined([record]):
+        feed._add(entry)
+    [row] = feed.page({"since": None, "until": None}, before="", size=1).rows
+    assert len(json.dumps(row.shown)) < 20_000
+    assert MARKUP not in list_page(SITE, SESSION, feed, "", {})
+
+
+def test_a_page_writes_no_more_of_a_value_than_it_shows():
+    """Indented, a line of a megabyte is a hundred: a page of it kept all others waiting for ten seconds."""
+    value = [0] * 100_000
+    for _ in range(80):
+        value = [value]
+    before = time.process_time()
+    text = document(value)
+    assert time.process_time() - before < 1.0
+    assert "(more characters)" in text
+    assert len(text) < 2 * MOST_JSON_CHARACTERS
+
+
+@pytest.mark.parametrize(
+    "word", ["--config=x", "a b", "it's", "a\u3000b", "\\'\n\u202e$(id)`id`", "", "-", "\U000e0001x"]
+)
+def test_a_command_to_copy_means_what_is_meant(word):
+    """A shell reads back exactly that word, and the command takes it for no option."""
+    text = html.unescape(re.sub("<[^>]+>", "", command_line("printf", "%s|", given=word)))
+    assert not any(map(hidden, text))
+    done = subprocess.run(["bash", "-c", text], capture_output=True, check=True, env={"LC_ALL": "C.UTF-8"})
+    assert done.stdout.decode() == ("--|" if word.startswith("-") else "") + f"{word}|"
