@@ -277,7 +277,7 @@ def test_check_finds_roles_that_no_configured_vault_has(tmp_path):
 
 
 EXCHANGE_CONFIG = """policy: {path: rules}
-identity: {issuers: [{issuer: https://idp.example, audiences: [tabard], keys_file: keys}]}
+identity: {issuers: [{issuer: https://idp.example, audiences: [tabard], keys_file: jwks.json}]}
 exchange:
   main:
     token_endpoint: https://idp.example/token
