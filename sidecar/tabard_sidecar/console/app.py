@@ -18,7 +18,7 @@ from tabard_sidecar.cli.failure import Failure
 from tabard_sidecar.console import approvals, decisions, policy, revocations, tasks
 from tabard_sidecar.console.decision import decision_page
 from tabard_sidecar.console.explainer import Explainer
-from tabard_sidecar.console.feed import Feed
+from tabard_sidecar.console.feed import Feed, contradict
 from tabard_sidecar.console.guard import ICON, LOGIN, MOST_BODY_BYTES, SESSION, STYLE, Guard, signed_in
 from tabard_sidecar.console.html import Html, tag
 from tabard_sidecar.console.jobs import Jobs, Kind
@@ -165,10 +165,14 @@ class Console:
         if self._from.explainer is None:
             return self._not_found(request, self._from.absent)
         await self._greet()
-        found = await self._from.explainer.explained(request.match_info["id"])
+        name, feed = request.match_info["id"], self._from.feed
+        # What is in the list before the log is read again is in the log then, too.
+        rows = feed.of_decision(name) if feed is not None else ()
+        found = await self._from.explainer.explained(name)
         if found is None:
             return self._not_found(request, "The log doesn't hold this decision.")
-        answer = html(decision_page(self._site, request[SESSION], found))
+        disputed = contradict(rows, found.entry)
+        answer = html(decision_page(self._site, request[SESSION], found, disputed=disputed))
         if found.waiting:
             answer.headers["Refresh"] = _REFRESH_SECONDS
         return answer

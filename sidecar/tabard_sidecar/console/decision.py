@@ -36,6 +36,10 @@ _VERBS = {
     "would_deny": "Policy denied it, and it was made without a credential, because this namespace is observed",
     "intended": "Its outcome isn't recorded: the credential may have been issued",
 }
+_DISPUTED = (
+    "The logs hold several records of this decision that contradict each other, so at least one isn't true. This page shows "
+    "one of them. To see the others, start the console with each log alone."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +61,8 @@ class Explained:
     problem: str
 
 
-def decision_page(site: Site, session: Session, told: Explained) -> str:
-    """Return the page of a decision or change."""
+def decision_page(site: Site, session: Session, told: Explained, *, disputed: bool = False) -> str:
+    """Return the page of a decision or change; ``disputed`` if another record says something else of it."""
     shown = told.entry.as_json()
     effect = ASKED if _is_asked(shown) else shown["effect"]
     body: list[Child] = [
@@ -66,6 +70,8 @@ def decision_page(site: Site, session: Session, told: Explained) -> str:
         tag("h1", badge(effect), " ", what(shown)),
         _lead(site, shown, effect),
     ]
+    if disputed:
+        body.append(notice(_DISPUTED, "bad"))
     if told.entry.evaluated:
         body.append(_stop(site, shown))
     if told.entry.incomplete:

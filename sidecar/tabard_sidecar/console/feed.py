@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter, deque
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import partial
 from itertools import count
 from pathlib import Path
@@ -31,6 +31,7 @@ _INTERVAL_SECONDS = 0.5
 _ASKED = "approval_required"
 ASKED = "asked"
 """Effect of a denied call that waits for a person."""
+_TOLD = ("operation", "effect", "subject", "task_id", "agent", "tool")
 _KEPT = (
     "decision_id",
     "time",
@@ -158,6 +159,11 @@ class Feed:
         wanted: dict[str, str | None] = dict.fromkeys(("since", "until"))
         return self.page(wanted | {"task_id": task_id}, before="", size=most).rows
 
+    def of_decision(self, decision_id: str) -> tuple[Row, ...]:
+        """Return the rows that logs hold of a decision itself: one, unless logs contradict each other."""
+        rows = (row for row in self._rows.copy() if row.shown["decision_id"] == decision_id)
+        return tuple(row for row in rows if row.shown["effect"] != SHADOW and not row.shown["replayed"])
+
     def _run(self, files: tuple[Path, ...]) -> None:
         try:
             self._read_files(files)
@@ -194,13 +200,23 @@ class Feed:
     def _add(self, entry: Entry) -> None:
         number = next(self._numbers)
         self._read = max(self._read, number)
-        shown = entry.as_json()
-        small = _Small()
-        kept = {name: small.cut(shown[name]) for name in _KEPT}
-        codes = [rule["code"] for rule in shown["rules"]]
-        if shown["effect"] == "deny" and codes[:1] == [_ASKED]:
-            kept["effect"] = ASKED
-        self._rows.append(Row(number, kept))
+        self._rows.append(Row(number, _summary(entry)))
+
+
+def contradict(rows: Iterable[Row], entry: Entry) -> bool:
+    """Tell whether a row of a decision says something else than an entry of it."""
+    mine = _summary(entry)
+    return any(row.shown[name] != mine[name] for row in rows for name in _TOLD)
+
+
+def _summary(entry: Entry) -> dict[str, Any]:
+    """Return what is kept of a decision or change."""
+    shown, small = entry.as_json(), _Small()
+    kept = {name: small.cut(shown[name]) for name in _KEPT}
+    codes = [rule["code"] for rule in shown["rules"]]
+    if shown["effect"] == "deny" and codes[:1] == [_ASKED]:
+        kept["effect"] = ASKED
+    return kept
 
 
 def _newest(files: tuple[Path, ...]) -> tuple[Path, ...]:

@@ -1,14 +1,18 @@
-"""Logs that never end, or in whose place something else is put: the other pages go on, and the console ends."""
+"""Logs that never end, are no files, or contradict each other."""
 
 from __future__ import annotations
 
 import asyncio
+import copy
+import json
 import os
 import time
 
 import pytest
+from tabard_sidecar.cli.failure import Failure
 
 from tests.support.waiting import eventually
+from tests.unit.console.test_odd_records import RECORD
 
 DECISION = "7f3c1a52-0f0e-4c1b-8a8e-1d2f3a4b5c6d"
 NOWHERE = "unix:/nonexistent/operator"
@@ -63,3 +67,22 @@ async def test_a_log_without_an_end(start_console, tmp_path, monkeypatch):
             assert status == 502
             assert "tabard log show" in text
         log.unlink()
+
+
+async def test_logs_that_contradict_each_other(start_console, tmp_path):
+    """The writer of one log can use the ids of another's decisions, also without an outcome."""
+    liar = copy.deepcopy(RECORD)
+    liar["input"]["tool"]["name"] = "harmless"
+    begun = copy.deepcopy(liar) | {"event": "intent", "result": {}}
+    own = (tmp_path / "a.log", tmp_path / "b.log")
+    for second, disputed in ((RECORD, False), (liar, True), (begun, True)):
+        for log, record in zip(own, (RECORD, second), strict=True):
+            log.write_text(f"{json.dumps(record)}\n")
+        async with start_console(NOWHERE, own, zone="", explain=unknown) as console:
+            await (await console.sign_in()).settled()
+            _, text, _ = await console.get(f"/decisions/{DECISION}")
+            assert ("contradict each other" in text) == disputed
+
+
+def unknown(_entry):
+    raise Failure("unknown", 1)
