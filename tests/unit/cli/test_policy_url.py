@@ -122,7 +122,7 @@ def test_what_is_not_acceptable_is_refused(put, config, server, tmp_path, capsys
 def test_commands_that_need_a_folder_say_so(put, config, capsys):
     put()
     assert main(["policy", "new", "more", "--config", str(config)]) == exit_codes.USAGE
-    assert "no policy was named" in capsys.readouterr().err
+    assert "the configured policy is at a URL" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -86,7 +86,7 @@ def inputs():
             VerifiedCall(AuthorizeRequest("", CALL.name), CALL, {"a": 1}, AGENT, GRANT, None, POLICY, (MET,)),
             STATE,
             now=1000.5,
-        ),
+        )[0],
     )
     request = {"limits": {}, "holder": "spiffe://x/b"}
     yield (

@@ -79,7 +79,7 @@ async def opa(port: int, authority: Authority, folder: Path) -> None:
     client = OpaClient(
         RemoteConfig(url=f"https://{LOOPBACK}:{port}", ca_file=authority.certificate, token_file=token)
     )
-    client.refresh_token()
+    client.refresh()
     with pytest.raises(NoDecision):
         await client.post("/v1/data", b"secret", 3)
     await client.close()

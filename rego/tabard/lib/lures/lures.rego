@@ -32,7 +32,9 @@ with_words(name, own, words) := object.union(lured, {"secrets": all_words}) if {
 } else := within(name, own)
 
 _own_words(name, own, words) := {word |
-	said := regex.find_n(`[\pL\pN]+`, lower(_text(name)), -1)
+	text := _text(name)
+	text != null
+	said := regex.find_n(`[\pL\pN]+`, lower(text), -1)
 	some word in words
 	word in {form | some one in said; some form in {one, wording.singular(one)}}
 	not contains(_known_text(own), word)
