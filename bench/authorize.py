@@ -17,7 +17,7 @@ from tabard.authz.v1 import types_pb2
 from tabard.caveats import Limits
 from tabard.delegation import narrow
 
-from bench.calls import KINDS, Requests, evaluations, mix
+from bench.calls import KINDS, allowed, evaluations, mix
 from bench.echo_server import METHOD
 from bench.glue import Glue
 from bench.harness import Figure, compare, cpu_seconds, percentile, publish, resident_bytes, timed
@@ -115,7 +115,7 @@ def _kinds(
             calls = 2 * size.calls
             before, spent = evaluations(bench), cpu_seconds(bench.pid)
             found = compare(
-                _allowed(stub, requests(bench)), lambda: floor(raw), blocks=size.blocks, calls=calls
+                allowed(stub, requests(bench)), lambda: floor(raw), blocks=size.blocks, calls=calls
             )
             spent, after = cpu_seconds(bench.pid) - spent, evaluations(bench)
             asked, remembered = (now - then for now, then in zip(after, before, strict=True))
@@ -124,16 +124,6 @@ def _kinds(
             yield Figure(f"p50, {name}", statistics.median(found.first) * 1e6, "us")
             per_thousand = spent / (calls * (size.blocks + 1)) * 1e6
             yield Figure(f"server CPU per 1,000 decisions, {name}", per_thousand, "ms", goals[1])
-
-
-def _allowed(stub: authorization_grpc.AuthorizationServiceStub, requests: Requests) -> Callable[[], object]:
-    def call() -> object:
-        reply = stub.Authorize(next(requests))
-        if reply.decision.effect != types_pb2.EFFECT_ALLOW:
-            raise RuntimeError(f"a measured call isn't allowed: {reply}")
-        return reply
-
-    return call
 
 
 async def _rate(call: Callable[[int], Awaitable[object]], in_flight: int, seconds: float) -> float:

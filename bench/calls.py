@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable, Iterator
 
 from tabard.authz.v1 import authorization_service_pb2 as authorization_pb
+from tabard.authz.v1 import authorization_service_pb2_grpc as authorization_grpc
 from tabard.authz.v1 import types_pb2
 from tabard.delegation import branch
 
@@ -68,3 +69,15 @@ def evaluations(bench: Bench) -> tuple[float, float]:
 def _request(grant: str, tool: str, arguments: dict[str, object]) -> authorization_pb.AuthorizeRequest:
     call = types_pb2.ToolCall(name=tool, arguments_json=json.dumps(arguments).encode())
     return authorization_pb.AuthorizeRequest(grant=grant, tool=call)
+
+
+def allowed(stub: authorization_grpc.AuthorizationServiceStub, requests: Requests) -> Callable[[], object]:
+    """Return what makes the next call, and fails if it isn't allowed."""
+
+    def call() -> object:
+        reply = stub.Authorize(next(requests))
+        if reply.decision.effect != types_pb2.EFFECT_ALLOW:
+            raise RuntimeError(f"a measured call isn't allowed: {reply}")
+        return reply
+
+    return call

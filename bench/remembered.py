@@ -11,9 +11,8 @@ from dataclasses import dataclass
 
 import grpc
 from tabard.authz.v1 import authorization_service_pb2_grpc as authorization_grpc
-from tabard.authz.v1 import types_pb2
 
-from bench.calls import KINDS, Requests
+from bench.calls import KINDS, Requests, allowed
 from bench.harness import Figure, compare, cpu_seconds, publish
 from bench.setup import Bench, running
 
@@ -66,11 +65,4 @@ def _compared(  # noqa: PLR0913, PLR0917 - what is compared, and how
 
 def _caller(bench: Bench, requests: Requests) -> Callable[[], object]:
     stub = authorization_grpc.AuthorizationServiceStub(grpc.insecure_channel(bench.address))
-
-    def call() -> object:
-        reply = stub.Authorize(next(requests))
-        if reply.decision.effect != types_pb2.EFFECT_ALLOW:
-            raise RuntimeError(f"a measured call isn't allowed: {reply}")
-        return reply
-
-    return call
+    return allowed(stub, requests)

@@ -13,6 +13,7 @@ from typing import IO, Final
 
 from tabard_opa._library import library_path, problems_from
 from tabard_opa.errors import EngineError, PolicyProblem
+from tabard_opa.memory import resident_bytes
 
 #: Resident memory that compiling may take, beside some for each byte of modules and data.
 MEMORY_BYTES: Final = 192 * 2**20
@@ -71,16 +72,8 @@ def _watch(process: subprocess.Popen[bytes], limit: int, end: float) -> str:
             return f"compiling the policy ended its process with status {status}" if status else ""
         if time.monotonic() > end:
             return "compiling the policy takes too long: split rules that build on each other, or name fewer parts"
-        if _resident(process.pid) > limit:
+        if resident_bytes(process.pid) > limit:
             return f"compiling the policy takes more than {limit // 2**20} MiB of memory"
-
-
-def _resident(pid: int) -> int:
-    try:
-        pages = int(Path(f"/proc/{pid}/statm").read_text(encoding="ascii").split()[1])
-    except (OSError, IndexError, ValueError):
-        return 0
-    return pages * os.sysconf("SC_PAGE_SIZE")
 
 
 def _problem(message: str) -> EngineError:

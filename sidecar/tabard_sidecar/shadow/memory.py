@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from tabard_opa.memory import resident_bytes
+
 _LOOK_SECONDS = 0.02
 MEBIBYTE = 2**20
 
@@ -50,18 +52,12 @@ class MemoryBound:
 
     def _watch(self) -> None:
         while self._busy.wait():
-            if resident_bytes() > self._most:
+            if resident_bytes(os.getpid()) > self._most:
                 self._tell(
                     f"it takes more than {self._most // MEBIBYTE} MiB of memory (policy.shadow.max_memory_mib)"
                 )
                 os._exit(1)
             time.sleep(_LOOK_SECONDS)
-
-
-def resident_bytes() -> int:
-    """Return the memory that this process has at the moment."""
-    pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
-    return pages * resource.getpagesize()
 
 
 def _status_bytes(name: str) -> int:

@@ -36,6 +36,17 @@ async def test_every_page(console):
         assert tab.complaints == []
 
 
+async def read_as_text(tab, url):
+    """Return the text of a page that has no element of an attacker's and ran no script."""
+    await tab.goto(url)
+    found = await tab.run(
+        "[...document.querySelectorAll('script,iframe,object,img,x-mark,[onerror],[onload]')].map(e=>e.outerHTML)"
+    )
+    assert (url, found) == (url, [])
+    assert await tab.run("window.pwned === undefined")
+    return await tab.run("document.body.textContent")
+
+
 async def test_what_agents_wrote_is_text(console, tmp_path):
     """In each field of a record: no element of an attacker's, no script, no request elsewhere."""
     log, marks = hostile_log(console.logs[-1], tmp_path)
@@ -45,13 +56,7 @@ async def test_what_agents_wrote_is_text(console, tmp_path):
         await over.read(tab)
         seen = ""
         for path in await over.paths(tab):
-            await tab.goto(over.url(path))
-            found = await tab.run(
-                "[...document.querySelectorAll('script,iframe,object,img,x-mark,[onerror],[onload]')].map(e=>e.outerHTML)"
-            )
-            assert (path, found) == (path, [])
-            assert await tab.run("window.pwned === undefined")
-            seen += await tab.run("document.body.textContent")
+            seen += await read_as_text(tab, over.url(path))
         assert [mark for mark in marks if mark not in seen] == []
         assert tab.complaints == []
 
@@ -68,13 +73,7 @@ async def test_what_an_agent_writes_live_is_text(console):
         paths = await console.paths(tab)
         assert any(path.startswith("/approvals/") for path in paths)
         for path in paths:
-            await tab.goto(console.url(path))
-            found = await tab.run(
-                "[...document.querySelectorAll('script,iframe,object,img,x-mark,[onerror],[onload]')].map(e=>e.outerHTML)"
-            )
-            assert (path, found) == (path, [])
-            assert await tab.run("window.pwned === undefined")
-            seen += await tab.run("document.body.textContent")
+            seen += await read_as_text(tab, console.url(path))
         assert [mark for mark in marks if mark not in seen] == []
         assert "\u202e" not in seen
         assert tab.complaints == []

@@ -8,14 +8,15 @@ import sys
 import pytest
 
 _PROGRAM = """
-import sys, time
-from tabard_sidecar.shadow.memory import MEBIBYTE, MemoryBound, resident_bytes
+import os, sys, time
+from tabard_opa.memory import resident_bytes
+from tabard_sidecar.shadow.memory import MEBIBYTE, MemoryBound
 
 def tell(message):
     sys.stdout.write(f"{message}\\n")
     sys.stdout.flush()
 
-bound = MemoryBound(resident_bytes() + 64 * MEBIBYTE, tell)
+bound = MemoryBound(resident_bytes(os.getpid()) + 64 * MEBIBYTE, tell)
 bound.start()
 """
 

@@ -14,6 +14,7 @@ from itertools import accumulate, pairwise
 from pathlib import Path
 
 from tabard_opa import Engine, EngineError, Policy
+from tabard_opa.memory import resident_bytes
 
 from tabard_sidecar.policy.engines.read_apart import Prepared, Task
 from tabard_sidecar.policy.loading.compiling import Compiled, CompileOptions
@@ -117,16 +118,8 @@ def _watch(process: subprocess.Popen[bytes], most_mib: int) -> str:
         with suppress(subprocess.TimeoutExpired):
             status = process.wait(_POLL_SECONDS)
             return f"ended its process with status {status}" if status else ""
-        if _resident_mib(process.pid) > most_mib:
+        if resident_bytes(process.pid) > most_mib * 2**20:
             return f"takes more than {most_mib} MiB of memory"
-
-
-def _resident_mib(pid: int) -> int:
-    try:
-        pages = int(Path(f"/proc/{pid}/statm").read_text(encoding="ascii").split()[1])
-    except (OSError, IndexError, ValueError):
-        return 0
-    return pages * os.sysconf("SC_PAGE_SIZE") // 2**20
 
 
 def _broken(path: Path, message: str) -> PolicyBrokenError:
