@@ -148,6 +148,8 @@ async def test_a_load_that_is_given_up_ends_its_process(engine, tmp_path, monkey
             begun.append(self)
 
     monkeypatch.setattr(large.subprocess, "Popen", Noted)
+    # The real program may be done in time.
+    monkeypatch.setattr(large, "_PROGRAM", "import time; time.sleep(60)")
     with pytest.raises(PolicyBrokenError) as caught:
         async with running(engine, path=policy(tmp_path, 1), max_data_mib=5, load_seconds=0.3):
             pass
