@@ -7,7 +7,7 @@ import asyncio
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tabard_sidecar.util.ticks import next_tick, tick
+from tabard_sidecar.util.ticks import next_tick, tick, ticks_until
 
 TIMES = st.floats(0, 10**8)
 PERIODS = st.sampled_from([0.1, 0.25, 0.5, 1.0, 5.0])
@@ -37,3 +37,42 @@ async def test_waiting():
     for _ in range(5):
         await tick(0.02)
     assert 0.08 <= loop.time() - began < 5
+
+
+async def test_waiting_until_something_is_seen():
+    """Each round looks once; what comes first, the sight or the time, ends the wait."""
+    loop, looks = asyncio.get_running_loop(), []
+
+    def third() -> bool:
+        looks.append(loop.time())
+        return len(looks) == 3
+
+    assert await ticks_until(third, 0.02, loop.time() + 60)
+    assert len(looks) == 3
+    began = loop.time()
+    assert not await ticks_until(lambda: False, 0.02, began + 0.1)
+    assert 0.1 <= loop.time() - began < 5
+
+
+async def test_a_look_that_fails_ends_the_wait():
+    with pytest.raises(ZeroDivisionError):
+        await ticks_until(lambda: bool(1 // 0), 0.02, asyncio.get_running_loop().time() + 60)
+
+
+async def test_a_wait_that_is_given_up_looks_no_more():
+    looks: list[int] = []
+    looked = asyncio.Event()
+
+    def look() -> bool:
+        looks.append(1)
+        looked.set()
+        return False
+
+    waiting = asyncio.create_task(ticks_until(look, 0.01, 1e12))
+    await looked.wait()
+    waiting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+    seen = len(looks)
+    await asyncio.sleep(0.05)
+    assert len(looks) == seen

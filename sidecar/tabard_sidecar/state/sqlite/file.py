@@ -146,6 +146,13 @@ class StateFile:
         """Return what :meth:`Place.unwritten_since` does, as of the last :meth:`keep_place`."""
         return None if self._place is None else self._place.unwritten_since()
 
+    def written_since(self, unwritten: object) -> bool:
+        """Tell whether something may have been written, or another file be there, since :meth:`unwritten_since` said so."""
+        if self._place is None or self._place.problem():
+            return True
+        now = self._place.unwritten_since()
+        return now is None or now != unwritten
+
     async def _replace(self) -> None:
         loop = asyncio.get_running_loop()
         # In the thread that may still use a connection.

@@ -6,6 +6,7 @@ import asyncio
 import sqlite3
 import time
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 from tabard_sidecar.state.approval import Approval, Approver, NotDecided, PendingLimits, Verdict
@@ -31,7 +32,7 @@ from tabard_sidecar.state.sqlite.file import StateFile
 from tabard_sidecar.state.sqlite.leases import SQLiteLeases
 from tabard_sidecar.state.store import HISTORY_CALLS, ConcurrentWork, no_work
 from tabard_sidecar.util.fifo import FifoDict
-from tabard_sidecar.util.ticks import tick
+from tabard_sidecar.util.ticks import ticks_until
 
 _CACHED_STATES = 256
 _LARGEST_CACHED = 128
@@ -228,18 +229,15 @@ class SQLiteStateStore(SQLiteLeases):
         """Wait for a revocation, polling the file and its place ten times a second; see the interface."""
         loop = asyncio.get_running_loop()
         until = loop.time() + timeout_seconds
-        looked_at: object = None
         while True:
             await self._file.keep_place()
-            # To read costs twice as much as to see that nothing was written.
             unwritten = self._file.unwritten_since()
-            if unwritten is None or unwritten != looked_at:
-                if self._file.rows("SELECT 1 FROM revocations WHERE seq>? LIMIT 1", (after,)):
-                    return True
-                looked_at = unwritten
-            if loop.time() >= until:
+            if self._file.rows("SELECT 1 FROM revocations WHERE seq>? LIMIT 1", (after,)):
+                return True
+            # To read costs twice as much as to see that nothing was written.
+            written = partial(self._file.written_since, unwritten)
+            if loop.time() >= until or not await ticks_until(written, _WATCH_SECONDS, until):
                 return False
-            await tick(_WATCH_SECONDS)
 
     async def ask(self, approval: Approval, *, limits: PendingLimits) -> Approval | None:
         """Store a request for approval; see the interface."""
