@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Any
 
 from tabard import _annotations, _json, _values
 from tabard._decision import Decision
+from tabard._lean import dataclass
 from tabard._model import Reason
 from tabard.errors import Denied, InvalidRequest
 

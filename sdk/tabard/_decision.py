@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from tabard._lean import dataclass
 from tabard._model import Credential, Obligation, PendingApproval, Reason
 from tabard.codes import ClientCode, ReportedCode
 from tabard.errors import APPROVAL_REQUIRED, ApprovalRequired, Denied, TabardError

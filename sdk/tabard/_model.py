@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, Literal
 
+from tabard._lean import dataclass
 from tabard.codes import ClientCode, ReportedCode
 
 

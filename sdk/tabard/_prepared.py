@@ -5,9 +5,9 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from tabard._lean import dataclass
 from tabard._model import ToolCall
 from tabard._tool import MARK, Hooks, Tool
 from tabard.errors import TabardError

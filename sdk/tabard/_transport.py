@@ -6,12 +6,12 @@ import random
 import sys
 import time
 import uuid
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import grpc
 
 from tabard import errors
+from tabard._lean import dataclass
 from tabard.address import AddressError, check_client
 from tabard.project import client_address
 

@@ -7,9 +7,9 @@ pass; none can give anything back that another one took.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias, assert_never
 
+from tabard._lean import dataclass
 from tabard.caveats import Audiences, Call, CaveatError, Expiry, Scopes, decode_caveat
 
 if TYPE_CHECKING:

@@ -12,10 +12,10 @@ from __future__ import annotations
 
 import secrets
 import time
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from tabard import base64url, macaroon
+from tabard._lean import dataclass
 from tabard.arguments import ArgumentsError, parse_json
 from tabard.caveats import (
     Branch,

@@ -12,7 +12,6 @@ checked afterwards. The caveats of a discharge are never part of it.
 from __future__ import annotations
 
 import hmac
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 from pymacaroons import MACAROON_V2, Macaroon, Verifier
@@ -22,6 +21,7 @@ from pymacaroons.exceptions import MacaroonInvalidSignatureException
 from pymacaroons.utils import generate_derived_key
 
 from tabard import base64url
+from tabard._lean import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import field
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from tabard._lean import dataclass
 from tabard.arguments import ArgumentsError, canonical
 from tabard.caveats import validation
 from tabard.caveats.errors import CaveatError

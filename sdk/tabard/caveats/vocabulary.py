@@ -6,9 +6,9 @@ A type that isn't named here doesn't exist; a grant that holds one is refused.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, TypeVar
 
+from tabard._lean import dataclass
 from tabard.caveats.base import Caveat
 from tabard.caveats.errors import CaveatError
 from tabard.caveats.registry import CaveatRegistry

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass
 
+from tabard._lean import dataclass
 from tabard.authz.v1 import authorization_service_pb2 as authorization_pb
 from tabard.authz.v1 import types_pb2
 from tabard.testing.rules import Answer

@@ -5,8 +5,10 @@ from __future__ import annotations
 import fnmatch
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, Literal
+
+from tabard._lean import dataclass
 
 When = Callable[[Mapping[str, Any]], bool]
 Decided = Literal["", "approved", "refused", "expired"]

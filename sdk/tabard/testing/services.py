@@ -6,7 +6,7 @@ import itertools
 import json
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, NoReturn
 
 import grpc
@@ -15,6 +15,7 @@ from google.rpc import code_pb2, error_details_pb2, status_pb2
 from grpc_status import rpc_status
 
 from tabard import macaroon
+from tabard._lean import dataclass
 from tabard.arguments import ArgumentsError, canonical, parse_arguments
 from tabard.authz.v1 import authorization_service_pb2 as authorization_pb
 from tabard.authz.v1 import authorization_service_pb2_grpc as authorization_grpc

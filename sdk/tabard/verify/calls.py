@@ -5,12 +5,12 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from enum import Enum
 from functools import lru_cache
 from typing import Any, Final, TypeAlias, TypeVar
 from urllib.parse import unquote_to_bytes
 
+from tabard._lean import dataclass
 from tabard.plain_path import path_flaw
 from tabard.verify.errors import Rejected
 from tabard.verify.request import GrpcRequest, Request

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
+from tabard._lean import dataclass
 from tabard._model import Subject
 from tabard.verify.errors import Rejected
 from tabard.verify.model import ChainLink, VerifiedCredential

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from typing import Literal
+
+from tabard._lean import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
+from tabard._lean import dataclass
 from tabard.verify.errors import Rejected
 
 _MEMBERS = frozenset({"jsonrpc", "id", "method", "params"})

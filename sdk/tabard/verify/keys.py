@@ -6,13 +6,14 @@ import threading
 import time
 import urllib.request
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from jwt.types import Options
 
 from tabard import jwk
 from tabard._forked import own_lock
+from tabard._lean import dataclass
 from tabard.arguments import parse_json
 from tabard.fetching import MAX_DOCUMENT_BYTES, UNIX, FetchError, check_url, fetch
 from tabard.jwk import MAX_KEYS, VerificationKey

@@ -6,12 +6,12 @@ import json
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from tabard import base64url, credential_caveats, macaroon
 from tabard._forked import own_lock
+from tabard._lean import dataclass
 from tabard.arguments import ArgumentsError, parse_json
 from tabard.credential_caveats import CredentialCaveat, CredentialCaveatError
 from tabard.fetching import MAX_DOCUMENT_BYTES

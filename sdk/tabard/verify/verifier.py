@@ -5,10 +5,11 @@ from __future__ import annotations
 import hmac
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from tabard._lean import dataclass
 from tabard.arguments import ArgumentsError, call_digest, canonical
 from tabard.credential_caveats import CredentialCaveat, CredentialCaveatError, narrow
 from tabard.verify.claims import Expected, check_time, read

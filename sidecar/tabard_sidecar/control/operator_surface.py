@@ -10,7 +10,6 @@ import time
 import uuid
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,6 +26,7 @@ from tabard_sidecar.records.decision_log import SinkDecisionLog
 from tabard_sidecar.records.tracing import NoTracing
 from tabard_sidecar.server.edge import Edge
 from tabard_sidecar.server.grpc_server import bind, grpc_server
+from tabard_sidecar.util.installed import installed_version
 from tabard_sidecar.util.sockets import OwnedSocket
 
 if TYPE_CHECKING:
@@ -129,7 +129,7 @@ async def operator_surface(  # noqa: PLR0913, PLR0917 - one argument per depende
 def _log_of_changes(audit: AuditConfig, config: OperatorsConfig, observer: _AuditObserver) -> SinkDecisionLog:
     labels = {
         "id": str(uuid.uuid4()),
-        "version": version("tabard-sidecar"),
+        "version": installed_version("tabard-sidecar"),
         "service": "control",
         "pid": str(os.getpid()),
     }

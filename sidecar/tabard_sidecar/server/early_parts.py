@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from importlib.metadata import version
 
 from prometheus_client import CollectorRegistry
 from tabard_opa import Engine, opa_version
@@ -17,6 +16,7 @@ from tabard_sidecar.policy.engines.embedded import evaluations
 from tabard_sidecar.policy.factory import create_runtime
 from tabard_sidecar.policy.status import PolicyState, PolicyStatus
 from tabard_sidecar.records.metrics import Metrics
+from tabard_sidecar.util.installed import installed_version
 
 # How long an evaluation may hold the loop before it moves to another thread. After an idle period an ordinary evaluation
 # takes up to twice its usual quarter of a millisecond, and moving it costs as much as finishing it.
@@ -45,7 +45,7 @@ class EarlyParts:
             about,
         )
         self.metrics = Metrics(CollectorRegistry())
-        self.metrics.build.labels(version("tabard-sidecar"), opa_version()).set(1)
+        self.metrics.build.labels(installed_version("tabard-sidecar"), opa_version()).set(1)
         self.health.subscribe(lambda snapshot: self.metrics.ready.set(snapshot.ready))
         self.catalogues = CatalogueSource(
             settings.catalogue, settings.policy.load_seconds, self.health.component("catalogue").report

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import uuid
 from dataclasses import asdict
-from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 from tabard_sidecar.approvals import ApprovalParts, build_approvals
@@ -41,6 +40,7 @@ from tabard_sidecar.server.store_split import StoreSplit
 from tabard_sidecar.state import StateStore
 from tabard_sidecar.state.factory import create_store
 from tabard_sidecar.util.clock_watch import ClockWatch
+from tabard_sidecar.util.installed import installed_version
 
 if TYPE_CHECKING:
     from tabard_sidecar.credentials.exchange import ExchangeEnding, ExchangeIssuer
@@ -64,7 +64,7 @@ class Parts:
         self.clock_watch = ClockWatch(clock)
         self.tracing = create_tracing(
             settings.telemetry,
-            version=version("tabard-sidecar"),
+            version=installed_version("tabard-sidecar"),
             zone=settings.zone,
             instance=str(os.getpid()),
         )
@@ -187,7 +187,7 @@ class Parts:
             self.settings.audit,
             labels={
                 "id": str(uuid.uuid4()),
-                "version": version("tabard-sidecar"),
+                "version": installed_version("tabard-sidecar"),
                 "zone": self.settings.zone,
                 "pid": str(os.getpid()),
             },

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import MutableMapping
-from importlib.metadata import version
+
+from tabard_sidecar.util.installed import installed_version
 
 _FLAG = "GRPC_EXPERIMENTS"
 _POLL_IN_PLACE = "-event_engine_listener,-event_engine_client"
@@ -27,7 +28,7 @@ def poll_in_place(environment: MutableMapping[str, str] | None = None) -> bool:
         True if the flag is set now.
     """
     environment = os.environ if environment is None else environment
-    if _FLAG in environment or not version("grpcio").startswith(_TRIED):
+    if _FLAG in environment or not installed_version("grpcio").startswith(_TRIED):
         return False
     environment[_FLAG] = _POLL_IN_PLACE
     return True

@@ -24,7 +24,7 @@ def test_ones_own_choice_stays():
 
 def test_an_untried_version_keeps_its_own_way(monkeypatch):
     """Flags that may not exist aren't set."""
-    monkeypatch.setattr(polling, "version", lambda _name: "9.9.9")
+    monkeypatch.setattr(polling, "installed_version", lambda _name: "9.9.9")
     environment: dict[str, str] = {}
     assert not polling.poll_in_place(environment)
     assert not environment

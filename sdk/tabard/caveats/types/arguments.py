@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Any
 
+from tabard._lean import dataclass
 from tabard.arguments import ArgumentsError, parse_json
 from tabard.caveats import validation
 from tabard.caveats.base import Caveat, DependsOn, set_field

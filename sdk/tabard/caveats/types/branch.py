@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
+from tabard._lean import dataclass
 from tabard.caveats import validation
 from tabard.caveats.base import Caveat, DependsOn
 from tabard.caveats.errors import CaveatError

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+from tabard._lean import dataclass
 from tabard.caveats import validation
 from tabard.caveats.base import Caveat, DependsOn
 from tabard.caveats.errors import CaveatError

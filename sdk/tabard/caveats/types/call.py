@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from tabard._lean import dataclass
 from tabard.caveats.base import Caveat, DependsOn
 from tabard.caveats.errors import CaveatError
 from tabard.caveats.facts import Facts, Failure

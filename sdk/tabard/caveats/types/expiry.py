@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from tabard._lean import dataclass
 from tabard.caveats import validation
 from tabard.caveats.base import Caveat, DependsOn, set_field
 from tabard.caveats.errors import CaveatError

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import field
 from json.encoder import encode_basestring
 from typing import Any
 
+from tabard._lean import dataclass
 from tabard.caveats.base import Caveat, DependsOn
 from tabard.caveats.errors import CaveatError
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from tabard._lean import dataclass
 from tabard.caveats.base import Caveat, DependsOn
 from tabard.caveats.facts import Facts, Failure, quoted
 from tabard.caveats.limit_fields import FlagLimit

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from tabard._lean import dataclass
 from tabard.caveats.base import Caveat, DependsOn
 
 
