@@ -52,3 +52,22 @@ def kubectl_of(cluster: Path) -> Kubectl:
         return answer.stdout + answer.stderr
 
     return run
+
+
+@contextlib.contextmanager
+def controllers(cluster: Path, *names: str) -> Iterator[None]:
+    """Run some of Kubernetes' own controllers for the length of a block.
+
+    Args:
+        cluster: the API server's folder; their log is there as well.
+        names: as ``tests/components/kube/manager`` knows them: ``collector``, ``jobs`` or ``types``.
+    """
+    program = Path(component("kube-install.sh")) / "manager"
+    with (cluster / "manager.log").open("ab") as log:
+        running = subprocess.Popen([program, cluster / "kubeconfig", *names], stdout=log, stderr=log)
+    try:
+        yield
+        assert running.poll() is None, (cluster / "manager.log").read_text()[-2000:]
+    finally:
+        running.terminate()
+        running.wait(30)

@@ -20,7 +20,7 @@ from tests.support.components import component
 from tests.support.folders import short_folder
 from tests.support.injector_process import InjectorProcess
 from tests.support.kube_api import KubeApi
-from tests.support.kube_server import kube_server, kubectl_of
+from tests.support.kube_server import controllers, kube_server, kubectl_of
 from tests.support.manifests import manifests
 from tests.support.waiting import eventually_blocking
 
@@ -226,13 +226,9 @@ def node(archive: Path) -> Iterator[Node]:
     with short_folder("node") as folder, kube_server() as cluster:
         (folder / "injector").mkdir()
         made = Node(cluster, folder, InjectorProcess(folder / "injector"))
-        program = Path(component("kube-install.sh")) / "controllers"
-        with (folder / "controllers.log").open("wb") as log:
-            controllers = subprocess.Popen([program, cluster / "kubeconfig"], stdout=log, stderr=log)
         try:
-            made.start(archive)
-            yield made
+            with controllers(cluster, "jobs"):
+                made.start(archive)
+                yield made
         finally:
-            controllers.terminate()
-            controllers.wait(30)
             made.close()

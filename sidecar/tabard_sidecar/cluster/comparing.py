@@ -33,6 +33,7 @@ _DEFAULTS = {
     "matchPolicy": "Equivalent",
     "parameterNotFoundAction": "Deny",
     "port": 443,
+    "protocol": "TCP",
     "reinvocationPolicy": "Never",
     "scope": "*",
     "timeoutSeconds": 10,

@@ -15,8 +15,9 @@ from tabard_sidecar.cluster.installed import (
     read_spaces,
 )
 from tabard_sidecar.cluster.model import INJECTOR, Release, unreadable
+from tabard_sidecar.cluster.network import check_network
 from tabard_sidecar.cluster.rights import check_rights
-from tabard_sidecar.cluster.spaces import check_network, check_pods, check_spaces
+from tabard_sidecar.cluster.spaces import check_pods, check_spaces
 from tabard_sidecar.cluster.trying import check_injection, check_refusals
 from tabard_sidecar.cluster.webhook import check_rules, check_webhook
 from tabard_sidecar.kubernetes.api import ApiError

@@ -81,6 +81,8 @@ async def read_spaces(api: Api, settings: InjectorSettings) -> tuple[tuple[Space
     """
     spaces, wrong = [], []
     async for one in listed(api, "/api/v1/namespaces", names.LABEL):
+        if dig(one, "metadata", "deletionTimestamp"):
+            continue  # no pod can be created there, and the injector writes nothing
         space = Space(name_of(one), str(dig(one, "metadata", "labels", names.LABEL) or ""))
         if space.name in settings.exempt_namespaces:
             if space.opted_in:

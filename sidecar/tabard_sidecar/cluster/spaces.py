@@ -117,25 +117,3 @@ def _is_ill(pod: Object) -> bool:
             often = isinstance(restarts, int) and restarts >= _RESTARTS
             return often or (dig(pod, "status", "phase") == "Running" and status.get("ready") is not True)
     return False
-
-
-async def check_network(api: Api, release: Release) -> list[Finding]:
-    """Return whether something limits what pods with a sidecar reach.
-
-    Raises:
-        ApiError: NetworkPolicies can't be read.
-    """
-    free = []
-    opted_in = [space.name for space in release.spaces if space.opted_in]
-    for space in opted_in:
-        path = f"/apis/networking.k8s.io/v1/namespaces/{space}/networkpolicies"
-        policies = [one async for one in listed(api, path)]
-        if not any("Egress" in (dig(one, "spec", "policyTypes") or ()) for one in policies):
-            free.append(space)
-    if free:
-        text = f"pods of {several(free)} reach every address, among them those of the cloud's metadata"
-        step = "Set networkPolicy.enabled and networkPolicy.labelledNamespaces of the chart."
-        if release.settings.network is not None:
-            step = "The injector writes a policy there within seconds; its log says why it can't."
-        return [warning("network", text, step)]
-    return [ok("network", f"each of {len(opted_in)} labelled namespaces limits what its pods reach")]

@@ -61,3 +61,9 @@ class InjectorMetrics:
             registry=registry,
         )
         self.certificate_failing_since.set_function(kept.failing_since)
+        self.network_failing_since = Gauge(
+            "tabard_injector_network_failing_since_timestamp_seconds",
+            "Since when a NetworkPolicy `tabard-injected` can't be written, or none can be read, in seconds since 1970; 0 while "
+            "all are kept.",
+            registry=registry,
+        )

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Collection, Mapping, Sequence
+import time
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -35,16 +36,27 @@ class InjectedNetwork:
         config: what pods may reach.
         exempt: namespaces whose pods never have a sidecar.
         component: gets the health.
+        clock: the time in seconds since 1970.
+
+    Attributes:
+        failing_since: since when a policy can't be kept, in seconds since 1970; 0 while all can.
     """
 
     def __init__(
-        self, api: ApiServer, config: NetworkConfig, exempt: Collection[str], component: Component
+        self,
+        api: ApiServer,
+        config: NetworkConfig,
+        exempt: Collection[str],
+        component: Component,
+        clock: Callable[[], float] = time.time,
     ) -> None:
         self._api = api
         self._config = config
         self._exempt = frozenset(exempt)
         self._component = component
+        self._clock = clock
         self._problem = ""
+        self.failing_since = 0.0
         # What was asked for in a namespace, and what the API server made of it with its defaults.
         self._written: dict[str, tuple[Object, Object]] = {}
 
@@ -144,6 +156,7 @@ class InjectedNetwork:
         if problem and problem != self._problem:
             _log.warning("network policies can't be kept", extra={"reason": problem})
         self._problem = problem
+        self.failing_since = (self.failing_since or self._clock()) if problem else 0.0
         self._component.report(problem)
 
 

@@ -59,7 +59,7 @@ async def injector(settings: InjectorSettings) -> AsyncIterator[Injector]:
         await webhook.server.start()
         stack.push_async_callback(webhook.server.stop)
         if settings.network is not None:
-            _keep_network(settings, settings.network, health, stack)
+            _keep_network(settings, settings.network, health, metrics, stack)
         health.started()
         _log.info("injector ready", extra={"webhook": webhook.server.address, "http": http.address})
         yield Injector(webhook, http.address, health)
@@ -69,7 +69,11 @@ async def injector(settings: InjectorSettings) -> AsyncIterator[Injector]:
 
 
 def _keep_network(
-    settings: InjectorSettings, config: NetworkConfig, health: Health, stack: AsyncExitStack
+    settings: InjectorSettings,
+    config: NetworkConfig,
+    health: Health,
+    metrics: InjectorMetrics,
+    stack: AsyncExitStack,
 ) -> None:
     # Only for who uses it.
     from tabard_sidecar.injector.network import InjectedNetwork  # noqa: PLC0415
@@ -78,6 +82,7 @@ def _keep_network(
     api = ApiServer(config.api)
     stack.callback(api.close)
     network = InjectedNetwork(api, config, settings.exempt_namespaces, health.component("network"))
+    metrics.network_failing_since.set_function(lambda: network.failing_since)
     stack.callback(asyncio.create_task(network.follow()).cancel)
 
 

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import json
-import subprocess
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.support.components import component
 from tests.support.control_process import ACCOUNT, CONFIG_MAP, NAMESPACE, SECRET, Control, ControlProcess
-from tests.support.kube_server import Kubectl, kube_server, kubectl_of
+from tests.support.kube_server import Kubectl, controllers, kube_server, kubectl_of
 from tests.support.markdown import ROOT
 from tests.support.waiting import eventually_blocking
 
@@ -55,18 +53,14 @@ def world() -> Iterator[World]:
             kubectl("create", "namespace", name)
             kubectl("label", "namespace", name, f"{LABEL}=enabled")
         replica = ControlProcess(Control(Path(folder), kubectl, cluster, managed=True), "one")
-        program = Path(component("kube-install.sh")) / "collector"
-        with (Path(folder) / "collector.log").open("wb") as log:
-            collector = subprocess.Popen([program, cluster / "kubeconfig"], stdout=log, stderr=log)
         try:
-            replica.start()
-            world = World(kubectl, replica)
-            eventually_blocking(lambda: all(map(world.bundle, (*SPACES, NAMESPACE))), 60)
-            yield world
+            with controllers(cluster, "collector"):
+                replica.start()
+                world = World(kubectl, replica)
+                eventually_blocking(lambda: all(map(world.bundle, (*SPACES, NAMESPACE))), 60)
+                yield world
         finally:
             replica.kill()
-            collector.terminate()
-            collector.wait(30)
 
 
 def test_all_of_it_goes_with_the_service_from_every_namespace(world: World):

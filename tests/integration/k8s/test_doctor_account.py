@@ -57,6 +57,8 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ChartCluster]:
         apply(running.kubectl, document, "--namespace", "support")
         for name in ("tabard-control", "tabard-injector"):
             running.kubectl("rollout", "status", "deployment", name, "--namespace", NAMESPACE)
+        kept = ("get", "networkpolicy", "tabard-injected", "--namespace", "support", "--output", "name")
+        eventually_blocking(lambda: "/tabard-injected" in running.kubectl(*kept, check=False), 60)
         yield running
 
 

@@ -3,8 +3,9 @@ collector runs here."""
 
 from __future__ import annotations
 
+import asyncio
 import json
-import subprocess
+import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,10 +13,15 @@ from typing import Any
 
 import pytest
 import yaml
+from tabard_sidecar.cluster.installed import read_settings, read_spaces
+from tabard_sidecar.cluster.kubectl import through_kubectl
+from tabard_sidecar.cluster.model import Release
+from tabard_sidecar.cluster.network import check_network
+from tabard_sidecar.util.findings import Finding, Severity
 
 from tests.support.components import component
-from tests.support.injector_process import InjectorProcess
-from tests.support.kube_server import Kubectl, kube_server, kubectl_of
+from tests.support.injector_process import InjectorProcess, apply
+from tests.support.kube_server import Kubectl, controllers, kube_server, kubectl_of
 from tests.support.markdown import ROOT
 from tests.support.waiting import eventually_blocking
 
@@ -32,6 +38,7 @@ class World:
 
     def __init__(self, cluster: Path, folder: Path) -> None:
         self.kubectl: Kubectl = kubectl_of(cluster)
+        self.kubeconfig = cluster / "kubeconfig"
         self.kubectl("apply", "--filename", str(MANIFEST))
         (folder / "token").write_text(
             self.kubectl("create", "token", ACCOUNT, "--namespace", NAMESPACE).strip()
@@ -68,25 +75,39 @@ class World:
         """Return what the policy of a namespace says."""
         return self.policy(namespace).get("spec")
 
+    def failing_since(self) -> float:
+        """Return what the first injector's metric says."""
+        name = "tabard_injector_network_failing_since_timestamp_seconds "
+        (line,) = [one for one in self.injectors[0].get("/metrics").splitlines() if one.startswith(name)]
+        return float(line.removeprefix(name))
+
+    def examined(self) -> list[Finding]:
+        """Return what the doctor finds about networks."""
+
+        async def run() -> list[Finding]:
+            async with through_kubectl(self.kubeconfig, "") as api:
+                settings = await read_settings(api, NAMESPACE)
+                spaces, _ = await read_spaces(api, settings)
+                return await check_network(api, Release(NAMESPACE, settings, spaces))
+
+        return asyncio.run(run())
+
 
 @pytest.fixture
-def world(tmp_path: Path) -> Iterator[World]:
+def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+    monkeypatch.setenv("PATH", f"{component('kube-install.sh')}:{os.environ['PATH']}")
     with kube_server() as cluster:
         world = World(cluster, tmp_path)
         world.space("support")
-        program = Path(component("kube-install.sh")) / "collector"
-        with (tmp_path / "collector.log").open("wb") as log:
-            collector = subprocess.Popen([program, cluster / "kubeconfig"], stdout=log, stderr=log)
         try:
-            for one in world.injectors:
-                one.start()
-            eventually_blocking(lambda: world.policy("support"), 60)
-            yield world
+            with controllers(cluster, "collector"):
+                for one in world.injectors:
+                    one.start()
+                eventually_blocking(lambda: world.policy("support"), 60)
+                yield world
         finally:
             for one in world.injectors:
                 one.kill()
-            collector.terminate()
-            collector.wait(30)
 
 
 def test_it_is_kept_whatever_is_done_in_the_namespace(world: World):
@@ -129,6 +150,75 @@ def test_all_of_them_go_with_the_release_or_the_switch(world: World):
     assert not world.policy("support")
 
 
+def test_one_that_cannot_be_written_is_told_by_metric_health_and_doctor(world: World):
+    """Another admission policy of the cluster refuses it in one namespace; the others keep theirs."""
+    for document in _REFUSING:
+        apply(world.kubectl, document)
+    write = ("create", "--namespace", "refused", "--dry-run=server", "--filename", "-", *AS)
+    world.kubectl("create", "namespace", "refused")
+    document = {**_POLICY, "metadata": {"name": NAME}}
+    eventually_blocking(
+        lambda: "not here" in world.kubectl(*write, check=False, given=json.dumps(document)), 60
+    )
+    assert world.failing_since() == 0
+    world.kubectl("label", "namespace", "refused", f"{LABEL}=enabled")
+    began = eventually_blocking(world.failing_since, SECONDS)
+    assert abs(began - time.time()) < 60
+    assert "NetworkPolicy tabard-injected can't be written in refused" in world.injectors[0].log()
+    assert world.injectors[0].ready(), "pods get their sidecars all the same"
+    (said,) = world.examined()
+    assert said.severity is Severity.WARNING
+    assert said.message.startswith("pods of refused reach every address")
+    apply(world.kubectl, {**_POLICY, "metadata": {"name": "limits"}}, "--namespace", "refused")
+    (said,) = world.examined()
+    assert said.message == "the injector hasn't written the NetworkPolicy tabard-injected in refused"
+    assert world.failing_since() == began
+    world.kubectl("delete", "validatingadmissionpolicybinding", "not-here")
+    eventually_blocking(lambda: world.policy("refused"), 60)
+    eventually_blocking(lambda: world.failing_since() == 0, SECONDS)
+    (said,) = world.examined()
+    assert said.severity is Severity.OK, said
+
+
+_POLICY: dict[str, Any] = {
+    "apiVersion": "networking.k8s.io/v1",
+    "kind": "NetworkPolicy",
+    "spec": {"podSelector": {}, "policyTypes": ["Egress"]},
+}
+_ADMISSION = "admissionregistration.k8s.io/v1"
+_REFUSING = (
+    {
+        "apiVersion": _ADMISSION,
+        "kind": "ValidatingAdmissionPolicy",
+        "metadata": {"name": "not-here"},
+        "spec": {
+            "matchConstraints": {
+                "resourceRules": [
+                    {
+                        "apiGroups": ["networking.k8s.io"],
+                        "apiVersions": ["v1"],
+                        "operations": ["CREATE"],
+                        "resources": ["networkpolicies"],
+                    }
+                ]
+            },
+            "validations": [
+                {
+                    "expression": f'object.metadata.namespace != "refused" || object.metadata.name != "{NAME}"',
+                    "message": "not here",
+                }
+            ],
+        },
+    },
+    {
+        "apiVersion": _ADMISSION,
+        "kind": "ValidatingAdmissionPolicyBinding",
+        "metadata": {"name": "not-here"},
+        "spec": {"policyName": "not-here", "validationActions": ["Deny"]},
+    },
+)
+
+
 def test_its_rights_are_good_for_nothing_else(world: World):
     allowed = {
         ("list", "namespaces"),
@@ -150,12 +240,7 @@ def test_its_rights_are_good_for_nothing_else(world: World):
         for verb in ("get", "list", "watch", "create", "update", "patch", "delete", "deletecollection"):
             said = world.kubectl("auth", "can-i", verb, what, *AS, "--namespace", "support", check=False)
             assert ("yes" in said.splitlines()) == ((verb, what) in allowed), (verb, what, said)
-    theirs = {
-        "apiVersion": "networking.k8s.io/v1",
-        "kind": "NetworkPolicy",
-        "metadata": {"name": "other"},
-        "spec": {"podSelector": {}, "policyTypes": ["Egress"]},
-    }
+    theirs = {**_POLICY, "metadata": {"name": "other"}}
     create = ("create", "--filename", "-", "--namespace", "support")
     refused = world.kubectl(*create, *AS, check=False, given=json.dumps(theirs))
     assert "the injector creates no other NetworkPolicy" in refused

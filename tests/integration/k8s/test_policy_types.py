@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import json
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.support.components import component
 from tests.support.helm import Helm
-from tests.support.kube_server import Kubectl, kube_server, kubectl_of
+from tests.support.kube_server import Kubectl, controllers, kube_server, kubectl_of
 from tests.support.waiting import eventually_blocking
 
 KIND = "ValidatingAdmissionPolicy"
@@ -36,17 +34,10 @@ VALUES: dict[str, dict[str, Any]] = {
 
 
 @pytest.fixture(scope="module")
-def kubectl(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kubectl]:
+def kubectl() -> Iterator[Kubectl]:
     """Runs kubectl on a server whose policies are checked."""
-    with kube_server() as cluster:
-        program = Path(component("kube-install.sh")) / "controllers"
-        with (tmp_path_factory.mktemp("controllers") / "log").open("wb") as log:
-            process = subprocess.Popen([program, cluster / "kubeconfig"], stdout=log, stderr=log)
-        try:
-            yield kubectl_of(cluster)
-        finally:
-            process.terminate()
-            process.wait(30)
+    with kube_server() as cluster, controllers(cluster, "types"):
+        yield kubectl_of(cluster)
 
 
 def checked(kubectl: Kubectl, documents: list[dict[str, Any]]) -> dict[str, list[str]]:
@@ -78,7 +69,7 @@ def checked(kubectl: Kubectl, documents: list[dict[str, Any]]) -> dict[str, list
 @pytest.mark.parametrize("case", VALUES)
 def test_no_expression_has_a_doubtful_type(kubectl: Kubectl, tmp_path: Path, case: str):
     documents = [one for one in Helm(tmp_path).template(VALUES[case]) if one["kind"] == KIND]
-    assert len(documents) == 8
+    assert len(documents) == 9
     found = checked(kubectl, documents)
     assert found == {one["metadata"]["name"]: [] for one in documents}
 

@@ -18,6 +18,7 @@ from tabard_sidecar.kubernetes.api import ApiError
 
 from tests.support.kube_objects import FakeObjects
 from tests.support.network_rules import matches
+from tests.support.waiting import eventually
 
 LABEL, NAME = "tabard.dev/inject", "tabard-injected"
 EGRESS = ({"to": [{"ipBlock": {"cidr": "10.1.0.0/16"}}], "ports": [{"port": 8080}]},)
@@ -30,9 +31,12 @@ class Objects(FakeObjects):
     def __init__(self) -> None:
         super().__init__()
         self.writes = 0
+        self.refused: set[str] = set()
 
     async def create(self, path: str, document: dict[str, Any]) -> dict[str, Any]:
         self.writes += 1
+        if path.split("/")[5] in self.refused:
+            raise ApiError("a policy of the cluster refuses it", 403)
         return await super().create(path, _with_defaults(document))
 
     async def replace(self, path: str, document: dict[str, Any]) -> dict[str, Any]:
@@ -221,3 +225,29 @@ def test_it_selects_the_pods_that_the_injector_is_asked_about(namespace, pod):
         if "matchConditions" not in hook
     )
     assert matches(policy_spec(namespace, EGRESS)["podSelector"], labels) == asked
+
+
+def test_it_tells_since_when_policies_cannot_be_kept(api: Objects, health: Health):
+    """From the first failure to the next look at which all is well, whatever the problem is meanwhile."""
+    config = NetworkConfig(egress=EGRESS, owner="tabard-injector-network", interval_seconds=1)
+    component = health.component("network")
+    kept = InjectedNetwork(api, config, (), component, clock=lambda: api.clock)  # type: ignore[arg-type]
+
+    async def watched() -> None:
+        follows = asyncio.create_task(kept.follow())
+        await eventually(lambda: path("two") in api.objects)
+        assert kept.failing_since == 0
+        api.lost, began = True, api.clock
+        await eventually(lambda: kept.failing_since)
+        api.clock += 100
+        refused = health.snapshot().components["network"].reason
+        api.lost = False
+        api.refused.add("two")
+        del api.objects[path("two")]
+        await eventually(lambda: health.snapshot().components["network"].reason not in {"", refused})
+        assert kept.failing_since == began
+        api.refused.clear()
+        await eventually(lambda: not kept.failing_since)
+        follows.cancel()
+
+    asyncio.run(watched())
