@@ -24,6 +24,7 @@ _ETC = (
     "localtime",
 )
 _DEVICES = ("null", "zero", "full", "random", "urandom")
+_ENTERED = 0o005
 _TEMPORARY = "/tmp"  # noqa: S108 - a container's own
 
 PATH = f"{Path(sys.executable).parent}:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -40,7 +41,6 @@ for place in $SYSTEM; do
   if [ -L "/$place" ]; then cp -P "/$place" "$root/$place"
   elif [ -d "/$place" ]; then bound "/$place" "$root/$place"; mount -o remount,bind,ro "$root/$place"; fi
 done
-for place in $IMAGE; do bound "$place" "$root$place"; mount -o remount,bind,ro "$root$place"; done
 for device in $DEVICES; do bound "/dev/$device" "$root/dev/$device"; done
 mkdir -p "$root/proc" "$root/tmp"
 mount --bind /proc "$root/proc"
@@ -50,6 +50,8 @@ while [ "$count" -gt 0 ]; do
   [ "$3" = rw ] || mount -o remount,bind,ro "$root$2"
   shift 3; count=$((count - 1))
 done
+# After the volumes: a volume or a scratch file system at /tmp would hide a repository that lies there.
+for place in $IMAGE; do bound "$place" "$root$place"; mount -o remount,bind,ro "$root$place"; done
 mount -o remount,ro "$root"
 unset SYSTEM IMAGE DEVICES SCRATCH
 exec chroot "$root" setpriv "$@"
@@ -94,6 +96,9 @@ def contained(root: Path, mounts: Sequence[Mount], user: User, command: Sequence
         mounts: the volumes.
         user: whom it runs as.
         command: the command, by its places in the container.
+
+    Raises:
+        RuntimeError: other users may not enter a folder of this machine that is part of the image.
     """
     volumes = [
         part for one in mounts for part in (str(one.folder), one.place, "rw" if one.writable else "ro")
@@ -115,6 +120,9 @@ def _image(mounts: Sequence[Mount]) -> list[str]:
     for place in map(str, (_REPOSITORY, Path(sys.base_prefix).resolve(), Path(sys.prefix))):
         if not any(place == one or place.startswith(f"{one}/") for one in places):
             places.append(place)
+    for place in places:
+        if Path(place).is_dir() and Path(place).stat().st_mode & _ENTERED != _ENTERED:
+            raise RuntimeError(f"a container's user may not enter {place}: chmod o+rx {place}")
     scratch = "" if any(one.place == _TEMPORARY for one in mounts) else "yes"
     return [
         f"SYSTEM={' '.join(_SYSTEM)}",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
@@ -15,7 +16,6 @@ from tests.support.markdown import code_of
 from tests.support.pod_agent import PodAgent
 from tests.support.pods_world import (
     BILLING,
-    PASSWORD,
     SUPPORT,
     Namespace,
     PodsWorld,
@@ -106,6 +106,11 @@ class Desk:
         self.agent("review").ask("branch", task=task, names=names)
         return [f"{task}/{name}" for name in names]
 
+    def revision(self, name: str) -> str:
+        """Return the revision of the policy that the sidecar beside an agent has loaded last."""
+        loaded = [line for line in self.agent(name).pod.log().splitlines() if '"policy loaded"' in line]
+        return str(json.loads(loaded[-1])["revision"])
+
     def certificate(self, task: str) -> str:
         """Have the last agent's tasks get a certificate of Vault; return its serial number."""
         call = {"tool": "bills.read", "arguments": {"day": "today"}}
@@ -136,7 +141,7 @@ def _namespaces(world: PodsWorld, redis: dict[str, RedisServer], vault: VaultSer
         # People's tokens are signed with keys that are made here.
         del config["identity"]
         config["state"]["url"] = redis[name].url
-        found.append(Namespace(name, policy, config, {"redis-password": PASSWORD}))
+        found.append(Namespace(name, policy, config))
     (trusted,) = found[1].sections["handover"]["accept"]
     trusted["jwks_url"] = f"{world.control_url}/zones/{SUPPORT}/jwks.json"
     found[1].sections["vault"]["main"]["address"] = vault.address

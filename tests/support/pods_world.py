@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
+import re
 import secrets
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +21,8 @@ import yaml
 from tabard_sidecar.identity import sign_intent
 
 from testbed.world import AUDIENCE, FRONT_END, ISSUER, PERSON, Signer
+from tests.support import markdown
+from tests.support.components import component
 from tests.support.control_process import Control, ControlProcess
 from tests.support.folders import short_folder
 from tests.support.injector_process import InjectorProcess, apply
@@ -32,10 +36,8 @@ from tests.support.waiting import eventually_blocking
 
 SUPPORT, BILLING = "support", "billing"
 TRUST_DOMAIN = "shop.example"
-FILES_SECRET = "tabard-files"
 PASSWORD = secrets.token_urlsafe(32)
 """Of both Redis servers."""
-_LABELS = ("tabard.dev/inject=enabled", "pod-security.kubernetes.io/enforce=restricted")
 _MEMORY = "/dev/shm"  # noqa: S108 - what it is for
 """Where a kubelet has Secrets and tokens: in memory."""
 _COMMAND = (sys.executable, "-m", "tabard_sidecar.cli", "injector", "policy")
@@ -48,8 +50,6 @@ class Namespace:
     name: str
     policy: str
     sections: dict[str, Any]
-    files: Mapping[str, str] = field(default_factory=dict)
-    """Content of the Secret that `sidecar.files_secret` names."""
 
 
 class PodsWorld:
@@ -72,7 +72,7 @@ class PodsWorld:
         self._nodes = nodes
         self.kubectl: Kubectl = kubectl_of(cluster)
         self.api = KubeApi(cluster)
-        self._control = Control(folder, self.kubectl, cluster)
+        self._control = Control(folder, self.kubectl, cluster, managed=True)
         self.control = ControlProcess(self._control, "control")
         self.injector = InjectorProcess(folder)
         self.issuer = Signer.create(ISSUER, folder / "issuer.json")
@@ -108,10 +108,8 @@ class PodsWorld:
         apply(self.kubectl, json.loads(rules.stdout))
 
     def add(self, namespace: Namespace) -> None:
-        """Make a labelled namespace with what k8s/README.md says that it needs, and what controllers make in each."""
+        """Make a labelled namespace by the commands of docs/two-namespaces.md, and what controllers make in each."""
         name = namespace.name
-        self.kubectl("create", "namespace", name)
-        self.kubectl("label", "namespace", name, *_LABELS)
         people = {
             "issuer": ISSUER,
             "audiences": [AUDIENCE],
@@ -121,23 +119,48 @@ class PodsWorld:
         }
         front_end = {"issuer": FRONT_END, "keys_file": "/etc/tabard/config/front-end.json"}
         config = {"identity": {"issuers": [people], "initiators": [front_end]}, **namespace.sections}
-        authority = self._control.authority.certificate.read_text()
-        maps = {
-            "tabard-config": {
+        self._by_the_page(
+            name,
+            {
                 "tabard.yaml": yaml.safe_dump(config),
-                "issuer.json": self.issuer.keys_file.read_text(),
-                "front-end.json": self._front_end.keys_file.read_text(),
+                "desk.rego": namespace.policy,
+                "redis-password": PASSWORD,
             },
-            "tabard-policy": {"desk.rego": namespace.policy},
-            "tabard-control-ca": {"ca.crt": authority},
-            "kube-root-ca.crt": {"ca.crt": (self._cluster / "apiserver.crt").read_text()},
+        )
+        self.kubectl("label", "namespace", name, "pod-security.kubernetes.io/enforce=restricted")
+        # People's tokens are signed with keys that are made here, so their files are in the ConfigMap, too.
+        keys = {
+            "issuer.json": self.issuer.keys_file.read_text(),
+            "front-end.json": self._front_end.keys_file.read_text(),
         }
-        for each, data in maps.items():
-            document = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": each}, "data": data}
-            self.api.create(f"/api/v1/namespaces/{name}/configmaps", document)
-        if namespace.files:
-            document = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": FILES_SECRET}}
-            self.api.create(f"/api/v1/namespaces/{name}/secrets", {**document, "stringData": namespace.files})
+        patch = ("patch", "configmap", "tabard-config", "--namespace", name, "--type=merge", "--patch")
+        self.kubectl(*patch, json.dumps({"data": keys}))
+        authority = {"ca.crt": (self._cluster / "apiserver.crt").read_text()}
+        document = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "kube-root-ca.crt"}}
+        self.api.create(f"/api/v1/namespaces/{name}/configmaps", {**document, "data": authority})
+
+    def _by_the_page(self, name: str, files: Mapping[str, str]) -> None:
+        """Run the page's commands for a namespace in a folder with the files that they name."""
+        ((_, commands),) = markdown.code_of("docs/two-namespaces.md", "namespace")
+        folder = self._folder / f"namespace-{name}"
+        folder.mkdir()
+        for file, content in files.items():
+            (folder / file).write_text(content)
+        programs = component("kube-install.sh").splitlines()[-1]
+        done = subprocess.run(
+            ["bash", "-euo", "pipefail", "-c", re.sub(rf"\b{SUPPORT}\b", name, commands)],
+            cwd=folder,
+            env={
+                "PATH": f"{programs}:{os.environ['PATH']}",
+                "HOME": str(folder),
+                "KUBECONFIG": str(self._cluster / "kubeconfig"),
+            },
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
 
     def run(self, namespace: str, account: str, **annotations: str) -> PodAgent:
         """Create a pod with a ServiceAccount of its own, as a Deployment would, and run it."""
