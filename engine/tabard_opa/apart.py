@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import IO, Final
 
 from tabard_opa._library import library_path, problems_from
-from tabard_opa.errors import EngineError, PolicyProblem
+from tabard_opa.errors import UNFINISHED, EngineError, PolicyProblem
 from tabard_opa.memory import resident_bytes
 
 #: Resident memory that compiling may take, beside some for each byte of modules and data.
@@ -44,14 +44,14 @@ def try_compile(request: bytes, deadline_seconds: float) -> None:
                 cwd="/",
             )
         except OSError as error:
-            raise _problem(f"no process for compiling can be started: {error}") from error
+            raise _problem(UNFINISHED, f"no process for compiling can be started: {error}") from error
         try:
             problem = _watch(process, limit, time.monotonic() + deadline_seconds)
         finally:
             process.kill()
             process.wait()
-        if problem:
-            raise _problem(problem)
+        if problem is not None:
+            raise problem
         found.seek(0)
         problems = problems_from(found.read())
     if problems:
@@ -65,16 +65,21 @@ def _scratch() -> IO[bytes]:
     return tempfile.TemporaryFile()
 
 
-def _watch(process: subprocess.Popen[bytes], limit: int, end: float) -> str:
+def _watch(process: subprocess.Popen[bytes], limit: int, end: float) -> EngineError | None:
     while True:
         with contextlib.suppress(subprocess.TimeoutExpired):
             status = process.wait(_POLL_SECONDS)
-            return f"compiling the policy ended its process with status {status}" if status else ""
+            if not status:
+                return None
+            return _problem(UNFINISHED, f"compiling the policy ended its process with status {status}")
         if time.monotonic() > end:
-            return "compiling the policy takes too long: split rules that build on each other, or name fewer parts"
+            return _problem(
+                UNFINISHED,
+                "compiling the policy takes too long: split rules that build on each other, or name fewer parts",
+            )
         if resident_bytes(process.pid) > limit:
-            return f"compiling the policy takes more than {limit // 2**20} MiB of memory"
+            return _problem("limit", f"compiling the policy takes more than {limit // 2**20} MiB of memory")
 
 
-def _problem(message: str) -> EngineError:
-    return EngineError((PolicyProblem("", 0, 0, "limit", message),))
+def _problem(code: str, message: str) -> EngineError:
+    return EngineError((PolicyProblem("", 0, 0, code, message),))

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
+
+UNFINISHED: Final = "unfinished"
+"""Code of the problem if compiling came to no end, which may be the machine's fault: another try may succeed."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -13,7 +16,7 @@ class PolicyProblem:
 
     ``row`` and ``column`` count from 1 and are 0 if OPA gives no place. ``code`` is OPA's (``rego_parse_error``,
     ``rego_type_error``, …) or one of ``data_error``, ``schema_error``, ``capabilities_error``, ``entrypoint_error``,
-    ``bundle_error``, ``error``. ``message`` is OPA's own; its further lines are details.
+    ``bundle_error``, ``limit``, ``unfinished``, ``error``. ``message`` is OPA's own; its further lines are details.
     """
 
     file: str

@@ -76,7 +76,7 @@ func CompileInTime(source *Source) (*Policy, error) {
 		return compiled.policy, compiled.err
 	case <-timer.C:
 		message := "compiling the policy takes too long: split rules that build on each other, or name fewer parts"
-		return nil, Problems{{Code: "limit", Message: message}}
+		return nil, Problems{{Code: "unfinished", Message: message}}
 	}
 }
 

@@ -198,7 +198,11 @@ class PolicyConfig(BaseModel):
         default=0.2, ge=0, le=60, description="How long the source must be unchanged before it is loaded."
     )
     load_seconds: float = Field(
-        default=30.0, gt=0, le=600, description="Longest time one load of the policy may take; longer fails."
+        default=30.0,
+        gt=0,
+        le=600,
+        description="Longest time one load of the policy may take. One that took longer fails, and is tried again after as "
+        "long, then after twice as long each time, up to ten minutes.",
     )
     max_broken_seconds: float | None = Field(
         default=None,

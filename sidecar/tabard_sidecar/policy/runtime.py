@@ -6,11 +6,13 @@ import asyncio
 from collections.abc import Callable
 from typing import Any, Protocol
 
+from tabard_opa import UNFINISHED
+
 from tabard_sidecar.errors import NoDecision
 from tabard_sidecar.interfaces import Clock
 from tabard_sidecar.policy.breaker import Breaker
 from tabard_sidecar.policy.conf import PolicyConfig
-from tabard_sidecar.policy.engines.provider import Active, PolicyProvider
+from tabard_sidecar.policy.engines.provider import LOAD_TIMEOUT, Active, PolicyProvider
 from tabard_sidecar.policy.lease import PolicyLease, SharedPolicy, mask
 from tabard_sidecar.policy.loading.rules import RuleIndex
 from tabard_sidecar.policy.problems import PolicyBrokenError, PolicyProblem
@@ -21,6 +23,7 @@ StatusListener = Callable[[PolicyStatus], None]
 
 _WATCH_SECONDS = 1.0
 _HURRY_SECONDS = 0.1
+_MOST_PAUSE_SECONDS = 600.0
 _UNCHECKED = PolicyProblem(
     "", 0, 0, "unchecked", "the server has another policy, which isn't checked yet", "Wait for the check"
 )
@@ -68,6 +71,8 @@ class Runtime:
         self._since = clock()
         self._seen: object = None
         self._loads = self._attempts = 0
+        self._given_up = 0
+        self._retry_at: float | None = None
         self._loading = asyncio.Lock()
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -170,10 +175,20 @@ class Runtime:
                 self._activate(loaded)
             self._seen = seen
             self._attempts += 1
+            self._plan_retry()
         status = self.status()
         if self._listener is not None:
             self._listener(status)
         return status
+
+    def _plan_retry(self) -> None:
+        """Plan to load an unchanged source again if the load came to no end: the machine may have been busy, which passes."""
+        if any(problem.code in {LOAD_TIMEOUT, UNFINISHED} for problem in self._problems):
+            pause = min(self._config.load_seconds * 2**self._given_up, _MOST_PAUSE_SECONDS)
+            self._given_up += 1
+            self._retry_at = self._clock() + pause
+        else:
+            self._given_up, self._retry_at = 0, None
 
     async def _fingerprint(self) -> object:
         """Return a value that changes whenever the policy's source or the companion's does."""
@@ -263,6 +278,8 @@ class Runtime:
                 continue
             seen = await self._fingerprint()
             if seen == self._seen:
+                if self._retry_at is not None and self._clock() >= self._retry_at:
+                    await self.reload()
                 continue
             if self._provider.unchecked and self._active is not None:
                 # What is evaluated from now on is another policy than the one that was checked.

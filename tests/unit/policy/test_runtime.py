@@ -6,14 +6,15 @@ import asyncio
 import shutil
 
 import pytest
-from tabard_opa import Engine
+from tabard_opa import Engine, EngineError, apart
 from tabard_sidecar.errors import NoDecision
 from tabard_sidecar.model import Operation
 from tabard_sidecar.policy.conf import PolicyConfig
 from tabard_sidecar.policy.engines.embedded import FileProvider
 from tabard_sidecar.policy.factory import create_runtime
 from tabard_sidecar.policy.loading.compiling import CompileOptions
-from tabard_sidecar.policy.problems import PolicyBrokenError
+from tabard_sidecar.policy.problems import PolicyBrokenError, PolicyProblem
+from tabard_sidecar.policy.runtime import Runtime
 from tabard_sidecar.policy.status import PolicyState
 
 from tests.support.policy import (
@@ -471,3 +472,76 @@ async def test_a_load_that_takes_too_long_tells_how_long_the_process_worked(engi
     provider = FileProvider(engine, tmp_path, CompileOptions(), load_seconds=0.001)
     with pytest.raises(PolicyBrokenError, match=r"took longer than 0\.001 s, of which this process had the"):
         await provider.load()
+
+
+class Busy(FileProvider):
+    """On a machine that is too busy for a load, or compiles in time only later."""
+
+    problem: PolicyProblem | None = None
+    tries = 0
+
+    async def load(self):
+        self.tries += 1
+        if self.problem is not None:
+            raise PolicyBrokenError([self.problem])
+        return await super().load()
+
+
+@pytest.mark.parametrize("code", ["load_timeout", "unfinished"])
+async def test_a_load_that_came_to_no_end_is_tried_again_less_and_less_often(engine, clock, tmp_path, code):
+    """Nobody saves a policy again because a machine was busy when it was read."""
+    write(tmp_path, demo=GRANT_ALL)
+    provider = Busy(engine, tmp_path, CompileOptions(), load_seconds=30)
+    runtime = Runtime(provider, PolicyConfig(path=tmp_path, poll_seconds=0.05, quiet_seconds=0), clock)
+    await runtime.start()
+    try:
+        provider.problem = PolicyProblem("", 0, 0, code, "too busy", "Wait")
+        write(tmp_path, demo=GRANT_ALL + 'deny contains {"code": "new", "message": "m"}\n')
+        await eventually(lambda: provider.tries == 2)
+        for tries, pause in enumerate((30, 60, 120, 240, 480, 600, 600), 3):
+            clock.now += pause - 1
+            await asyncio.sleep(0.2)
+            assert provider.tries == tries - 1
+            assert runtime.status().problems[0].code == code
+            assert await codes(runtime, call()) == [], "the last good policy decides"
+            clock.now += 1
+            await eventually(lambda tries=tries: provider.tries == tries)
+        provider.problem = None
+        clock.now += 600
+        await eventually(lambda: not runtime.status().problems)
+        assert await codes(runtime, call()) == ["new"]
+        clock.now += 6000
+        await asyncio.sleep(0.2)
+        assert provider.tries == 10
+    finally:
+        await runtime.close()
+
+
+async def test_a_policy_with_a_mistake_is_read_again_when_it_is_saved(engine, clock, tmp_path):
+    write(tmp_path, demo=GRANT_ALL)
+    provider = Busy(engine, tmp_path, CompileOptions(), load_seconds=30)
+    runtime = Runtime(provider, PolicyConfig(path=tmp_path, poll_seconds=0.05, quiet_seconds=0), clock)
+    await runtime.start()
+    try:
+        write(tmp_path, demo="package policy.demo\n\ngrant contains\n")
+        await eventually(lambda: runtime.status().problems)
+        clock.now += 6000
+        await asyncio.sleep(0.3)
+        assert provider.tries == 2
+    finally:
+        await runtime.close()
+
+
+def test_a_compiler_that_takes_too_long_or_is_killed_came_to_no_end(tmp_path, monkeypatch):
+    """Too much memory is the policy's; time and a kernel that ends processes are the machine's as well."""
+    slow = tmp_path / "slow.py"
+    for script, deadline, code in (
+        ("import time; time.sleep(60)", 0.3, "unfinished"),
+        ("import os; os.kill(os.getpid(), 9)", 60, "unfinished"),
+        ("x = b'x' * 10**9; import time; time.sleep(60)", 60, "limit"),
+    ):
+        slow.write_text(script)
+        monkeypatch.setattr(apart, "_SCRIPT", slow)
+        with pytest.raises(EngineError) as caught:
+            apart.try_compile(b"{}", deadline)
+        assert [one.code for one in caught.value.errors] == [code], script

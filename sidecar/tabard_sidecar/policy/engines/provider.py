@@ -115,6 +115,10 @@ class Active:
         self.evaluator.close()
 
 
+LOAD_TIMEOUT = "load_timeout"
+"""Code of the problem of a load that was given up. Another try may be in time."""
+
+
 def load_took_too_long(where: str, error: StuckError, busy_seconds: float | None = None) -> PolicyBrokenError:
     """Return the problem of a load that was given up.
 
@@ -131,7 +135,7 @@ def load_took_too_long(where: str, error: StuckError, busy_seconds: float | None
             "If that is far less, a disk or other programs of this machine kept it waiting: mend that, or raise "
             "policy.load_seconds. Otherwise make the policy smaller"
         )
-    return PolicyBrokenError([PolicyProblem(where, 0, 0, "load_timeout", message, step)])
+    return PolicyBrokenError([PolicyProblem(where, 0, 0, LOAD_TIMEOUT, message, step)])
 
 
 class PolicyProvider(Protocol):
