@@ -18,7 +18,7 @@ from tabard_sidecar.cli.odd_lines import OddLines
 from tabard_sidecar.cli.options import Existing, config_options, json_option, zone_option
 from tabard_sidecar.cli.policy_suite import Wanted, run_suite
 from tabard_sidecar.cli.policy_target import Target, catalogue_option, find_target, path_argument
-from tabard_sidecar.cli.terminal import echo_json
+from tabard_sidecar.cli.terminal import echo_json, visible
 from tabard_sidecar.util.config_file import find_file
 
 if TYPE_CHECKING:
@@ -74,11 +74,12 @@ def dev(**given: Any) -> None:  # noqa: ANN401 - click's own
     the catalogue and the configuration. After each save three things are told: mistakes of the policy, failed tests and
     cases, and which of the last decisions of the log differ by now, from what was decided and from the last save.
 
-    The log is read again when it has grown. A policy that can't be used is told, and the next save is waited for.
+    The log is read again when it has grown, so it can't be a pipe. A policy that can't be used is told, and the next save is waited for.
     Nothing that is served changes. Ctrl-C ends it. With --json each save is one line.
     """
     developer = _Developer(given)
     developer.target()  # what is wrong with the configuration is told before anything is watched
+    _require_files(given["logs"])
     until = None if given["duration"] is None else time.monotonic() + given["duration"]
     seen = developer.look()
     developer.tell([])
@@ -91,6 +92,22 @@ def dev(**given: Any) -> None:  # noqa: ANN401 - click's own
         changed, seen = developer.changed(seen, now), now
         if changed:
             developer.tell(changed)
+
+
+def _require_files(logs: Sequence[Path]) -> None:
+    """Refuse a named log that is a pipe or a device: the log is read again and again.
+
+    Raises:
+        Failure: one isn't a regular file.
+    """
+    for log in logs:
+        if log.exists() and not log.is_file():
+            raise Failure(
+                "isn't a regular file, and the log is read again after each save",
+                exit_codes.USAGE,
+                where=visible(str(log)),
+                next_step="Save the decisions in a file, or decide them once with tabard replay.",
+            )
 
 
 class _Developer:

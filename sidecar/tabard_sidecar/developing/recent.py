@@ -34,7 +34,7 @@ def last_decisions(
         tell: is told of odd lines.
 
     Raises:
-        OSError: a file can't be read; ``filename`` says which.
+        OSError: a file can't be read, or is a pipe or a device, which may keep a reader for ever; ``filename`` says which.
     """
     kept: deque[Recorded] = deque()
     count = 0
@@ -59,7 +59,7 @@ def _records(files: Sequence[Path], tell: Tell) -> Iterator[Record]:
         parts.append((file, max(0, size - left)))
         left -= size
     for file, skipped in reversed(parts):
-        with open_log(file) as stream:
+        with open_log(file, regular=True) as stream:
             compressed = stream.read(len(_MAGIC)) == _MAGIC
             stream.seek(0 if compressed else skipped)
             if compressed:

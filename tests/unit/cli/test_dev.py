@@ -173,6 +173,46 @@ async def test_without_a_log_it_tests_and_says_so(tmp_path):
     assert "none.jsonl" in found["note"]
 
 
+@pytest.mark.parametrize("kind", ["pipe", "device", "folder"])
+async def test_a_log_that_is_no_regular_file_is_refused_at_once(tmp_path, kind):
+    """A pipe has the reader wait for a writer, a device may never end, and neither can be read again."""
+    log = tmp_path / "log"
+    {"pipe": os.mkfifo, "device": lambda path: path.symlink_to("/dev/zero"), "folder": os.mkdir}[kind](log)
+    (tmp_path / "desk.rego").write_text(RULES)
+    told = await asyncio.to_thread(run, tmp_path / "desk.rego", "--log", log, "--seconds", "0")
+    assert (told.returncode, told.stdout) == (2, "")
+    assert str(log) in told.stderr
+    assert "isn't a regular file" in told.stderr
+    assert "tabard replay" in told.stderr
+
+
+@pytest.mark.parametrize("configured", [False, True])
+async def test_a_pipe_in_place_of_the_log_is_told_and_the_next_save_waited_for(tmp_path, configured):
+    folder, log = tmp_path / "policy", tmp_path / "decisions.log"
+    folder.mkdir()
+    policy = folder / "desk.rego"
+    log.write_text("{}\n")
+    policy.write_text(RULES)
+    named = ["--log", log]
+    if configured:
+        (tmp_path / "tabard.yaml").write_text(f"audit: {{sink: file, path: {log}}}\n")
+        named = ["--config", tmp_path / "tabard.yaml"]
+    developer = Developer(folder, *named, "--interval", "0.05", "--json")
+    try:
+        assert await asyncio.to_thread(lambda: developer.next()["check"]["ok"])
+        log.unlink()
+        os.mkfifo(log)
+        policy.write_text(f"{RULES}\n# changed\n")
+        found = await asyncio.to_thread(developer.next)
+        assert "regular file" in found["note"]
+        log.unlink()
+        log.write_text("")
+        policy.write_text(RULES)
+        assert "no decision" in (await asyncio.to_thread(developer.next))["note"]
+    finally:
+        await asyncio.to_thread(developer.close)
+
+
 async def test_a_wrong_configuration_is_told_at_the_start(tmp_path):
     (tmp_path / "tabard.yaml").write_text("polcy: {}\n")
     told = await asyncio.to_thread(run, "--config", tmp_path / "tabard.yaml", "--seconds", "0")
