@@ -30,8 +30,9 @@ from tabard_sidecar.pipeline.reservations import Reservations
 from tabard_sidecar.pipeline.task_states import TaskStates
 from tabard_sidecar.policy.lease import PolicyLease
 from tabard_sidecar.records.decision_log import SinkDecisionLog
-from tabard_sidecar.server import convert, lifecycle
+from tabard_sidecar.server import building, convert
 from tabard_sidecar.server.lifecycle import sidecar
+from tabard_sidecar.server.parts import Parts
 from tabard_sidecar.server.revisions import ShownRevisions
 
 from bench.harness import RESULTS, commit, machine
@@ -113,14 +114,13 @@ async def _chain(world: World) -> str:
 
 async def measure() -> str:
     """Return the table."""
-    built: list[lifecycle.Parts] = []
-    build = lifecycle.Parts
+    built: list[Parts] = []
 
-    def remember(*args: Any) -> lifecycle.Parts:
-        built.append(build(*args))
+    def remember(*args: Any) -> Parts:
+        built.append(Parts(*args))
         return built[-1]
 
-    lifecycle.Parts = remember  # type: ignore[assignment, misc]
+    building.Parts = remember  # type: ignore[assignment, misc]
     with tempfile.TemporaryDirectory(prefix="tbp", dir="/tmp") as folder:
         async with InProcess(Path(folder)) as world:
             grant = await _chain(world)
@@ -153,7 +153,7 @@ async def _column(
             if gap_seconds:
                 await asyncio.sleep(gap_seconds)
             await one(number)
-    return {label: seconds / CALLS * 1e6 for label, seconds in spent.items()}
+    return {label: spent[label] / CALLS * 1e6 for _, _, label, _ in TIMED}
 
 
 def main() -> None:

@@ -32,7 +32,8 @@ from tabard_sidecar.pipeline.reservations import MOST_EVALUATIONS, contended, re
 from tabard_sidecar.pipeline.stages import Stages, reserve
 from tabard_sidecar.pipeline.task_states import TaskStateReader
 from tabard_sidecar.pipeline.turns import Turns
-from tabard_sidecar.state import ReserveState, TaskState
+from tabard_sidecar.state import Reserved, ReserveState, TaskState
+from tabard_sidecar.util.rounds import pause
 from tabard_sidecar.util.whole import whole
 
 
@@ -62,6 +63,7 @@ class Authorizer:
             partial(self._answer, request),
             asked=partial(_asked, request),
             request_id=request.request_id,
+            paced=request.paced,
         )
         return answer.decision
 
@@ -74,6 +76,9 @@ class Authorizer:
             asked = await stages.calls.read(request)
             recorder.read(partial(_read, asked.tool))
             spec = await stages.check_tool(grant, asked.tool, now=stages.clock())
+        if request.paced:
+            await pause()
+            check_expiry(grant, now=stages.clock())  # Others may have waited for a store meanwhile.
         with stages.policy.lease() as policy:
             call = VerifiedCall(request, asked.tool, asked.context, agent, grant, spec, policy)
             reader = stages.task_states.reader(agent, grant, with_calls=policy.reads_calls)
@@ -115,14 +120,16 @@ class Authorizer:
         root_id = call.grant.root_id
         if not self._turns.taken(root_id):
             with suppress(_StateChanged):
-                return await self._decide_on(call, state, recorder)
+                return await self._decide_on(call, state, recorder, paced=call.request.paced)
         async with self._turns.take(root_id):
             for _ in range(MOST_EVALUATIONS):
                 with suppress(_StateChanged):
                     return await self._decide_on(call, await reader.read(), recorder)
         raise contended()
 
-    async def _decide_on(self, call: VerifiedCall, state: TaskState, recorder: DecisionRecorder) -> Answer:
+    async def _decide_on(
+        self, call: VerifiedCall, state: TaskState, recorder: DecisionRecorder, *, paced: bool = False
+    ) -> Answer:
         """Decide on a state of the task.
 
         A cached state can only lead to an allow, which reserving confirms.
@@ -137,6 +144,8 @@ class Authorizer:
             return Answer(await self._deny(call, proposal, recorder))
         reserved = await reserve(self._stages, call, state, proposal.policy, proposal.credential, recorder)
         if reserved.state is ReserveState.DONE:
+            if paced and _signs_only(proposal, reserved) and not recorder.answer_is_stored:
+                await pause()
             return Answer(await self._allow(proposal, recorder))
         if reserved.state is ReserveState.CHANGED or state.cached:
             raise _StateChanged
@@ -180,6 +189,11 @@ class Authorizer:
         )
         recorder.asked_for([approval.approval_id for approval in pending])
         return pending
+
+
+def _signs_only(proposal: Proposal, reserved: Reserved) -> bool:
+    """Tell whether what is left of an allowed call is to compute its credential: nothing was written that calls after it see."""
+    return not reserved.epoch and proposal.credential is not None and proposal.credential.computes
 
 
 def _asked(request: AuthorizeRequest) -> bytes:

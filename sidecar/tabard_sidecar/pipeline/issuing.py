@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 
 from tabard_sidecar.credentials import Issuers
+from tabard_sidecar.credentials.computed import ComputingIssuer
 from tabard_sidecar.errors import Refused
 from tabard_sidecar.grants import clamp_credential
 from tabard_sidecar.interfaces import Clock, CredentialIssuer, Observer, Withdrawal
@@ -41,6 +42,11 @@ class PendingCredential:
         self._standing = standing
         self._issuer = issuers.get(request.kind)
         self._computed: IssuedCredential | None = None
+
+    @property
+    def computes(self) -> bool:
+        """Whether issuing it only computes, so that nothing leaves this process."""
+        return isinstance(self._issuer, ComputingIssuer)
 
     def compute(self) -> None:
         """Compute the credential, if its issuer only computes; :meth:`issue` raises an error of it again."""

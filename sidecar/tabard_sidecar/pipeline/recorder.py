@@ -197,6 +197,11 @@ class DecisionRecorder:
         return bool(self._request_id)
 
     @property
+    def left(self) -> bool:
+        """Whether something of the answer may have left this process before it is given."""
+        return self._intended or self._kept is not None
+
+    @property
     def unfinished(self) -> bool:
         """Whether a failure from now on leaves something behind that needs a record."""
         return self._began or self._intended

@@ -18,7 +18,8 @@ class AuthorizeRequest(NamedTuple):
 
     ``context_json`` is what the caller asserts. ``body_digest`` returns the SHA-256 of everything but the request_id, so
     that a retry with another body is noticed. ``delivery`` is set by :class:`~tabard_sidecar.pipeline.edges.EdgeAuthorizer`
-    alone: nothing that an agent sends becomes it. ``together`` is set for the calls of a batch.
+    alone: nothing that an agent sends becomes it. ``together`` is set for the calls of a batch. A ``paced`` one is decided in
+    rounds with others (:mod:`tabard_sidecar.util.rounds`).
     """
 
     grant: str
@@ -32,6 +33,7 @@ class AuthorizeRequest(NamedTuple):
     body_digest: Callable[[], bytes] = bytes
     delivery: Delivery = Delivery.AGENT
     together: Together | None = None
+    paced: bool = False
 
 
 class VerifiedCall(NamedTuple):

@@ -12,6 +12,7 @@ from tabard_sidecar.interfaces import Clock, DecisionLog, Observer
 from tabard_sidecar.model import Operation
 from tabard_sidecar.pipeline.recorder import Answer, DecisionRecorder
 from tabard_sidecar.pipeline.taken import TRIES_AFTER
+from tabard_sidecar.util.rounds import pause
 
 
 class DecisionRunner:
@@ -36,14 +37,17 @@ class DecisionRunner:
         *,
         asked: Callable[[], bytes],
         request_id: str = "",
+        paced: bool = False,
     ) -> Answer:
         """Return the answer of ``work``; a refusal becomes a deny.
+
+        ``paced`` work pauses before it is recorded, so that the works of the same rounds are recorded after each other.
 
         Raises:
             NoDecision: no decision could be made or recorded.
         """
         with self._observer.decision(operation):
-            return await self._run(operation, work, asked, request_id)
+            return await self._run(operation, work, asked, request_id, paced=paced)
 
     async def _run(
         self,
@@ -51,6 +55,8 @@ class DecisionRunner:
         work: Callable[[DecisionRecorder], Awaitable[Answer]],
         asked: Callable[[], bytes],
         request_id: str,
+        *,
+        paced: bool,
     ) -> Answer:
         began = perf_counter()
         recorder = DecisionRecorder(self._log, self._clock, operation, asked, request_id=request_id)
@@ -64,6 +70,8 @@ class DecisionRunner:
             await self._failed(recorder, error)
             raise
         try:
+            if paced and not recorder.left:
+                await pause()
             with self._observer.stage("record"):
                 await recorder.close(answer)
         except asyncio.CancelledError as error:

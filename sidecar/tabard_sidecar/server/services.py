@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from time import monotonic
+from collections.abc import AsyncIterator, Iterator, Sequence
 
 from tabard.authz.v1 import authorization_service_pb2 as authorization_pb
 from tabard.authz.v1 import authorization_service_pb2_grpc as authorization_grpc
@@ -30,12 +29,14 @@ from tabard_sidecar.server.registration import Large, Unread
 from tabard_sidecar.server.revisions import ShownRevisions
 from tabard_sidecar.server.zone_gate import require_zone
 from tabard_sidecar.util.lean import dataclass
+from tabard_sidecar.util.rounds import in_rounds, pause
 
 MAX_BATCH = 100
 MAX_FILTERED_TOOLS = 500
 STREAM_IN_FLIGHT = 64
-_BATCH_TURN_SECONDS = 0.001
-"""How long the items of a batch may keep others waiting, an item more or less; an evaluation may hold the loop as long."""
+_MOST_TOGETHER = 32
+_BYTES_TOGETHER = 64 * 1024
+"""Most items of a batch that are decided in rounds, and bytes of their arguments: each item takes many times its size."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,19 +70,17 @@ class AuthorizationServicer(authorization_grpc.AuthorizationServiceServicer):
                 f"items has {len(request.items)} entries; between 1 and {MAX_BATCH} are accepted"
             )
         grant = convert.bounded(request.grant, "grant", convert.MAX_GRANT_BYTES)
-        results = []
-        turn_ends = monotonic() + _BATCH_TURN_SECONDS
+        response = authorization_pb.BatchAuthorizeResponse()
         with self.authorizer.together() as together:
-            for item in request.items:
-                results.append(await self._item(item, grant, together))
-                if monotonic() >= turn_ends:
-                    await asyncio.sleep(0)  # Other requests and health have their turn.
-                    turn_ends = monotonic() + _BATCH_TURN_SECONDS
-        for result in results:
+            for items in _groups(request.items):
+                await in_rounds(
+                    [self._batch_item(item, response.results.add(), grant, together) for item in items]
+                )
+        for result in response.results:
             # A later item may have brought the approvals of earlier ones into another group.
             for approval in result.decision.approvals:
                 approval.group_id = together.current(approval.group_id)
-        return authorization_pb.BatchAuthorizeResponse(results=results)
+        return response
 
     async def StreamAuthorize(
         self, request_iterator: AsyncIterator[authorization_pb.StreamAuthorizeRequest], context: Context
@@ -140,25 +139,43 @@ class AuthorizationServicer(authorization_grpc.AuthorizationServiceServicer):
     async def _admitted_item(
         self, request: authorization_pb.AuthorizeRequest
     ) -> authorization_pb.AuthorizeResult:
+        result = authorization_pb.AuthorizeResult()
         try:
-            return await self.edge.admit(lambda: self._item(request, ""))
+            await self.edge.admit(lambda: self._item(request, result))
         except NoDecision as error:
-            return authorization_pb.AuthorizeResult(error=errors.status(error))
+            result.error.CopyFrom(errors.status(error))
+        return result
 
     async def _item(
-        self, request: authorization_pb.AuthorizeRequest, grant: str, together: Together | None = None
-    ) -> authorization_pb.AuthorizeResult:
-        async def decide() -> authorization_pb.AuthorizeResult:
-            asked = convert.authorize_request(request, grant)
-            decision = await self.authorizer.authorize(asked._replace(together=together))
-            result = authorization_pb.AuthorizeResult()
+        self, request: authorization_pb.AuthorizeRequest, result: authorization_pb.AuthorizeResult
+    ) -> None:
+        async def decide() -> None:
+            decision = await self.authorizer.authorize(convert.authorize_request(request))
             convert.write_decision(result.decision, decision, self.shown)
-            return result
 
         try:
-            return await guarded(decide)
+            await guarded(decide)
         except NoDecision as error:
-            return authorization_pb.AuthorizeResult(error=errors.status(error))
+            result.error.CopyFrom(errors.status(error))
+
+    async def _batch_item(
+        self,
+        request: authorization_pb.AuthorizeRequest,
+        result: authorization_pb.AuthorizeResult,
+        grant: str,
+        together: Together,
+    ) -> None:
+        async def decide() -> None:
+            asked = convert.authorize_request(request, grant)._replace(together=together, paced=True)
+            await pause()
+            decision = await self.authorizer.authorize(asked)
+            await pause()
+            convert.write_decision(result.decision, decision, self.shown)
+
+        try:
+            await guarded(decide)
+        except NoDecision as error:
+            result.error.CopyFrom(errors.status(error))
 
     @answering
     async def FilterTools(
@@ -310,3 +327,17 @@ class CredentialServicer(credential_grpc.CredentialServiceServicer):
             subject=types_pb.Subject(id=found.subject_id, issuer=found.subject_issuer),
             tool=found.tool,
         )
+
+
+def _groups(
+    items: Sequence[authorization_pb.AuthorizeRequest],
+) -> Iterator[list[authorization_pb.AuthorizeRequest]]:
+    """Divide a batch, in order, into what is decided in rounds."""
+    group, size = list[authorization_pb.AuthorizeRequest](), 0
+    for item in items:
+        size += item.ByteSize()
+        if group and (len(group) == _MOST_TOGETHER or size > _BYTES_TOGETHER):
+            yield group
+            group, size = [], item.ByteSize()
+        group.append(item)
+    yield group

@@ -213,8 +213,8 @@ def test_a_decision_has_a_span_that_says_which_one_it_is(registry, spans):
     assert not request.attributes
 
 
-async def test_real_decisions_fill_their_spans(start_zone, monkeypatch):
-    """A start and a denied call of a real sidecar."""
+async def traced_zone(start_zone, monkeypatch):
+    """Start a zone; return it and what its spans are exported to."""
     exporter = InMemorySpanExporter()
     provider = create_provider(
         SimpleSpanProcessor(exporter), sample_ratio=1.0, version="1", zone="z", instance="i"
@@ -223,6 +223,12 @@ async def test_real_decisions_fill_their_spans(start_zone, monkeypatch):
         "tabard_sidecar.records.otel.create_otel_tracing", lambda *_, **__: OtelTracing(provider)
     )
     zone = await start_zone(overrides={"telemetry.otlp_endpoint": "http://127.0.0.1:1"})
+    return zone, exporter
+
+
+async def test_real_decisions_fill_their_spans(start_zone, monkeypatch):
+    """A start and a denied call of a real sidecar."""
+    zone, exporter = await traced_zone(start_zone, monkeypatch)
     task = await zone.start_task()
     with pytest.raises(tabard.Denied) as caught:
         await task.authorize("nothing.grants.this", {})
@@ -330,3 +336,22 @@ def test_a_span_holds_codes_and_no_words(spans, secret, kind):
         assert not span.attributes
         assert span.status.description == getattr(failure, "code", kind.__name__)
         assert secret not in span.to_json()
+
+
+async def test_the_items_of_a_batch_have_spans_of_their_own(start_zone, monkeypatch):
+    """They are decided side by side: each below the request's span, with its own stages below it."""
+    zone, exporter = await traced_zone(start_zone, monkeypatch)
+    task = await zone.start_task()
+    exporter.clear()
+    calls = [tabard.ToolCall("tickets.read", {"ticket_id": f"t-{n}"}) for n in range(3)]
+    answers = await task.batch(calls)
+    spans = exporter.get_finished_spans()
+    (request,) = [span for span in spans if span.parent is None]
+    decisions = [span for span in spans if span.name == "authorize"]
+    assert [span.parent.span_id for span in decisions] == [request.context.span_id] * 3
+    assert [span.attributes["tabard.decision.id"] for span in decisions] == [
+        one.decision_id for one in answers
+    ]
+    for stage in ("verify", "evaluate", "reserve", "record"):
+        parents = [span.parent.span_id for span in spans if span.name == stage]
+        assert parents == [span.context.span_id for span in decisions], stage
