@@ -23,9 +23,11 @@ import data.tabard.lib.wording
 #   fact or an honest choice say that it's this one. `values` are the answers for each value of the call: "said", "none"
 #   or "other", as `quantities.count_meaning`, `shares.cents_meaning`, `dates.meaning` and the like give them. These may
 #   be there, too: `undoable: true` if you can take the call back in your own records; `held`, a pattern for the
-#   conditions that your rules check anyway, as for `conditions.all_match`; `confirmed: true` if a person has confirmed
-#   the condition. "said": the request orders this act upon this thing and says each value, or it names the thing and
-#   says each value of an undoable call and neither asks nor reports; and no other condition is left. "open": it may
+#   conditions that your rules check anyway, as for `conditions.all_match`; `kind: "message"` for a tool that only tells
+#   people something (without it "tell Bob" orders nothing): put what is said of its receivers into `thing` or `values`,
+#   and of its text, too (`messages.meaning`); `confirmed: true` if a person has confirmed the condition. "said": the
+#   request orders this act upon this thing and says each value, or it names the thing and says each value of an
+#   undoable call and neither asks nor reports; and no other condition is left. "open": it may
 #   order the act in other words, follows a text, agrees to what was spoken of, or names this thing and says a value.
 #   "no": it only asks, forbids the act, names another thing or says another value; or nothing speaks of the act. Ask
 #   about "open", and grant nothing for "no". `meaning({"acts": {"refund", "pay"}, "matter": {"money"}, "thing":
@@ -105,6 +107,14 @@ _said(call) if {
 	_right_one(call)
 	some text in ordered(call.acts, call.matter)
 	_firm(text, call)
+}
+
+# "Tell Bob that it comes on Friday" does no more than tell something.
+_said(call) if {
+	call.kind == "message"
+	_right_one(call)
+	count(call.values) > 0
+	count(wishes.may(call.acts)) > 0
 }
 
 # "Ann at nine, Bob at half past", "Ibuprofen 400 mg, 30 tablets, to Harbour": no verb is needed.

@@ -29,6 +29,18 @@ test_a_statement_without_a_value_is_open if {
 	calls.meaning(call) == "said" with input as _request("Return Ann's order")
 }
 
+test_a_message_orders_its_telling if {
+	call := {"acts": {"tell", "write"}, "matter": {"message"}, "thing": "named", "values": ["said"]}
+	says := "Tell Ann that it comes on Friday"
+	calls.meaning(call) == "open" with input as _request(says)
+	message := object.union(call, {"kind": "message"})
+	calls.meaning(message) == "said" with input as _request(says)
+	calls.meaning(object.union(message, {"values": ["none"]})) == "open" with input as _request(says)
+	calls.meaning(object.union(message, {"values": []})) == "open" with input as _request(says)
+	calls.meaning(message) == "no" with input as _request("What did Bob write to Ann?")
+	calls.meaning(message) == "open" with input as _request("If it's late, tell Ann")
+}
+
 test_no_verb if {
 	statement := "Ann: 59 euros"
 	calls.meaning(_more("named", ["said"], {"undoable": true})) == "said" with input as _request(statement)

@@ -9,7 +9,10 @@
 #   at most 4,096 characters, and leave out what the request rules out.
 package tabard.lib.figures
 
+import data.tabard.lib.arguments
 import data.tabard.lib.quantities
+import data.tabard.lib.scopes
+import data.tabard.lib.shares
 import data.tabard.lib.wording
 
 # METADATA
@@ -38,6 +41,74 @@ strengths(id, directory) := {sprintf("%s %s", [found[1], found[2]]) |
 	some text in _beside(id, directory)
 	some found in regex.find_all_string_submatch_n(_measured, text, -1)
 }
+
+# METADATA
+# description: |
+#   What the request says of the argument `name`, a count of `id`: "said" if it states this one beside the thing;
+#   "other" if it states others there; where it states none there, "said" for a number that no other thing has, "none"
+#   if there is none, and "other" else. `count_meaning("quantity", "P-9", data.stock)`.
+count_meaning(name, id, directory) := _count_meaning(arguments.number(name), counts(id, directory), left) if {
+	left := quantities.counts - {number |
+		some other, _ in directory
+		other != id
+		some number in counts(other, directory)
+	}
+}
+
+_count_meaning(number, own, _) := "said" if number in own
+
+_count_meaning(number, own, _) := "other" if {
+	count(own) > 0
+	not number in own
+}
+
+_count_meaning(number, own, left) := _left_over(number, left) if count(own) == 0
+
+_left_over(number, left) := "said" if number in left
+
+_left_over(number, left) := "none" if {
+	is_number(number)
+	count(left) == 0
+}
+
+_left_over(number, left) := "other" if {
+	count(left) > 0
+	not number in left
+}
+
+# METADATA
+# description: |
+#   What the request says of the argument `name`, a whole number of cents for `id`, where your records have `base` for
+#   it, or 0. A number beside the thing counts without a currency, too: "vest 49, rope 12.90". "said" if it states this
+#   amount beside the thing, "other" if it states others there; else as `shares.cents_meaning` says in the part about
+#   the thing, or in all of the request where that part says nothing. `cents_meaning("price_cents", "P-9", data.stock,
+#   6500)`. For a tool that is about money: a bare number may count something.
+cents_meaning(name, id, directory, base) := "other" if {
+	not quantities.cents_within_limits(name)
+} else := "said" if {
+	arguments.number(name) in _amounts(id, directory)
+} else := "other" if {
+	count(_amounts(id, directory)) > 0
+	not shares.said
+} else := meaning if {
+	part := scopes.of(id, directory)
+	part != ""
+
+	# regal ignore:with-outside-test-context
+	meaning := shares.cents_meaning(name, base) with input.task.statement as part
+	_says_money(part)
+} else := shares.cents_meaning(name, base)
+
+# An amount, a share or a change stands in the part itself.
+_says_money(part) if {
+	# regal ignore:with-outside-test-context
+	count(quantities.cents | quantities.percents) > 0 with input.task.statement as part
+}
+
+# regal ignore:with-outside-test-context
+_says_money(part) if shares.said with input.task.statement as part
+
+_amounts(id, directory) := cents(id, directory) - {limit.cents | some limit in quantities.limits}
 
 _units := "mg|mcg|µg|g|kg|ml|cl|l|iu|mm|cm|m|km|%"
 

@@ -60,3 +60,42 @@ test_strengths if {
 		figures.strengths("d1", _drugs) == set() with input as _asserted(statement)
 	}
 }
+
+_articles := {"V": ["life vest"], "R": ["rope"], "D": ["dry bag"]}
+
+_sets(statement, cents_) := {
+	"task": {"intent_source": "signed", "statement": statement},
+	"tool": {"arguments": {"price_cents": cents_}},
+}
+
+test_cents_meaning if {
+	list := "Prices from today: vest 49, dry bag 26.90, rope 12.90."
+	every case in [
+		[list, 4900, "V", "said"], [list, 2690, "D", "said"], [list, 1290, "V", "other"],
+		["Put the vest at 10 % less, the rope at 12", 5310, "V", "said"],
+		["Put the vest at 10 % less, the rope at 12", 5300, "V", "none"],
+		["Put the vest at 10 % less, the rope at 12", 1200, "R", "said"],
+		["The vest at two thirds, the rope at 12", 3933, "V", "said"],
+		["Match their price for vest and rope", 4900, "V", "none"],
+		["Vests go to 52 euros or so", 5100, "V", "other"],
+		["All articles 10 % off", 5310, "V", "said"],
+		["Match theirs for the vest, but not above 50 euros", 5100, "V", "other"],
+		["Match theirs for the vest, but not above 50 euros", 4900, "V", "none"],
+		["Match the cheapest on both vest and rope, unless that's under 55", 5000, "V", "none"],
+	] {
+		figures.cents_meaning("price_cents", case[2], _articles, 5900) == case[3] with input as _sets(case[0], case[1])
+	}
+}
+
+test_count_meaning if {
+	every case in [
+		["Nine vests and eleven ropes", 9, "V", "said"], ["Nine vests and eleven ropes", 11, "V", "other"],
+		["Order vests and eleven ropes", 11, "V", "none"], ["Order vests, a dozen", 12, "V", "said"],
+		["Order some vests", 12, "V", "none"], ["We are 12 people. Order vests", 13, "V", "other"],
+		["We are 12 people. Order vests", 12, "V", "said"],
+	] {
+		call := _sets(case[0], case[1])
+		figures.count_meaning("price_cents", case[2], _articles) == case[3] with input as call
+	}
+	not figures.count_meaning("price_cents", "V", _articles) with input as _sets("Order vests", "x")
+}

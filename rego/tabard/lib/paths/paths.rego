@@ -128,6 +128,47 @@ fits(names, folders) if {
 
 # METADATA
 # description: |
+#   What the request says of the path in the argument `name`, as a value for `calls.meaning` and as its `thing`: "named"
+#   if it names it, as `requested`; "unclear" if it means it by its words (`meant`, `fits`), or speaks of several in its
+#   folder ("both count sheets", "the old reports"); "none" if it names no path and no file, "other" if it names others.
+#   `meaning("path", data.folders)`. For deleting and sharing ask about "unclear".
+meaning(name, folders) := "named" if {
+	requested({name}, folders)
+} else := "unclear" if {
+	meant({name}, folders)
+} else := "unclear" if {
+	fits({name}, folders)
+} else := "unclear" if {
+	within({name}, folders)
+	plain({name})
+	every path in outbound.recipients({name}) {
+		_several_said(parent(clean(path)))
+	}
+} else := "none" if {
+	intent.trusted
+	within({name}, folders)
+	not regex.match(_some_path, exclusions.kept)
+} else := "other" if {
+	outbound.recipients({name})
+}
+
+# "Both November count sheets", "the old reports".
+_several_said(folder) if regex.match(
+	sprintf(
+		concat("", [
+			`(?i)\b(?:all|any|both|each|every|my|old|older|other|our|the|these|those)`,
+			`(?: (?:of|the|my|our))?(?: [^\s.,;!?]+){0,3}? `,
+			`%[1]s(?:s|es)?\b(?: (?:files?|lists?|sheets?|notes?|reports?))?`,
+		]),
+		[wording.singular(lower(base(folder)))],
+	),
+	exclusions.kept,
+)
+
+_some_path := `/\pL|\b[\pL\pN_-]+\.(?:csv|docx?|json|log|md|pdf|txt|xlsx?|ya?ml)\b`
+
+# METADATA
+# description: |
 #   True if every path ends like a document, picture, recording or table, such as ".pdf" or ".csv": nothing that
 #   programs usually run, load or take settings from. Protect the rest by name, such as "requirements.txt".
 plain(names) if {

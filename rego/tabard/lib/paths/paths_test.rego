@@ -233,3 +233,25 @@ test_fits if {
 	not paths.fits(_names, ["/finance"]) with input as _call("She needs to see the payments, send it", run)
 	not paths.fits(_names, ["/finance"]) with input as _call("She needs to see the payments", "/finance/payments.csv")
 }
+
+test_meaning if {
+	folders := {"/counts", "/reports"}
+	says := "Copy both November count sheets into /counts/2026-11.csv, and throw the old ones away"
+	every case in [
+		["Delete /counts/east-2026-11.csv", "/counts/east-2026-11.csv", "named"],
+		[says, "/counts/east-2026-11.csv", "unclear"], [says, "/reports/sales.md", "other"],
+		["Delete the summary of sales", "/reports/sales-summary.md", "unclear"],
+		["Throw the draft away", "/counts/east-2026-11.csv", "none"],
+		["Throw the draft away", "/etc/east-2026-11.csv", "other"],
+		["Delete the November count of east", "/counts/east-2026-11.csv", "unclear"],
+	] {
+		call := {
+			"context": {"time": 1796040000},
+			"task": {"intent_source": "signed", "statement": case[0]},
+			"tool": {"arguments": {"path": case[1]}},
+		}
+		paths.meaning("path", folders) == case[2] with input as call
+	}
+	task := {"intent_source": "signed", "statement": says}
+	not paths.meaning("path", folders) with input as {"task": task, "tool": {"arguments": {}}}
+}

@@ -39,13 +39,13 @@ cents_in(text) := {round(_decimal(found[1]) * 100) |
 # description: |
 #   The limits of money that the request sets, each with its `cents` and a `kind`: "most" ("at most 750", "up to",
 #   "isn't more than"), "less" ("under"), "least" ("at least") and "more" ("over"). A currency may be missing where no
-#   other thing is counted: "no more than 750".
+#   other thing is counted: "no more than 750". What stands behind "unless" bounds nothing: it is a condition.
 # scope: document
 limits contains {"kind": kind, "cents": round(_decimal(found[2]) * 100)} if {
 	intent.trusted
 	count(input.task.statement) <= 4096
 	text := digits_of(lower(replace(input.task.statement, "’", "'")))
-	some found in regex.find_all_string_submatch_n(_limit, text, 20)
+	some found in regex.find_all_string_submatch_n(_limit, regex.replace(text, _unless, " ; "), 20)
 	some kind in [one | some one, cues in _limit_cues; regex.match(sprintf("^(?:%s)$", [cues]), found[1])]
 }
 
@@ -69,6 +69,9 @@ _within(value, cents_, "less") if value < cents_
 _within(value, cents_, "least") if value >= cents_
 
 _within(value, cents_, "more") if value > cents_
+
+# Up to the end of the sentence or of its clause.
+_unless := `\bunless\b(?:[^,.;!?\n]|[.,][0-9])*`
 
 _not := `(?:no|not|isn't|aren't|wasn't|doesn't (?:cost|come to)|nothing)`
 

@@ -125,6 +125,9 @@ test_limits if {
 		not quantities.cents_within_limits("value") with input as _call(row[0], row[2])
 	}
 	quantities.cents_within_limits("value") with input as _call("at most 3 boxes", 75000)
+	unless := "Match theirs, unless that's under 55.50 for the big one"
+	quantities.cents_within_limits("value") with input as _call(unless, 5700)
+	not quantities.cents_within_limits("value") with input as _call("Buy it unless it rains, for under 55 euros", 5700)
 	not quantities.cents_within_limits("other") with input as _call("Pay it", 1)
 }
 

@@ -290,6 +290,10 @@ _follow := sprintf(
 		`\b(?:there is|there's|theres|see|by|from|off|in) (?:an?|the|my|our|his|her|their|\S+'s) (?:\S+ ){0,2}%[1]s\b`,
 		`^(?:\S+ ){0,4}(?:instructions?|to-?dos?|checklist)\b`,
 		concat("", [
+			`\b(?:do|complete|execute|finish|run) (?:the|my|our|this|today's|tomorrow's) (?:\S+ ){0,4}?`,
+			`(?:batch|checklist|list|round|run|to-?dos?)\b`,
+		]),
+		concat("", [
 			`(?:^|[,;:(–-] ?|\b(?:and|then|but|so|as|please) )(?:see|as in|as per|per|cf\.?) (?:the )?`,
 			`(?:\pL{1,8}[-_#]?[0-9]+\b|https?:|/\pL)`,
 		]),

@@ -121,6 +121,7 @@ test_follows if {
 		"Take it live, by our runbook", "Go down to their prices, according to the page", "Work through the inbox",
 		"Tell Ann what the mail says and then do what it asks", "Give Ann what she asks for", "Reply to Ann as her mail asks",
 		"Send everyone on the list a reminder", "Do what's in the letter", "It goes somewhere else, see T-304. Change it",
+		"Do the November payment run", "Please do my to-dos",
 	] {
 		wishes.follows with input as _request(statement)
 		not wishes.follows with input as _asserted(statement)
