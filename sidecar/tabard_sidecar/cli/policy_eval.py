@@ -20,7 +20,7 @@ from tabard_sidecar.cli.policy_request import (
     stated_facts,
     template_input,
 )
-from tabard_sidecar.cli.policy_table import print_table
+from tabard_sidecar.cli.policy_table import print_table, table_choice
 from tabard_sidecar.cli.policy_target import (
     GUIDE,
     Target,
@@ -68,6 +68,16 @@ if TYPE_CHECKING:
     help="Decide every case and cell of this file with decision cases; they need not state what they expect.",
 )
 @click.option(
+    "--run", "pattern", default="", metavar="REGEX", help="With --cases: only those whose name matches."
+)
+@click.option(
+    "--effect",
+    "effects",
+    multiple=True,
+    type=click.Choice(["allow", "ask", "deny"]),
+    help="With --cases: only those that the policy decides so. Repeatable.",
+)
+@click.option(
     "--template",
     is_flag=True,
     help="Print the whole input that the flags describe, for --input, and evaluate nothing.",
@@ -102,6 +112,8 @@ def evaluate(ctx: click.Context, /, **given: Any) -> None:  # noqa: ANN401 - cli
         tabard policy eval policy --tool notes.read --show 'intent.trusted' --show _readable
 
         tabard policy eval policy --cases requests.yaml
+
+        tabard policy eval policy --cases requests.yaml --effect deny --show _says
     """
     from tabard_opa import Engine  # noqa: PLC0415 - loads the engine
 
@@ -120,7 +132,7 @@ def evaluate(ctx: click.Context, /, **given: Any) -> None:  # noqa: ANN401 - cli
         echo_json(template_input(given, target.catalogue))
         return
     if given["case_file"]:
-        print_table(target, given["case_file"], flag=given["catalogue_file"], as_json=given["as_json"])
+        print_table(target, given["case_file"], table_choice(given), as_json=given["as_json"])
         return
     document = _input(given, target)
     try:
@@ -188,6 +200,9 @@ def _require_one_source(given: Mapping[str, Any]) -> None:
         raise click.UsageError(f"{' and '.join(named)} exclude each other")
     if given["logs"] and not given["decision_id"]:
         raise click.UsageError("--log needs --from-log ID")
+    for flag, stated in (("--run", given["pattern"]), ("--effect", given["effects"])):
+        if stated and not given["case_file"]:
+            raise click.UsageError(f"{flag} needs --cases FILE")
 
 
 def _require_no_request(ctx: click.Context) -> None:
@@ -195,6 +210,7 @@ def _require_no_request(ctx: click.Context) -> None:
     if not ctx.params["case_file"]:
         return
     useful = {"path", "catalogue_file", "case_file", "config_file", "assignments", "as_json"}
+    useful |= {"pattern", "effects", "expressions"}
     for option in ctx.command.params:
         name = option.name or ""
         if name not in useful and ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE:

@@ -62,7 +62,7 @@ def print_evaluation(shown: Mapping[str, Any]) -> None:
     if "explanation" in shown:
         _print_explanation(shown["explanation"])
     for one in shown.get("shown", ()):
-        _print_shown(one)
+        print_shown(one)
 
 
 def _print_left_behind(shown: Mapping[str, Any]) -> None:
@@ -113,15 +113,17 @@ def _place(at: str, seen_from: str) -> str:
     return f"line {row}" if seen_from.startswith(f"{file}:") else at
 
 
-def _print_shown(shown: Mapping[str, Any]) -> None:
+def print_shown(shown: Mapping[str, Any], indent: str = "") -> None:
+    """Print what an expression is worth, and if it isn't defined, the conditions that failed."""
+    name = f"{indent}{shown['expression']}"
     if shown["error"]:
-        echo(f"{shown['expression']}: {style('error', fg='red')} {shown['error']}")
+        echo(f"{name}: {style('error', fg='red')} {shown['error']}")
         return
     if not shown["values"]:
-        echo(f"{shown['expression']} isn't defined")
+        echo(f"{name} isn't defined")
         for one in shown["tried"]:
-            _print_failed(one, "  ", "")
+            _print_failed(one, f"{indent}  ", "")
     for value in shown["values"]:
-        echo(f"{shown['expression']} = {json.dumps(value, ensure_ascii=False)}")
+        echo(f"{name} = {json.dumps(value, ensure_ascii=False)}")
     if shown["more"]:
-        echo("and more values")
+        echo(f"{indent}and more values")

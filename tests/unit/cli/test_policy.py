@@ -796,3 +796,47 @@ def test_eval_prints_what_the_policy_says_about_each_case(tmp_path):
     refused = run("eval", tmp_path / "p", "--cases", file, "--tool", "read")
     assert refused.exit_code == exit_codes.USAGE
     assert "--cases and --tool exclude each other" in refused.output
+
+
+def test_eval_chooses_among_cases_and_shows_expressions(tmp_path):
+    write(
+        tmp_path / "p", demo=GRANT_ALL.replace('input.operation == "authorize"', 'input.tool.name == "read"')
+    )
+    file = tmp_path / "calls.yaml"
+    file.write_text(MATRIX.replace(", expect: deny", ""))
+    choice = ("--cases", file, "--run", "hello|none", "--effect", "deny", "--show", "input.tool.name")
+    result = run("eval", tmp_path / "p", *choice)
+    assert (result.exit_code, result.output.splitlines()) == (
+        exit_codes.OK,
+        [
+            "deny   no_grant  m: hello / write",
+            '       input.tool.name = "write"',
+            "1 chosen: 0 allow, 0 ask, 1 deny",
+        ],
+    )
+    _, told = as_json("eval", tmp_path / "p", *choice)
+    assert [(one["name"], one["shown"][0]["values"]) for one in told["cases"]] == [
+        ("m: hello / write", ["write"])
+    ]
+    _, plain = as_json("eval", tmp_path / "p", "--cases", file)
+    assert "shown" not in plain["cases"][0]
+    nothing = run("eval", tmp_path / "p", "--cases", file, "--effect", "ask", "--show", "input")
+    assert nothing.output.splitlines() == ["0 chosen: 0 allow, 0 ask, 0 deny"]
+
+
+@pytest.mark.parametrize(
+    ("flags", "told"),
+    [
+        (("--effect", "deny"), "--effect needs --cases FILE"),
+        (("--run", "x"), "--run needs --cases FILE"),
+        (("--run", "(", "--cases", "calls.yaml"), "--run: '(' is no regular expression"),
+        (("--show", "no_such", "--cases", "calls.yaml"), "--show: "),
+    ],
+)
+def test_eval_refuses_a_choice_that_is_none(tmp_path, monkeypatch, flags, told):
+    write(tmp_path / "p", demo=GRANT_ALL)
+    (tmp_path / "calls.yaml").write_text(MATRIX.replace(", expect: deny", ""))
+    monkeypatch.chdir(tmp_path)
+    result = run("eval", "p", *flags)
+    assert result.exit_code == exit_codes.USAGE
+    assert told in result.output

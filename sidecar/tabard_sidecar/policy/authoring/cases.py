@@ -58,6 +58,7 @@ class CaseResult:
         codes: codes of the rules that allow, ask or deny.
         approved: how the person decided about a call of which policy asked; ``None`` if no person did.
         then: effect and codes after the approval.
+        input: the policy input of the first decision.
     """
 
     case: Case
@@ -67,6 +68,7 @@ class CaseResult:
     codes: tuple[str, ...]
     approved: bool | None = None
     then: tuple[str, tuple[str, ...]] | None = None
+    input: Mapping[str, Json] | None = None
 
     @property
     def place(self) -> str:
@@ -154,8 +156,25 @@ def run_cases(  # noqa: PLR0913 - one argument per part
     except PolicyBrokenError as error:
         beside = check(engine, path, options, catalogues.find(None)).errors
         raise PolicyBrokenError({*error.problems, *beside}) from error
-    chosen = {_key(case) for case in every if re.search(pattern, case.name)}
-    report = decide_cases(engine, path, options, catalogues, _with_those_before(every, chosen), seen)
+    return decide_matching(engine, path, options, catalogues, every, pattern=pattern, seen=seen)
+
+
+def decide_matching(  # noqa: PLR0913 - one argument per part
+    engine: Engine,
+    path: Path,
+    options: CompileOptions,
+    catalogues: Catalogues,
+    cases: Sequence[Case],
+    *,
+    pattern: str = "",
+    seen: Callable[[Evaluation], None] = lambda _: None,
+) -> CaseReport:
+    """Decide the cases whose name matches, and those that they follow, and report the first ones.
+
+    Arguments and errors are as for :func:`run_cases`.
+    """
+    chosen = {_key(case) for case in cases if re.search(pattern, case.name)}
+    report = decide_cases(engine, path, options, catalogues, _with_those_before(cases, chosen), seen)
     return CaseReport(tuple(result for result in report.results if _key(result.case) in chosen))
 
 
@@ -316,6 +335,7 @@ def _result(prepared: _Prepared, decided: Sequence[Evaluation]) -> CaseResult:
         codes,
         case.approved if effect == "ask" else None,
         _effect(last.decision) if len(decided) > 1 else None,
+        decided[0].input,
     )
 
 

@@ -123,10 +123,13 @@ def trial(
     wide = replace(options, whole_library=True)
     compiled = compile_policy(engine, source.modules, source.data, wide, source.tests)
     try:
-        whole = json.dumps(with_facts(document, compiled.rules.facts)).encode()
-        yield Trial(compiled, short_names(engine, source.modules), whole)
+        yield Trial(compiled, short_names(engine, source.modules), _whole(compiled, document))
     finally:
         compiled.close()
+
+
+def _whole(compiled: Compiled, document: Mapping[str, Json]) -> bytes:
+    return json.dumps(with_facts(document, compiled.rules.facts)).encode()
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +149,10 @@ class Trial:
     def with_names(self, names: Mapping[str, str]) -> Trial:
         """Return the same with other short names."""
         return replace(self, names=names)
+
+    def with_input(self, document: Mapping[str, Json]) -> Trial:
+        """Return the same with another input."""
+        return replace(self, document=_whole(self.compiled, document))
 
     def explain(self) -> Explained:
         """Try every rule that could grant."""
