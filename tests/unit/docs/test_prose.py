@@ -2,6 +2,7 @@
 
 import ast
 import re
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -48,48 +49,66 @@ def names(page):
     return str(page.relative_to(ROOT))
 
 
+@cache
 def prose(page):
     """The page without code blocks."""
     return re.sub(r"^ *```.*?^ *```$", "", page.read_text("utf-8"), flags=re.MULTILINE | re.DOTALL)
 
 
+@cache
 def anchors(page):
     """The anchors that GitHub gives to the headings of a page."""
     headings = re.findall(r"^#+ (.+)$", prose(page), re.MULTILINE)
     return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
-@pytest.mark.parametrize("page", PAGES, ids=names)
-def test_every_link_leads_somewhere(page):
-    for target in re.findall(r"\]\((?!https?:)([^)]*)\)", prose(page)):
-        path, _, anchor = target.partition("#")
-        linked = page.parent / path if path else page
-        assert linked.exists(), target
-        assert not anchor or anchor in anchors(linked), target
+def test_every_link_leads_somewhere():
+    lost = []
+    for page in PAGES:
+        for target in re.findall(r"\]\((?!https?:)([^)]*)\)", prose(page)):
+            path, _, anchor = target.partition("#")
+            linked = page.parent / path if path else page
+            if not linked.exists() or (anchor and anchor not in anchors(linked)):
+                lost.append((names(page), target))
+    assert lost == []
 
 
-@pytest.mark.parametrize("page", PAGES, ids=names)
-def test_prose_is_wrapped(page):
+def test_prose_is_wrapped():
     """Table rows and headings can't be wrapped, and neither can a line without spaces."""
-    lines = [line for line in prose(page).splitlines() if not line.lstrip().startswith(("|", "#", "<!--"))]
-    assert [line for line in lines if len(line) > WIDTH and " " in line.strip()] == []
+    lines = [
+        (names(page), line)
+        for page in PAGES
+        for line in prose(page).splitlines()
+        if not line.lstrip().startswith(("|", "#", "<!--"))
+    ]
+    assert [(page, line) for page, line in lines if len(line) > WIDTH and " " in line.strip()] == []
 
 
-@pytest.mark.parametrize("page", PAGES, ids=names)
-def test_idioms_stay_out_of_a_page(page):
-    assert BANNED.findall(prose(page)) == []
+def test_idioms_stay_out_of_pages():
+    found = {names(page): BANNED.findall(prose(page)) for page in PAGES}
+    assert {name: idioms for name, idioms in found.items() if idioms} == {}
 
 
-@pytest.mark.parametrize("source", SOURCES, ids=names)
-def test_idioms_stay_out_of_source(source):
+def test_idioms_stay_out_of_source():
     """Comments, names and messages included."""
-    assert BANNED.findall(source.read_text("utf-8")) == []
+    found = {names(source): BANNED.findall(source.read_text("utf-8")) for source in SOURCES}
+    assert {name: idioms for name, idioms in found.items() if idioms} == {}
 
 
-@pytest.mark.parametrize("module", MODULES, ids=names)
-def test_idioms_stay_out_of_docstrings(module):
-    """And a module's docstring says what the module does, not "What ..."."""
-    tree = ast.parse(module.read_text("utf-8"))
-    texts = [ast.get_docstring(node) or "" for node in ast.walk(tree) if isinstance(node, DOCUMENTED)]
-    assert [text for text in texts if BANNED.search(text)] == []
-    assert not texts[0].startswith(QUESTION_WORDS)
+@pytest.fixture(scope="module")
+def docstrings():
+    """The docstrings of each module; its own first."""
+    return {names(module): docstrings_of(ast.parse(module.read_text("utf-8"))) for module in MODULES}
+
+
+def docstrings_of(tree):
+    return [ast.get_docstring(node) or "" for node in ast.walk(tree) if isinstance(node, DOCUMENTED)]
+
+
+def test_idioms_stay_out_of_docstrings(docstrings):
+    assert [(name, text) for name, texts in docstrings.items() for text in texts if BANNED.search(text)] == []
+
+
+def test_a_modules_docstring_says_what_the_module_does(docstrings):
+    """Not "What ..."."""
+    assert [name for name, texts in docstrings.items() if texts[0].startswith(QUESTION_WORDS)] == []
