@@ -1,3 +1,5 @@
+"""The pages of the command are in step with it; tests/integration/cli/test_pages.py runs those that take long."""
+
 import re
 import runpy
 import shutil
@@ -6,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.pages import FRAMEWORKS, blocks_of, files_of, run_blocks
+from tests.support.pages import blocks_of, run_blocks
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -32,18 +34,3 @@ def test_readme_and_then_the_quickstart_do_what_they_say(home):
     assert re.findall(r"^answered by zone (\w+)-", ran.stderr, re.MULTILINE).count("quickstart") == 1
     # What projects keep is in their folders, so that they share nothing.
     assert ran.kept_elsewhere == []
-
-
-def test_the_walkthrough_of_a_policy_does_what_it_says(home):
-    """From the first rule to a signed bundle: every command prints what the page shows."""
-    ran = run_blocks(blocks_of("docs/policy-walkthrough.md"), home)
-    ran.check()
-    assert ran.kept_elsewhere == []
-
-
-def test_the_page_for_agent_developers_does_what_it_says(home):
-    """Every command and program but those of frameworks, which tests/frameworks runs."""
-    blocks = blocks_of("docs/agents.md", before=FRAMEWORKS)
-    unnamed = [text for kind, text in blocks if kind == "python" and not files_of([(kind, text)])]
-    assert unnamed == []
-    run_blocks(blocks, home).check()
