@@ -114,6 +114,7 @@ asyncio.run(main())
     assert answer.stdout.split() == ["timeout", "1"], answer.stderr
 
 
+@pytest.mark.usefixtures("usual_collections")
 async def test_evaluation_that_fills_the_memory_is_cut():
     with Engine(memory_limit_bytes=96 * 2**20) as engine, _compile(engine) as policy:
         try:
@@ -229,6 +230,7 @@ def _resident() -> int:
     return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
+@pytest.mark.usefixtures("usual_collections")
 def test_memory_doesnt_grow_with_evaluations():
     with Engine() as engine, _compile(engine) as policy:
         pad = "x" * 2000
@@ -245,6 +247,7 @@ def test_memory_doesnt_grow_with_evaluations():
         assert _resident() - before < 10_000 * 500
 
 
+@pytest.mark.usefixtures("usual_collections")
 async def test_policy_that_is_dropped_is_freed(engine):
     """Compiling the same over and over doesn't pile up."""
     data = {"rows": [{"n": n, "text": "x" * 50} for n in range(500)]}
