@@ -80,7 +80,7 @@ def _times(name: str, operands: list[Json]) -> Iterator[tuple[str, str, str]]:
 
 def _calls(node: Json, at: Place) -> Iterator[tuple[str, list[Json], Place]]:
     """Yield name, operands and place of every call below a node."""
-    if isinstance(node, Mapping):
+    if isinstance(node, dict):
         at = place(node, at)
         terms = (
             node.get("terms")
@@ -91,9 +91,10 @@ def _calls(node: Json, at: Place) -> Iterator[tuple[str, list[Json], Place]]:
         )
         if isinstance(terms, list) and terms:
             yield ".".join(_path(terms[0])), terms[1:], at
-        for inner in node.values():
-            yield from _calls(inner, at)
-    elif isinstance(node, list | tuple):
+        for key, inner in node.items():
+            if key != "location" and isinstance(inner, dict | list):
+                yield from _calls(inner, at)
+    elif isinstance(node, list):
         for inner in node:
             yield from _calls(inner, at)
 

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator, Mapping
+from functools import lru_cache
 from itertools import islice
 
 from tabard_sidecar.policy.loading.ast import Node, Place, constant, place
-from tabard_sidecar.policy.schema import compile_schema
+from tabard_sidecar.policy.schema import Check, compile_schema
 from tabard_sidecar.policy.schema_rules import SchemaError
 from tabard_sidecar.policy.values import Json
 from tabard_sidecar.util.similar import get_close_matches
 
 MAX_NEAR = 1000
 """Most names of which the nearest is looked for."""
+
+MAX_COMPILED = 64
+"""Most schemas of elements that stay compiled."""
 
 Finding = tuple[Place, str, str]
 """Place, problem and next step."""
@@ -35,10 +40,8 @@ def check_literal(term: Node, schema: Mapping[str, Json], path: str = "") -> Ite
 
 
 def _check_ground(term: Node, value: Json, schema: Mapping[str, Json], path: str) -> Iterator[Finding]:
-    try:
-        fault = compile_schema(schema)(value)
-    except SchemaError:
-        return
+    check = _compiled(json.dumps(schema))
+    fault = check(value) if check else None
     if fault is None:
         return
     below, problem = fault
@@ -48,6 +51,15 @@ def _check_ground(term: Node, value: Json, schema: Mapping[str, Json], path: str
         f"{name!r} {problem}" if name else f"the element {problem}",
         _known_names(value, below, schema),
     )
+
+
+@lru_cache(MAX_COMPILED)
+def _compiled(schema: str) -> Check | None:
+    """Compile a schema, ``None`` if it can't be; the rules of a policy have few kinds of elements."""
+    try:
+        return compile_schema(json.loads(schema))
+    except SchemaError:
+        return None
 
 
 def _known_names(value: Json, below: str, schema: Mapping[str, Json]) -> str:
