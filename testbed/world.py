@@ -152,7 +152,7 @@ class World:
         ring.create(SIGNING)
         for sidecar in self.sidecars.values():
             sidecar.folder.mkdir(mode=0o700)
-            config = yaml.safe_dump(self.config(sidecar), sort_keys=False)
+            config = yaml.dump(self.config(sidecar), Dumper=yaml.CSafeDumper, sort_keys=False)
             (sidecar.folder / "tabard.yaml").write_text(config)
 
     def _write_policy(self) -> None:
