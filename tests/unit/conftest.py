@@ -1,4 +1,4 @@
-"""What all tests without real components share."""
+"""Lets Go collect its garbage seldom in all tests without real components."""
 
 from __future__ import annotations
 
