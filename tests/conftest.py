@@ -43,13 +43,22 @@ def folder():
     shutil.rmtree(made)
 
 
+@pytest.fixture(scope="session")
+def checked_once():
+    """Policies that were checked before in this process."""
+    from tests.support.checked import CheckedOnce  # noqa: PLC0415 - as below
+
+    return CheckedOnce()
+
+
 @pytest.fixture
-async def start_zone(folder):
+async def start_zone(folder, checked_once):
     """Starts a zone in the folder, with the policy and configuration given; it stops with the test."""
     # Imported here: most tests have no zone, and asserts of this module are to be rewritten first.
     from tests.support.zone import Zone  # noqa: PLC0415
 
     async with AsyncExitStack() as stack:
+        stack.enter_context(checked_once.used())
 
         async def start(**options):
             return await stack.enter_async_context(Zone(folder, **options))

@@ -59,3 +59,10 @@ def desk():
     (folder / "new" / "desk.rego").write_text(policy(rng))
     yield Played(folder, logs)
     shutil.rmtree(folder)
+
+
+@pytest.fixture(autouse=True)
+def checked(checked_once):
+    """Check each policy once: replays of the same logs load the same two."""
+    with checked_once.used():
+        yield
