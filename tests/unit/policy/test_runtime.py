@@ -489,7 +489,7 @@ class Busy(FileProvider):
 
 @pytest.mark.parametrize("code", ["load_timeout", "unfinished"])
 async def test_a_load_that_came_to_no_end_is_tried_again_less_and_less_often(engine, clock, tmp_path, code):
-    """Nobody saves a policy again because a machine was busy when it was read."""
+    """No author saves a policy again because a machine was busy when it was read."""
     write(tmp_path, demo=GRANT_ALL)
     provider = Busy(engine, tmp_path, CompileOptions(), load_seconds=30)
     runtime = Runtime(provider, PolicyConfig(path=tmp_path, poll_seconds=0.05, quiet_seconds=0), clock)
