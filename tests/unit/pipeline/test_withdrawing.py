@@ -83,6 +83,22 @@ async def test_an_answer_is_committed_after_its_record(zone, parts, elsewhere, m
     assert elsewhere.events == ["recorded", "issuing", "issued", "recorded", "committed"]
 
 
+async def test_the_items_of_a_batch_are_committed_one_after_another(zone, parts, elsewhere, monkeypatch):
+    """No credential that another system made waits for its record until those of other items are made."""
+    append = parts.log._append
+
+    async def appended(*args):
+        await append(*args)
+        elsewhere.events.append("recorded")
+
+    task = await zone.start_task()
+    monkeypatch.setattr(parts.log, "_append", appended)
+    elsewhere.pause = 0.01
+    answers = await task.batch([tabard.ToolCall("pay", {"cents": 1}), tabard.ToolCall("pay", {"cents": 2})])
+    assert all(answer.credential for answer in answers)
+    assert elsewhere.events == ["recorded", "issuing", "issued", "recorded", "committed"] * 2
+
+
 @pytest.mark.parametrize("failure", FAILURES, ids=["unavailable", "defect"])
 @pytest.mark.parametrize("withdrawal", list(Withdrawal))
 async def test_charges_are_given_back_only_if_nothing_was_issued(zone, elsewhere, failure, withdrawal):
