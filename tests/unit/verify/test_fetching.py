@@ -55,8 +55,11 @@ def get(url, **options):
     return fetch(urllib.request.Request(url), _TIMEOUT_SECONDS, **options)  # noqa: S310  # a server of this test
 
 
+@pytest.fixture
 def threads():
-    return [thread for thread in threading.enumerate() if thread.name == "tabard-fetch"]
+    """Finds the threads that fetch for this test; those of others may still wait for their own servers."""
+    before = set(threading.enumerate())
+    return lambda: [one for one in threading.enumerate() if one.name == "tabard-fetch" and one not in before]
 
 
 @pytest.mark.parametrize(
@@ -71,7 +74,7 @@ def threads():
     ],
     ids=["status line", "header", "body", "chunks", "100 Continue", "TLS handshake"],
 )
-def test_a_server_that_drips_holds_no_caller_longer_than_the_timeout(scheme, said, again):
+def test_a_server_that_drips_holds_no_caller_longer_than_the_timeout(threads, scheme, said, again):
     began = time.monotonic()
     with talking(said=said, again=again) as address:
         with pytest.raises(FetchError, match=r"no whole answer within 0\.4 s"):
@@ -82,7 +85,7 @@ def test_a_server_that_drips_holds_no_caller_longer_than_the_timeout(scheme, sai
     assert time.monotonic() - began < _FAR_BELOW_FOR_EVER_SECONDS
 
 
-def test_a_proxy_that_drips_holds_no_caller_either(monkeypatch):
+def test_a_proxy_that_drips_holds_no_caller_either(threads, monkeypatch):
     with talking(said=b"HTTP/1.1 200 OK\r\nX: ", again=b"x") as address:
         monkeypatch.setenv("https_proxy", f"http://{address}")
         with pytest.raises(FetchError, match="no whole answer"):
