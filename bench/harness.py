@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import chain
 from pathlib import Path
 
 RESULTS = Path(__file__).resolve().parent / "results"
@@ -129,6 +130,12 @@ class Compared:
     second: list[float]
     ratios: list[float]
 
+    @classmethod
+    def of(cls, first: Sequence[Sequence[float]], second: Sequence[Sequence[float]]) -> Compared:
+        """Compare the blocks of two things that were measured in turns."""
+        ratios = [statistics.median(a) / statistics.median(b) for a, b in zip(first, second, strict=True)]
+        return cls([*chain.from_iterable(first)], [*chain.from_iterable(second)], ratios)
+
     @property
     def ratio(self) -> float:
         """Median of the blocks' ratios, first over second."""
@@ -144,21 +151,22 @@ def compare(
     first: Callable[[], object], second: Callable[[], object], *, blocks: int, calls: int
 ) -> Compared:
     """Measure two calls in alternating blocks."""
-    timed(first, calls)
-    timed(second, calls)
-    every_first: list[float] = []
-    every_second: list[float] = []
-    ratios = []
+    found = in_turns({"first": first, "second": second}, blocks=blocks, calls=calls)
+    return Compared.of(found["first"], found["second"])
+
+
+def in_turns(
+    each: dict[str, Callable[[], object]], *, blocks: int, calls: int
+) -> dict[str, list[list[float]]]:
+    """Measure several calls in alternating blocks; return the seconds per call of each block, by name."""
+    for call in each.values():
+        timed(call, calls)
+    found: dict[str, list[list[float]]] = {name: [] for name in each}
     for block in range(blocks):
-        # The order changes from block to block, so that neither benefits from running second.
-        if block % 2:
-            b, a = timed(second, calls), timed(first, calls)
-        else:
-            a, b = timed(first, calls), timed(second, calls)
-        every_first += a
-        every_second += b
-        ratios.append(statistics.median(a) / statistics.median(b))
-    return Compared(every_first, every_second, ratios)
+        # The order changes from block to block, so that none benefits from running last.
+        for name in reversed(each) if block % 2 else each:
+            found[name].append(timed(each[name], calls))
+    return found
 
 
 def percentile(values: Sequence[float], share: float) -> float:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import http.server
 import json
+import os
 import shutil
 import socket
 import statistics
@@ -12,8 +13,9 @@ import subprocess
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager, suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, closing, contextmanager, suppress
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +29,7 @@ from tabard_sidecar.policy.loading.reading import Sizes
 from tabard_sidecar.policy.loading.sources import load_source
 from tabard_sidecar.policy.resources import library
 
-from bench.harness import Figure, compare, percentile
+from bench.harness import Compared, Figure, in_turns, percentile
 from bench.setup import MEASURED, Bench, allow_depth, authorize_request, running
 from testbed.world import EXAMPLE
 
@@ -47,20 +49,38 @@ _Call = Callable[[], object]
 
 
 def remote_figures(*, blocks: int, calls: int) -> Iterator[Figure]:
-    """Compare calls that an OPA server over a unix socket decides with those that the embedded engine decides."""
-    with tempfile.TemporaryDirectory(prefix="tbp", dir="/tmp") as name:
+    """Compare calls that an OPA server over a unix socket decides with those that the embedded engine decides.
+
+    All are measured in turns, with their default configuration where the name says no other.
+    """
+    usual, one = "OPA server", "OPA server with GOMAXPROCS=1 and GOGC=400"
+    embedded, evaluated = "embedded engine", "embedded engine that remembers no answers"
+    with tempfile.TemporaryDirectory(prefix="tbp", dir="/tmp") as name, ExitStack() as stack:
         folder = Path(name)
         bundle = folder / "small.tar.gz"
         bundle.write_bytes(_for_opa(_policy(folder / "small"), "small"))
-        with (
-            _opa(folder, "--bundle", str(bundle)) as socket_path,
-            running() as embedded,
-            running(overrides=_asking(socket_path)) as remote,
-        ):
-            found = compare(_caller(remote), _caller(embedded), blocks=blocks, calls=calls)
-    yield Figure("p50 with an OPA server over a unix socket", statistics.median(found.first) * 1e6, "us")
-    yield Figure("p50 with the embedded engine", statistics.median(found.second) * 1e6, "us")
-    yield Figure("OPA server over embedded engine, p50", found.ratio, "x", "<= 1.6", found.spread)
+
+        def served(at: str, **environment: str) -> dict[str, Any]:
+            (folder / at).mkdir()
+            opa = _opa(folder / at, "--bundle", str(bundle), environment=environment)
+            return _asking(stack.enter_context(opa))
+
+        overrides = {
+            usual: served("usual"),
+            one: served("one", GOMAXPROCS="1", GOGC="400"),
+            embedded: {},
+            evaluated: {"policy.remembered_kib": 0},
+        }
+        callers = {
+            engine: _caller(stack.enter_context(running(overrides=values)))
+            for engine, values in overrides.items()
+        }
+        found = in_turns(callers, blocks=blocks, calls=calls)
+    for engine, taken in found.items():
+        yield Figure(f"p50, {engine}", statistics.median(chain.from_iterable(taken)) * 1e6, "us")
+    for engine, base, goal in ((usual, embedded, "<= 1.6"), (one, embedded, ""), (usual, evaluated, "")):
+        compared = Compared.of(found[engine], found[base])
+        yield Figure(f"{engine} over {base}, p50", compared.ratio, "x", goal, compared.spread)
 
 
 def activation_figures(*, data_bytes: int, usual_calls: int) -> Iterator[Figure]:
@@ -205,12 +225,14 @@ def _opa_config(folder: Path, url: str) -> Path:
 
 
 @contextmanager
-def _opa(folder: Path, *arguments: str) -> Iterator[Path]:
+def _opa(folder: Path, *arguments: str, environment: Mapping[str, str] | None = None) -> Iterator[Path]:
     """Start an OPA server on a unix socket; give the socket."""
     path = folder / "opa.sock"
     command = [opa_binary(), "run", "--server", "--skip-version-check", "--log-level", "error"]
     process = subprocess.Popen(
-        [*map(str, command), "--addr", f"unix://{path}", *arguments], stderr=subprocess.DEVNULL
+        [*map(str, command), "--addr", f"unix://{path}", *arguments],
+        stderr=subprocess.DEVNULL,
+        env=os.environ | dict(environment or {}),
     )
     try:
         until = time.monotonic() + _UP_SECONDS

@@ -30,6 +30,11 @@ class RemoteConfig(BaseModel):
     cert_file: CertFile = None
     key_file: KeyFile = None
     max_connections: int = Field(default=64, ge=1, le=1024, description="Most connections held at once.")
+    whole_input: bool = Field(
+        default=False,
+        description="Send inputs whole, for a server whose own decision log has to hold them. Otherwise the input of a tool "
+        "call lacks what no rule of the checked policy can read of subject, agent, task and delegation.",
+    )
 
     @model_validator(mode="after")
     def _consistent(self) -> RemoteConfig:

@@ -23,9 +23,11 @@ from tabard_sidecar.interfaces import InputParts
 from tabard_sidecar.policy.conf import RemoteConfig
 from tabard_sidecar.policy.engines.opa_client import OpaClient
 from tabard_sidecar.policy.engines.provider import Active, EvaluationFailedError, load_took_too_long
+from tabard_sidecar.policy.engines.sent_input import SentInput
 from tabard_sidecar.policy.engines.served import Served, bundles_of
 from tabard_sidecar.policy.loading.ast import Node, package_path, rules
 from tabard_sidecar.policy.loading.compiling import CompileOptions, compile_policy, parse_modules
+from tabard_sidecar.policy.loading.input_paths import ALL_PATHS, InputPaths, input_paths
 from tabard_sidecar.policy.loading.reading import MAX_FILES
 from tabard_sidecar.policy.offers import Residual, residual_of
 from tabard_sidecar.policy.problems import PolicyBrokenError, PolicyProblem, Severity
@@ -43,7 +45,8 @@ _MOST_TOLD = 100
 # The paths at which the sidecar evaluates rules. The rest of data.system is the server's own.
 _ASKED = (("lib",), ("policy",), ("system", "log"), ("tabard",))
 # The server's own modules, for example its authorization policy, which aren't checked.
-_NOT_OURS = (("tabard",), ("system", "authz"))
+_AUTHZ = ("system", "authz")
+_NOT_OURS = (("tabard",), _AUTHZ)
 
 _Paths = frozenset[tuple[str, ...]]
 _T = TypeVar("_T")
@@ -57,10 +60,11 @@ class RemoteEvaluator:
         has_mask: whether a module defines ``data.system.log.mask``.
         checked: the bundles whose modules were checked, by name with their revisions.
         outdated: set when the server answers from other bundles.
-        most_bytes: largest input that is sent.
+        most_bytes: largest input that is accepted.
+        reads: the parts of the input that the policy may read; others aren't sent.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - one argument per part
         self,
         client: OpaClient,
         *,
@@ -68,12 +72,14 @@ class RemoteEvaluator:
         checked: Mapping[str, str],
         outdated: asyncio.Event,
         most_bytes: int,
+        reads: InputPaths = ALL_PATHS,
     ) -> None:
         self._client = client
         self._has_mask = has_mask
         self._checked = checked
         self._outdated = outdated
         self._most_bytes = most_bytes
+        self._sent = SentInput(reads)
 
     @property
     def masks_records(self) -> bool:
@@ -81,13 +87,11 @@ class RemoteEvaluator:
         return self._has_mask
 
     async def decision(
-        self,
-        input_json: bytes,
-        deadline_seconds: float,
-        parts: InputParts | None = None,  # noqa: ARG002 - a server doesn't say what it has read
+        self, input_json: bytes, deadline_seconds: float, parts: InputParts | None = None
     ) -> bytes:
         """Return ``data.tabard.decision``; a missing result is ``null``, which denies."""
-        return encode(await self._data("/v1/data/tabard/decision", input_json, deadline_seconds))
+        sent = self._sent.of(self._small(input_json), parts)
+        return encode(await self._data("/v1/data/tabard/decision", sent, deadline_seconds))
 
     async def residual(self, query: str, input_json: bytes, deadline_seconds: float) -> Residual:
         """Return what remains of a query."""
@@ -100,14 +104,13 @@ class RemoteEvaluator:
         """Return ``data.system.log.mask``."""
         if not self._has_mask:
             return None
-        return await self._data("/v1/data/system/log/mask", record_json, deadline_seconds)
+        return await self._data("/v1/data/system/log/mask", self._small(record_json), deadline_seconds)
 
     def close(self) -> None:
         """Do nothing: the provider owns the connections."""
 
     async def _data(self, path: str, input_json: bytes, deadline_seconds: float) -> Json:
-        body = b'{"input":' + self._small(input_json) + b"}"
-        answer = await self._client.post(path + _STRICTLY, body, deadline_seconds)
+        answer = await self._client.post(path + _STRICTLY, b'{"input":%b}' % input_json, deadline_seconds)
         if bundles_of(answer) != self._checked:
             self._outdated.set()
             message = f"{self._client.where} has activated another bundle, which isn't checked yet"
@@ -132,6 +135,7 @@ class RemoteProvider:
         self._engine = engine
         self._client = OpaClient(config)
         self._options = replace(options, remote=True)
+        self._whole_input = config.whole_input
         self._load_seconds = load_seconds
         self._loading = Detached("checking the policy")
         self._paths: _Paths = frozenset()
@@ -175,9 +179,7 @@ class RemoteProvider:
             foreign = sorted([path async for path in self._foreign()])
             problems += [_base_document(self._client.where, path) for path in foreign]
             self._checked, self.unchecked = (served, tuple(foreign)), False
-            own = {file: text for file, text in served.modules.items() if not _is_foreign(parsed[file])}
-            names = frozenset(map(_root, parsed.values()))
-            return await self._detached(lambda: self._check(own, problems, served, names))
+            return await self._detached(lambda: self._check(parsed, problems, served))
         except StuckError as error:
             raise load_took_too_long(self._client.where, error) from error
         except (OSError, EvaluationFailedError, NoDecision, *MALFORMED) as error:
@@ -196,9 +198,9 @@ class RemoteProvider:
     async def _detached(self, work: Callable[[], _T]) -> _T:
         return await self._loading.run(work, self._load_seconds)
 
-    def _check(
-        self, own: Mapping[str, str], problems: list[PolicyProblem], served: Served, packages: frozenset[str]
-    ) -> Active:
+    def _check(self, parsed: Mapping[str, Node], problems: list[PolicyProblem], served: Served) -> Active:
+        own = {file: text for file, text in served.modules.items() if not _is_foreign(parsed[file])}
+        packages = frozenset(map(_root, parsed.values()))
         try:
             compiled = compile_policy(self._engine, own, None, self._options)
         except PolicyBrokenError as error:
@@ -207,13 +209,6 @@ class RemoteProvider:
         self._options = replace(self._options, apart=True)
         if problems:
             raise PolicyBrokenError(problems)
-        evaluator = RemoteEvaluator(
-            self._client,
-            has_mask=compiled.mask is not None,
-            checked=served.bundles,
-            outdated=self.outdated,
-            most_bytes=self._engine.max_input_bytes,
-        )
         warnings = [*compiled.warnings]
         revision, known = served.revision(packages), served.is_named(packages)
         if known and self._last is not None and self._last.differs_under_the_same_name(served):
@@ -221,9 +216,25 @@ class RemoteProvider:
             warnings.append(_reused(self._client.where, revision))
         else:
             self._last = served
-        # Otherwise the server's next policy may be evaluated before this sidecar has noticed that it reads history.
+        # Otherwise the server's next policy may be evaluated before this sidecar has noticed that it reads history, or more.
         rules = compiled.rules if known else replace(compiled.rules, reads_history=True, reads_calls=True)
+        evaluator = RemoteEvaluator(
+            self._client,
+            has_mask=compiled.mask is not None,
+            checked=served.bundles,
+            outdated=self.outdated,
+            most_bytes=self._engine.max_input_bytes,
+            reads=compiled.reads if known and not self._sends_whole(parsed, compiled.reads) else ALL_PATHS,
+        )
         return Active(evaluator, revision, rules, warnings)
+
+    def _sends_whole(self, parsed: Mapping[str, Node], reads: InputPaths) -> bool:
+        """Tell whether something else than the checked rules may read a call's input."""
+        authz = [module for module in parsed.values() if package_path(module)[:2] == _AUTHZ]
+        # The server's authorization policy gets a request's body below its own input.
+        return self._whole_input or any(
+            path[:1] in {(), ("body",)} for path in reads.union(input_paths(authz))
+        )
 
     async def _served(self) -> Served:
         """Fetch the modules, and the bundles that they come from.

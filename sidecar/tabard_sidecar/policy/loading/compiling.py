@@ -14,6 +14,7 @@ from tabard_sidecar.policy.loading.bundles import BundleKeys
 from tabard_sidecar.policy.loading.checks import World, check_module, index_rules, library_paths
 from tabard_sidecar.policy.loading.engine_problems import problems_of
 from tabard_sidecar.policy.loading.inlining import simple_functions
+from tabard_sidecar.policy.loading.input_paths import ALL_PATHS, InputPaths, input_paths
 from tabard_sidecar.policy.loading.metadata import check_metadata
 from tabard_sidecar.policy.loading.negations import required_arguments
 from tabard_sidecar.policy.loading.offered import Offers
@@ -77,12 +78,17 @@ class CompileOptions:
 
 @dataclass(frozen=True, slots=True)
 class Compiled:
-    """A policy that passed every check. ``mask`` is there only if the policy defines ``system.log.mask``."""
+    """A policy that passed every check.
+
+    ``mask`` is there only if the policy defines ``system.log.mask``. ``reads`` are the parts of the input that its decision
+    may read; they are looked for only if an OPA server evaluates it.
+    """
 
     decision: Policy
     mask: Policy | None
     rules: RuleIndex
     warnings: tuple[PolicyProblem, ...]
+    reads: InputPaths = ALL_PATHS
 
     def close(self) -> None:
         """Free the compiled policies."""
@@ -147,6 +153,7 @@ def compile_policy(
     compiled: list[Policy] = []
     # The engine would read the schemas that METADATA names.
     compilable = len(parsed) == len(modules) and not findings.has("metadata_schemas")
+    reached_modules = ours
     if options.whole_library:
         ours = library_modules(index)
     for job in _jobs(parsed, modules, ours) if compilable else ():
@@ -159,7 +166,10 @@ def compile_policy(
             policy.close()
         raise PolicyBrokenError(findings.told())
     mask = compiled[1] if len(compiled) > 1 else None
-    return Compiled(compiled[0], mask, index, tuple(sorted(findings.problems)))
+    reads = ALL_PATHS
+    if options.remote:
+        reads = input_paths([*parsed.values(), *parse_modules(engine, reached_modules).values()])
+    return Compiled(compiled[0], mask, index, tuple(sorted(findings.problems)), reads)
 
 
 def _check(

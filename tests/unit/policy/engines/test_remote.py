@@ -2,24 +2,33 @@
 
 from __future__ import annotations
 
+import json
 import socket
 import subprocess
 import time
 from contextlib import closing
+from types import SimpleNamespace
 
 import aiohttp
 import pytest
 from tabard_opa_cli import opa_binary
 from tabard_sidecar.errors import NoDecision
-from tabard_sidecar.model import Operation
+from tabard_sidecar.model import Agent, Operation, ToolCall
+from tabard_sidecar.pipeline.policy_input import PolicyInput
+from tabard_sidecar.pipeline.requests import AuthorizeRequest, VerifiedCall
+from tabard_sidecar.policy.authoring.packing import pack
 from tabard_sidecar.policy.conf import PolicyConfig, RemoteConfig
+from tabard_sidecar.policy.engines.opa_client import OpaClient
 from tabard_sidecar.policy.engines.remote import RemoteProvider
 from tabard_sidecar.policy.factory import create_runtime
 from tabard_sidecar.policy.loading.compiling import CompileOptions
 from tabard_sidecar.policy.problems import PolicyBrokenError
+from tabard_sidecar.policy.resources import library as library_sources
 from tabard_sidecar.policy.resources import rego_root
 from tabard_sidecar.policy.status import PolicyState
+from tabard_sidecar.state import TaskState
 
+from tests.support.credentials import HOP, grant_of
 from tests.support.policy import (
     GRANT_ALL,
     SUPPORT,
@@ -126,6 +135,98 @@ async def test_a_servers_policy_is_taken_to_look_back(serve, ask):
     with runtime.lease() as policy:
         assert policy.reads_history
         assert policy.reads_calls
+
+
+READS_PURPOSE = """\
+package policy.desk
+
+grant contains {"code": "ok"} if input.tool.name == "t"
+
+deny contains {"code": "purpose", "message": "m"} if input.task.purpose != "refunds"
+
+start contains {"code": "s", "limits": {}}
+"""
+
+
+READS_ANY_PART = (
+    READS_PURPOSE
+    + """
+deny contains {"code": "late", "message": "m"} if {
+	some part in ["history", "task"]
+	input[part].expires_at == 0
+}
+"""
+)
+
+
+@pytest.fixture
+def asked(monkeypatch):
+    """Return the inputs about tool calls that servers are sent."""
+    found = []
+    post = OpaClient.post
+
+    async def noted(self, path, body, deadline_seconds):
+        found.append(json.loads(body)["input"])
+        return await post(self, path, body, deadline_seconds)
+
+    monkeypatch.setattr(OpaClient, "post", noted)
+    return found
+
+
+def bundled(folder, *modules):
+    """Write a bundle that owns all that is evaluated; return its flags."""
+    manifest = {"revision": "one", "roots": ["lib", "policy", "system", "tabard"], "rego_version": 1}
+    files = {".manifest": json.dumps(manifest).encode()}
+    files |= {name: source.encode() for name, source in library_sources().items()}
+    files |= {f"own/{number}.rego": source.encode() for number, source in enumerate(modules)}
+    path = folder / "bundle.tar.gz"
+    path.write_bytes(pack(files, folder))
+    return "--bundle", str(path)
+
+
+async def decided(runtime):
+    """Decide a call of a tool named t; return whether it is allowed."""
+    tool = VerifiedCall(
+        AuthorizeRequest("", "t"),
+        ToolCall("t", "", {}, b"{}", "d"),
+        {},
+        Agent("spiffe://shop.example/worker", "i"),
+        grant_of(HOP),
+        None,
+        SimpleNamespace(facts={}),
+    )
+    text, parts = PolicyInput().authorize(tool, TaskState(known=True), now=1.0)
+    with runtime.lease() as policy:
+        return (await policy.decide(Operation.AUTHORIZE, text.text, parts=parts)).allowed
+
+
+async def test_a_named_policy_is_sent_what_it_reads(serve, ask, asked, tmp_path):
+    assert await decided(await ask(serve(flags=bundled(tmp_path, READS_PURPOSE))))
+    assert asked[0]["task"].keys() == {"id", "purpose"}
+    assert asked[0].keys().isdisjoint({"agent", "subject"})
+
+
+@pytest.mark.parametrize(
+    ("modules", "remote"),
+    [
+        ((READS_PURPOSE,), {"whole_input": True}),
+        ((READS_ANY_PART,), {}),
+        ((READS_PURPOSE, "package system.authz\n\nallow if input.body.input.agent\n"), {}),
+        ((READS_PURPOSE, "package system.authz\n\nallow if input\n"), {}),
+    ],
+)
+async def test_whole_inputs_are_sent(serve, ask, asked, tmp_path, modules, remote):  # noqa: PLR0917
+    """If the configuration says so, a rule may read any part, or the server's authorization policy reads requests."""
+    assert await decided(await ask(serve(flags=bundled(tmp_path, *modules)), **remote))
+    assert asked[0].keys() >= {"agent", "subject", "task", "delegation"}
+    assert asked[0]["task"].keys() >= {"id", "purpose", "statement"}
+
+
+async def test_a_policy_without_a_name_is_sent_whole_inputs(serve, ask, asked, tmp_path):
+    """Its next version may be evaluated before this sidecar has seen what it reads."""
+    (tmp_path / "own.rego").write_text(READS_PURPOSE)
+    assert await decided(await ask(serve(*library(), str(tmp_path / "own.rego"))))
+    assert asked[0].keys() >= {"agent", "subject", "task", "delegation"}
 
 
 async def test_both_engines_answer_the_desk_alike(serve, ask, engine):
