@@ -33,7 +33,6 @@ from tabard_sidecar.pipeline.stages import Stages, reserve
 from tabard_sidecar.pipeline.task_states import TaskStateReader
 from tabard_sidecar.pipeline.turns import Turns
 from tabard_sidecar.state import Reserved, ReserveState, TaskState
-from tabard_sidecar.util.rounds import pause
 from tabard_sidecar.util.whole import whole
 
 
@@ -77,7 +76,7 @@ class Authorizer:
             recorder.read(partial(_read, asked.tool))
             spec = await stages.check_tool(grant, asked.tool, now=stages.clock())
         if request.paced:
-            await pause()
+            await recorder.pause()
             check_expiry(grant, now=stages.clock())  # Others may have waited for a store meanwhile.
         with stages.policy.lease() as policy:
             call = VerifiedCall(request, asked.tool, asked.context, agent, grant, spec, policy)
@@ -145,7 +144,7 @@ class Authorizer:
         reserved = await reserve(self._stages, call, state, proposal.policy, proposal.credential, recorder)
         if reserved.state is ReserveState.DONE:
             if paced and _signs_only(proposal, reserved) and not recorder.answer_is_stored:
-                await pause()
+                await recorder.pause()
             return Answer(await self._allow(proposal, recorder))
         if reserved.state is ReserveState.CHANGED or state.cached:
             raise _StateChanged

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Collection, Mapping
 from contextlib import suppress
 from dataclasses import field
 from hashlib import sha256
+from time import perf_counter
 from typing import Any
 
 from tabard_sidecar.errors import NoDecision, Refused
@@ -30,6 +31,7 @@ from tabard_sidecar.util.ids import new_id
 from tabard_sidecar.util.json_parts import JsonText, joined, may_repeat
 from tabard_sidecar.util.jsontext import encode
 from tabard_sidecar.util.lean import dataclass
+from tabard_sidecar.util.rounds import pause
 
 _RECORD_BYTES = 8 * 1024
 """More than a decision's records take beside their input."""
@@ -56,9 +58,11 @@ class DecisionRecorder:
         log: the decision log.
         clock: time in seconds since the epoch.
         operation: what is decided.
-        asked: returns the request as JSON. It is recorded if the request fails before it becomes a policy
-            input.
+        asked: returns the request as JSON. It is recorded if the request fails before it becomes a policy input.
         request_id: the caller's, or empty.
+
+    Attributes:
+        waited: seconds for which other items of a batch had their turn.
     """
 
     def __init__(
@@ -71,6 +75,7 @@ class DecisionRecorder:
         request_id: str = "",
     ) -> None:
         self.decision_id = new_id()
+        self.waited = 0.0
         self._log = log
         self._clock = clock
         self._operation = operation
@@ -195,6 +200,12 @@ class DecisionRecorder:
     def answer_is_stored(self) -> bool:
         """Whether the answer is kept for a repeated request, and so leaves this process before it is given."""
         return bool(self._request_id)
+
+    async def pause(self) -> None:
+        """Let the other items of a batch go on (:func:`~tabard_sidecar.util.rounds.pause`), and add the seconds to ``waited``."""
+        began = perf_counter()
+        await pause()
+        self.waited += perf_counter() - began
 
     @property
     def left(self) -> bool:

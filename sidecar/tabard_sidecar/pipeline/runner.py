@@ -12,7 +12,6 @@ from tabard_sidecar.interfaces import Clock, DecisionLog, Observer
 from tabard_sidecar.model import Operation
 from tabard_sidecar.pipeline.recorder import Answer, DecisionRecorder
 from tabard_sidecar.pipeline.taken import TRIES_AFTER
-from tabard_sidecar.util.rounds import pause
 
 
 class DecisionRunner:
@@ -71,7 +70,7 @@ class DecisionRunner:
             raise
         try:
             if paced and not recorder.left:
-                await pause()
+                await recorder.pause()
             with self._observer.stage("record"):
                 await recorder.close(answer)
         except asyncio.CancelledError as error:
@@ -85,7 +84,7 @@ class DecisionRunner:
         self._observer.decided(
             operation,
             answer.decision,
-            perf_counter() - began,
+            perf_counter() - began - recorder.waited,
             task_id=recorder.task_id or (answer.verified.task.id if answer.verified is not None else ""),
             tool=recorder.tool,
         )

@@ -94,7 +94,7 @@ class Metrics:
         )
         self.decision_seconds = LoopHistogram(
             "tabard_decision_seconds",
-            "Time from a request's arrival to its decision.",
+            "Time from a request's arrival to its decision; of an item of a batch, without the time of other items.",
             ("operation",),
             buckets=_FAST,
             registry=registry,

@@ -99,6 +99,24 @@ async def test_the_items_of_a_batch_are_committed_one_after_another(zone, parts,
     assert elsewhere.events == ["recorded", "issuing", "issued", "recorded", "committed"] * 2
 
 
+async def test_an_item_of_a_batch_takes_no_longer_for_what_others_wait_for(
+    zone, parts, elsewhere, monkeypatch
+):
+    """The metric has each item's own time, or a batch would look like a slow sidecar."""
+    seconds = []
+    monkeypatch.setattr(
+        type(parts.stages.observer),
+        "decided",
+        lambda _self, _operation, _decision, took, **_: seconds.append(took),
+    )
+    task = await zone.start_task()
+    seconds.clear()
+    elsewhere.pause = 0.5
+    await task.batch([tabard.ToolCall("pay", {"cents": number}) for number in range(4)])
+    assert len(seconds) == 4
+    assert all(elsewhere.pause <= took < 2.5 * elsewhere.pause for took in seconds), seconds
+
+
 @pytest.mark.parametrize("failure", FAILURES, ids=["unavailable", "defect"])
 @pytest.mark.parametrize("withdrawal", list(Withdrawal))
 async def test_charges_are_given_back_only_if_nothing_was_issued(zone, elsewhere, failure, withdrawal):
