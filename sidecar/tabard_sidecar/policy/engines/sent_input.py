@@ -18,6 +18,7 @@ from tabard_sidecar.util.fifo import FifoDict
 
 _LONGEST = 64 * 1024
 _GRANTS = 256
+_BEGINNING = 16
 _BEGIN, _END = b'{"delegation":{', b"}}"
 _ALWAYS = (("delegation", "depth"), ("task", "id"))
 """What is left in any case, because other members are written behind them."""
@@ -48,8 +49,11 @@ class SentInput:
         cut = self._cut.get(key)
         if cut is None:
             cut = self._cut[key] = _without(text, self._kept)
-        before, found, after = input_json.partition(text)
-        return before + cut + after if found else input_json
+        # To look for the beginning and compare takes a tenth of the time of looking for a long text.
+        at = input_json.find(text[:_BEGINNING])
+        if at < 0 or not input_json.startswith(text, at):
+            return input_json
+        return input_json[:at] + cut + input_json[at + len(text) :]
 
 
 def _without(text: bytes, kept: _Kept) -> bytes:
