@@ -108,6 +108,18 @@ class Tab:
         """Click what leads to another page."""
         return await self.follow(f"document.querySelector({json.dumps(selector)}).click()")
 
+    async def point_and_click(self, selector: str) -> int:
+        """Click with the mouse what leads to another page; needs no script in the page."""
+        document = await self.send("DOM.getDocument")
+        node = await self.send("DOM.querySelector", nodeId=document["root"]["nodeId"], selector=selector)
+        await self.send("DOM.scrollIntoViewIfNeeded", nodeId=node["nodeId"])
+        corners = (await self.send("DOM.getBoxModel", nodeId=node["nodeId"]))["model"]["border"]
+        at = {"x": (corners[0] + corners[4]) / 2, "y": (corners[1] + corners[5]) / 2}
+        self.expect()
+        for kind in ("mousePressed", "mouseReleased"):
+            await self.send("Input.dispatchMouseEvent", type=kind, button="left", clickCount=1, **at)
+        return await self.loaded()
+
     async def press(self, key: str) -> None:
         """Press and release a key."""
         code = {"Tab": 9, "Enter": 13, "Escape": 27}[key]

@@ -17,8 +17,10 @@ from tests.support.console_world import OVERRIDES, POLICY, WORKLOADS, work
 from tests.support.waiting import eventually
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Sequence
+    from collections.abc import AsyncIterator, Callable, Mapping, Sequence
     from pathlib import Path
+
+    from tabard_sidecar.console.jobs import Kind
 
     from tests.support.browser import Tab
 
@@ -111,20 +113,35 @@ class Console:
             yield found
 
     @asynccontextmanager
-    async def over(self, logs: Sequence[Path]) -> AsyncIterator[Console]:
-        """Serve a further console over other logs."""
-        async with self._serve(self.zone, logs, self._changes) as found:
+    async def over(
+        self, logs: Sequence[Path], commands: Mapping[Kind, Sequence[str]] | None = None
+    ) -> AsyncIterator[Console]:
+        """Serve a further console over other logs, with ``commands`` that the page may start."""
+        async with self._serve(self.zone, logs, self._changes, commands) as found:
             yield found
 
     @classmethod
     @asynccontextmanager
-    async def _serve(cls, zone: Any, logs: Sequence[Path], changes: bool) -> AsyncIterator[Self]:
+    async def _serve(
+        cls,
+        zone: Any,
+        logs: Sequence[Path],
+        changes: bool,
+        commands: Mapping[Kind, Sequence[str]] | None = None,
+    ) -> AsyncIterator[Self]:
         target = Target(zone.operator("refunds"), "a test", ZONE, "a test")
         async with AsyncExitStack() as stack:
             asked = stack.enter_context(operator(target, quiet=True, timeout_seconds=60.0))
             remote = Sidecar(asked, asked)
             source = LogSource(tuple(logs), ZONE, "a test")
-            given = Given(asked, asked, source, "", lambda entry: remote.explain(entry.decision_id), {})
+            given = Given(
+                asked,
+                asked,
+                source,
+                "",
+                lambda entry: remote.explain(entry.decision_id),
+                dict(commands or {}),
+            )
             wanted = Wanted("127.0.0.1:0", changes, 3600.0, len(logs) == 1, as_json=True)
             yield cls(zone, await stack.enter_async_context(serving(wanted, given)), logs, changes)
 

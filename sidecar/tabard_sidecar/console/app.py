@@ -120,6 +120,7 @@ class Console:
         router.add_post(f"{base}/revoke", self._revoke)
         router.add_get(f"{base}/policy", self._policy)
         router.add_post(f"{base}/policy/{{kind}}", self._start)
+        router.add_post(f"{base}/policy/{{kind}}/{policy.STOP}", self._stop)
         router.add_get(f"{base}/policy/{policy.PATCH}", self._patch)
 
     async def _login(self, request: web.Request) -> web.StreamResponse:
@@ -260,11 +261,25 @@ class Console:
             return error.message
 
     async def _start(self, request: web.Request) -> web.StreamResponse:
-        name = request.match_info["kind"]
-        kind = Kind(name) if name in set(Kind) else None
-        if kind is None or not self._from.jobs.offers(kind):
+        kind = self._offered(request)
+        if kind is None:
             return self._not_found(request, "There is nothing of this name to run.")
         self._from.jobs.start(kind)
+        return self._to_policy()
+
+    async def _stop(self, request: web.Request) -> web.StreamResponse:
+        kind = self._offered(request)
+        if kind is None:
+            return self._not_found(request, "There is nothing of this name to stop.")
+        await self._from.jobs.end(kind)
+        return self._to_policy()
+
+    def _offered(self, request: web.Request) -> Kind | None:
+        name = request.match_info["kind"]
+        kind = Kind(name) if name in set(Kind) else None
+        return kind if kind is not None and self._from.jobs.offers(kind) else None
+
+    def _to_policy(self) -> web.Response:
         return web.Response(status=HTTPStatus.SEE_OTHER, headers={"Location": self._site.links.to("policy")})
 
     async def _patch(self, request: web.Request) -> web.StreamResponse:

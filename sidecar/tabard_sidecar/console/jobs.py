@@ -38,12 +38,14 @@ class State:
         told: what the command printed as JSON; ``None`` as long as there is nothing.
         patch: the diff that it wrote; empty if it wrote none.
         problem: why it failed.
+        stopped: whether an operator stopped it.
     """
 
     running: bool = False
     told: dict[str, Any] | None = None
     patch: str = ""
     problem: str = ""
+    stopped: bool = False
 
 
 class Jobs:
@@ -79,12 +81,18 @@ class Jobs:
         self._running = asyncio.create_task(self._run(kind))
         return True
 
+    async def end(self, kind: Kind) -> None:
+        """End the job of a kind, with all its processes, if it runs."""
+        state = self._states.get(kind)
+        if state is not None and state.running:
+            await self.stop()
+
     async def stop(self) -> None:
         """End the job that runs."""
         if self._running is not None:
             self._running.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._running
+            # Not awaited itself: whoever waits here may be cancelled, too.
+            await asyncio.wait((self._running,))
 
     async def _run(self, kind: Kind) -> None:
         with tempfile.TemporaryDirectory(prefix="tabard-console-") as folder:
@@ -94,6 +102,9 @@ class Jobs:
                 self._states[kind] = State(problem=f"it took more than {MOST_SECONDS / 60:g} minutes")
             except OSError as error:
                 self._states[kind] = State(problem=str(error))
+            except asyncio.CancelledError:
+                self._states[kind] = State(stopped=True)
+                raise
 
     async def _result(self, kind: Kind, folder: Path) -> State:
         patch = folder / _PATCH

@@ -32,6 +32,8 @@ from tabard_sidecar.replay.comparing import Change
 from tabard_sidecar.replay.not_replayable import Why
 
 PATCH = "suggestion.patch"
+STOP = "stop"
+"""Last step of the address that stops a job."""
 _MOST_GROUPS = 100
 _MOST_RESTRICTIONS = 300
 _MOST_PATCH = 256 * 1024
@@ -254,15 +256,19 @@ def _restriction(one: Mapping[str, Any]) -> tuple[Child, ...]:
 def _start(  # noqa: PLR0913, PLR0917 - one argument per part
     site: Site, session: Session, jobs: Jobs, kind: Kind, label: str, state: State | None
 ) -> Html:
-    """Return the button that starts a job, and how the one before stands."""
+    """Return the button that starts a job, or stops it, and how the one before stands."""
     parts: list[Child] = []
     if state is not None and state.running:
         parts.append(notice("It is running. This page reloads by itself."))
+        stop = tag("button", "Stop")
+        parts.append(form(site, session, ("policy", kind.value, STOP), stop))
     elif jobs.busy:
         parts.append(notice("Another one is running; one runs at a time."))
     else:
         button = tag("button", label if state is None else f"{label} again")
         parts.append(form(site, session, ("policy", kind.value), button))
+    if state is not None and state.stopped:
+        parts.append(notice("It was stopped."))
     if state is not None and state.problem:
         parts.append(notice(("It failed: ", state.problem), "bad"))
     return tag("div", parts)

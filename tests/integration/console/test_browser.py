@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+from contextlib import suppress
 
 import pytest
+from tabard_sidecar.console.jobs import Kind
 
 from tests.support.browser import chromium
 from tests.support.console_pages import AUDIT, MARKUP, Console, hostile_log
 from tests.support.console_world import attack
 from tests.support.operators import operators
+from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.asyncio
 
@@ -98,6 +102,34 @@ async def test_revoking_with_the_keyboard(console):
         assert "sends mail to strangers" in await tab.run("document.body.textContent")
         await tab.goto(console.url(f"/tasks/{console.zone.tasks[-1]}"))
         assert await tab.run("document.querySelector('h1 .badge').textContent") == "Ended"
+
+
+async def test_a_job_is_started_and_stopped_without_script(console, tmp_path):
+    """A replay that would take for ever: the log is a pipe into which nobody writes."""
+    pipe = tmp_path / "log"
+    os.mkfifo(pipe)
+    commands = {kind: ["--", str(pipe)] for kind in Kind}
+    async with console.over(console.logs, commands) as over, chromium() as browser:
+        tab = await browser.tab()
+        await tab.goto(over.link())
+        await tab.send("Emulation.setScriptExecutionDisabled", value=True)
+        await tab.goto(over.url("/policy"))
+        assert await tab.point_and_click("form[action$='/policy/replay'] button") == 200
+        assert await tab.run(AUDIT) == []
+
+        async def stopped() -> bool:
+            # The page reloads by itself, perhaps just now.
+            with suppress(RuntimeError):
+                await tab.point_and_click("form[action$='/policy/replay/stop'] button")
+            with suppress(RuntimeError):
+                return "It was stopped." in await tab.run("document.querySelector('main').textContent")
+            return False
+
+        await eventually(stopped)
+        assert "It is running" not in await tab.run("document.querySelector('main').textContent")
+        assert await tab.point_and_click("form[action$='/policy/suggest'] button") == 200
+        assert "It is running" in await tab.run("document.querySelector('main').textContent")
+        assert tab.complaints == []
 
 
 async def test_the_keyboard_reaches_everything(console):

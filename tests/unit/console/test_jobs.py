@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import re
+from pathlib import Path
 
 import pytest
 from tabard_sidecar.console.jobs import Jobs, Kind
@@ -90,6 +92,52 @@ async def test_one_at_a_time_and_stopped(tmp_path):
     await asyncio.sleep(0.3)
     await asyncio.wait_for(jobs.stop(), 20)
     assert not jobs.busy
+
+
+async def test_a_job_is_stopped_from_the_page(desk, start_console, tmp_path):
+    """With all its processes, and another one can be started then. Without the form's token nothing is stopped."""
+    pipe = tmp_path / "log"
+    os.mkfifo(pipe)
+    commands = {kind: ["--", str(pipe)] for kind in Kind}
+    async with start_console(desk.operator("refunds"), desk.decision_logs, commands=commands) as client:
+        await client.sign_in()
+        token = {"form_token": await client.form_token()}
+        assert (await client.post("/policy/suggest", token))[0] == 303
+        process = await eventually(lambda: running(pipe))
+        _, text, headers = await client.get("/policy")
+        assert text.count("/policy/suggest/stop") == 1
+        assert "Refresh" in headers
+        for path, fields, status in (
+            ("/policy/suggest/stop", {}, 403),
+            ("/policy/suggest/stop", {"form_token": "x"}, 403),
+            ("/policy/serve/stop", token, 404),
+            ("/policy/replay/stop", token, 303),
+        ):
+            assert (await client.post(path, fields))[0] == status, path
+        assert (await client.get("/policy/suggest/stop"))[0] in {404, 405}
+        assert running(pipe) == process
+        status, _, headers = await client.post("/policy/suggest/stop", token)
+        assert (status, headers["Location"]) == (303, f"{client.base}/policy")
+        assert running(pipe) is None
+        _, text, headers = await client.get("/policy")
+        assert "It was stopped." in text
+        assert "It failed" not in text
+        assert "Refresh" not in headers
+        assert "Propose from the logs again" in text
+        assert (await client.post("/policy/suggest/stop", token))[0] == 303
+        assert (await client.post("/policy/replay", token))[0] == 303
+        await eventually(lambda: running(pipe))
+    assert running(pipe) is None
+
+
+def running(log):
+    """The process that has a file among its arguments; ``None`` if there is none."""
+    for folder in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            arguments = (folder / "cmdline").read_bytes().split(b"\0")
+            if os.fsencode(log) in arguments and b"tabard_sidecar.cli" in arguments:
+                return int(folder.name)
+    return None
 
 
 async def test_a_failure_is_told(tmp_path):
