@@ -253,17 +253,27 @@ class SubjectTokens:
             raise TokenError(TokenProblem.NOT_YET_VALID, "the token's auth_time lies in the future")
         return authenticated_at
 
+    def workload(self) -> Mapping[str, str]:
+        """Return what identifies this workload where no actor token does: ``sub`` and ``iss``.
+
+        Raises:
+            NoDecision: its identity is unavailable.
+        """
+        agent = self._agent.current()
+        return {"sub": agent.id, "iss": agent.issuer}
+
     async def _check_may_act(self, claims: Mapping[str, Any], issuer: Issuer) -> None:
         if "may_act" not in claims:
             return
-        named = claims["may_act"]
-        agent = self._agent.current()
-        if names_actor(named, {"sub": agent.id, "iss": agent.issuer}):
+        named, workload = claims["may_act"], self.workload()
+        if names_actor(named, workload):
             return
         known = [await asyncio.to_thread(actor) for actor in self._actors.get(issuer.issuer, ())]
         if not any(names_actor(named, actor) for actor in known):
             also = "".join(f" or {str(actor.get('sub'))[:128]!a}" for actor in known)
-            raise Refused("subject_token_may_act", f"the token's may_act doesn't name {agent.id}{also}")
+            raise Refused(
+                "subject_token_may_act", f"the token's may_act doesn't name {workload['sub']}{also}"
+            )
 
 
 async def _verify_signature(token: UnverifiedToken, issuer: Issuer) -> None:

@@ -88,17 +88,25 @@ def actor_of(token: str, where: str) -> Actor:
     return Actor(token, subject, claims)
 
 
-def check_may_act(may_act: object, actor: Actor | None) -> None:
-    """Check that the person's token lets the actor act, if it says who may and an actor token is sent.
+def check_may_act(may_act: object, actor: Actor | None, workload: Mapping[str, str]) -> None:
+    """Check that the person's token lets this workload act, if it says who may.
+
+    Args:
+        may_act: what it says (RFC 8693, section 4.4).
+        actor: the actor token that is sent.
+        workload: identifies the workload if none is sent. The identity provider learns of the sidecar's client only.
 
     Raises:
         ExchangeFault: it names another.
     """
-    if may_act is None or actor is None or names_actor(may_act, actor.claims):
+    if may_act is None or names_actor(may_act, workload if actor is None else actor.claims):
         return
+    named = f"{workload['sub'][:128]!a}, this sidecar's workload"
+    if actor is not None:
+        named = f"{actor.sub[:128]!a}, whose actor token this sidecar has"
     raise ExchangeFault(
         "subject_token_may_act",
-        f"the may_act of the person's token doesn't name {actor.sub[:128]!a}, whose actor token this sidecar has",
+        f"the may_act of the person's token doesn't name {named}",
         nothing_done=True,
     )
 

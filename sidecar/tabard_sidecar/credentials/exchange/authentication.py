@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from base64 import b64encode
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import quote_plus
 
 import jwt
@@ -37,6 +37,14 @@ _LEAST_RSA_BITS = 2048
 _PrivateKey = RSAPrivateKey | ec.EllipticCurvePrivateKey | Ed25519PrivateKey
 
 
+class Presented(NamedTuple):
+    """How the client authenticates with one request: headers, members of the form, and the secret or assertion in them."""
+
+    headers: dict[str, str]
+    form: dict[str, str]
+    secret: str
+
+
 class ClientAuthentication:
     """Authenticates the client by secret (RFC 6749, section 2.3.1) or assertion (RFC 7523).
 
@@ -49,36 +57,28 @@ class ClientAuthentication:
         self._config = config
         self._clock = clock
 
-    def headers(self) -> dict[str, str]:
-        """Return the header Authorization; nothing for a client that uses assertions.
+    def presented(self) -> Presented:
+        """Return what goes into one request.
 
         Raises:
-            ExchangeFault: the secret can't be read.
+            ExchangeFault: a file can't be read, or holds nothing that can be used.
         """
         path = self._config.client_secret_file
         if path is None:
-            return {}
+            assertion = self._assertion()
+            form = {
+                "client_id": self._config.client_id,
+                "client_assertion_type": _ASSERTION,
+                "client_assertion": assertion,
+            }
+            return Presented({}, form, assertion)
         try:
             secret = read_secret(path)[0].decode("ascii")
         except (SecretFileError, UnicodeDecodeError) as error:
             text = str(error) if isinstance(error, SecretFileError) else f"{path}: holds no secret"
             raise misconfigured(text) from None
         pair = f"{quote_plus(self._config.client_id)}:{quote_plus(secret)}"
-        return {"Authorization": f"Basic {b64encode(pair.encode()).decode()}"}
-
-    def form(self) -> dict[str, str]:
-        """Return what goes into the request's form.
-
-        Raises:
-            ExchangeFault: a file can't be read.
-        """
-        if self._config.client_secret_file is not None:
-            return {}
-        return {
-            "client_id": self._config.client_id,
-            "client_assertion_type": _ASSERTION,
-            "client_assertion": self._assertion(),
-        }
+        return Presented({"Authorization": f"Basic {b64encode(pair.encode()).decode()}"}, {}, secret)
 
     def actor(self) -> Actor | None:
         """Return this workload's actor token; ``None`` if none is sent.

@@ -54,6 +54,7 @@ class ExchangeIssuer:
         tokens: the people's tokens.
         journal: where tokens are noted for every sidecar of the zone.
         issued: verifies what comes back.
+        workload: returns ``sub`` and ``iss`` of this workload, or raises :class:`~tabard_sidecar.errors.NoDecision`.
         targets: tells what ends a credential when revoked.
         clock: time in seconds since the epoch.
         report: called with the present problem of the servers, or the empty string.
@@ -66,6 +67,7 @@ class ExchangeIssuer:
         journal: TokenJournal,
         issued: IssuedTokens,
         *,
+        workload: Callable[[], Mapping[str, str]],
         targets: Targets,
         clock: Clock,
         report: Callable[[str], None] = lambda _: None,
@@ -79,6 +81,7 @@ class ExchangeIssuer:
         self._tokens = tokens
         self.journal = journal
         self._issued = issued
+        self._workload = workload
         self._targets_of = targets
         self._clock = clock
         self._report = report
@@ -225,7 +228,7 @@ class ExchangeIssuer:
         try:
             reply, actor = await server.exchange(
                 request,
-                PersonsToken(subject_token, terms.subject.get("may_act")),
+                self._presented(subject_token, terms.subject.get("may_act")),
                 turn,
                 deadline,
                 lambda late: self._late(server, late, subject_token),
@@ -264,6 +267,10 @@ class ExchangeIssuer:
             await self.journal.note(exchange, request, now)
             exchange.check()
         return issued
+
+    def _presented(self, token: str, may_act: object) -> PersonsToken:
+        """Return what is presented of a person's token; this workload is named only if the token says who may act."""
+        return PersonsToken(token, may_act, {} if may_act is None else self._workload())
 
     def _late(self, server: ExchangeServer, token: str, subject_token: str) -> None:
         """Revoke a token that came too late, unless it is in use."""
@@ -319,6 +326,7 @@ def build_exchanges(  # noqa: PLR0913 - each is another part of the sidecar
         tokens,
         journal,
         IssuedTokens(subjects),
+        workload=subjects.workload,
         targets=targets,
         clock=clock,
         report=report,

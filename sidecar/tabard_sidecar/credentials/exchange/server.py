@@ -11,9 +11,9 @@ from urllib.parse import urlencode, urlsplit
 from tabard_sidecar.credentials.asked_server import AskedServer
 from tabard_sidecar.credentials.exchange import faults
 from tabard_sidecar.credentials.exchange.acting import check_may_act, explained
-from tabard_sidecar.credentials.exchange.authentication import JWT_TYPE, ClientAuthentication
+from tabard_sidecar.credentials.exchange.authentication import JWT_TYPE, ClientAuthentication, Presented
 from tabard_sidecar.credentials.exchange.client_actor import ClientActor
-from tabard_sidecar.credentials.exchange.faults import ExchangeFault
+from tabard_sidecar.credentials.exchange.faults import ExchangeFault, invalid
 from tabard_sidecar.credentials.exchange.replies import (
     ACCESS_TOKEN,
     issued_token,
@@ -44,10 +44,12 @@ class PersonsToken:
     Attributes:
         token: the token.
         may_act: what it says of who may act for the person (RFC 8693, section 4.4).
+        workload: ``sub`` and ``iss`` of this workload, which it has to name if no actor token is sent.
     """
 
     token: str = field(repr=False)
     may_act: object = None
+    workload: Mapping[str, str] = field(default_factory=dict)
 
 
 class ExchangeServer(AskedServer):
@@ -156,7 +158,7 @@ class ExchangeServer(AskedServer):
     ) -> tuple[Mapping[str, Any], Actor | None]:
         client_actor = self._client_actor
         actor = self._authentication.actor() if client_actor is None else client_actor.get()
-        check_may_act(subject.may_act, actor)
+        check_may_act(subject.may_act, actor, subject.workload)
         form = {
             "grant_type": _GRANT_TYPE,
             "subject_token": subject.token,
@@ -170,28 +172,40 @@ class ExchangeServer(AskedServer):
             form["resource"] = resource
         if actor is not None:
             form |= {"actor_token": actor.token, "actor_token_type": JWT_TYPE}
+        presented = self._authentication.presented()
+        sent = {presented.secret, actor.token if actor is not None else ""}
         try:
-            return read_reply(*self._issued(form)), actor
+            reply = read_reply(
+                *self._post(self._issuing_session, self.config.token_endpoint, form, presented)
+            )
         except ExchangeFault as fault:
             if client_actor is not None and actor is not None:
                 client_actor.refused(actor)
             raise explained(fault, subject.may_act, actor) from None
+        if issued_token(reply) in sent:
+            # It isn't revoked: this sidecar acts by it.
+            raise invalid("it sent a secret of the request back, which opens more than was asked for")
+        return reply, actor
 
     def _issued(self, form: Mapping[str, str]) -> tuple[int, bytes]:
-        return self._post(self._issuing_session, self.config.token_endpoint, form)
+        presented = self._authentication.presented()
+        return self._post(self._issuing_session, self.config.token_endpoint, form, presented)
 
     def _revoked(self, endpoint: str, token: str) -> None:
         read_revocation(*self._asked_to_revoke(endpoint, {"token": token}))
 
     def _asked_to_revoke(self, endpoint: str, form: Mapping[str, str]) -> tuple[int, bytes]:
-        return self._post(self._ending_session, endpoint, {**form, "token_type_hint": "access_token"})
+        form = {**form, "token_type_hint": "access_token"}
+        return self._post(self._ending_session, endpoint, form, self._authentication.presented())
 
-    def _post(self, session: BoundedSession, endpoint: str, form: Mapping[str, str]) -> tuple[int, bytes]:
-        authentication = self._authentication
+    @staticmethod
+    def _post(
+        session: BoundedSession, endpoint: str, form: Mapping[str, str], presented: Presented
+    ) -> tuple[int, bytes]:
         place = urlsplit(endpoint)
         path = f"{place.path or '/'}?{place.query}" if place.query else place.path or "/"
-        headers = {"Content-Type": "application/x-www-form-urlencoded", **authentication.headers()}
-        body = urlencode({**form, **authentication.form()}).encode()
+        headers = {"Content-Type": "application/x-www-form-urlencoded", **presented.headers}
+        body = urlencode({**form, **presented.form}).encode()
         reply = session.request("POST", path, headers=headers, body=body)
         return reply.status, reply.content
 

@@ -8,9 +8,13 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from tabard_sidecar.credentials.exchange.acting import actors_of
 from tabard_sidecar.errors import NoDecision
+from tabard_sidecar.identity.agent import STATIC_ISSUER
+from tabard_sidecar.interfaces import Withdrawal
 
+from tests.support.credentials import PREFIX
 from tests.support.fake_idp import REVOKE, TOKEN, Answer, claims_of
 from tests.support.tokens import ISSUER
+from tests.unit.credentials.exchange.conftest import SECRET
 
 JWT_BEARER = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 
@@ -185,6 +189,45 @@ async def test_a_person_who_lets_another_act(make_world, idp, tmp_path):
         await world.issuer.issue(await world.request(grant=await world.grant(may_act=may_act)))
 
 
+async def test_without_an_actor_token_the_workload_itself_has_to_be_named(world):
+    """The identity provider learns of the sidecar's client only, so it can't compare."""
+    me = PREFIX + "orders"
+    others = ({"sub": PREFIX + "another"}, {"sub": me, "iss": ISSUER}, {"sub": me, "x": 1}, [me], {}, "x")
+    for may_act in others:
+        fault = await world.fault(await world.request(grant=await world.grant(may_act=may_act)))
+        assert (fault.code, me in str(fault)) == ("subject_token_may_act", True), fault
+    assert world.idp.asked == []
+    for may_act in ({"sub": me}, {"sub": me, "iss": STATIC_ISSUER}):
+        issued = await world.issuer.issue(await world.request(grant=await world.grant(may_act=may_act)))
+        assert claims_of(issued.value)["sub"] == "alice"
+
+
+@pytest.mark.parametrize("opaque", [False, True])
+@pytest.mark.parametrize("way", ["secret", "assertion", "actor"])
+async def test_a_secret_of_the_request_that_comes_back_is_neither_given_nor_revoked(
+    make_world, idp, tmp_path, way, opaque
+):
+    """With the client's assertion or secret an agent could exchange tokens itself, and the sidecar acts by its actor token."""
+    if way == "actor" and opaque:
+        pytest.skip("an actor token needs tokens that can be read")
+    changes: dict[str, object] = {"opaque": opaque}
+    if way == "assertion":
+        file = token_file(tmp_path, idp, "assertion")
+        changes |= {"assertion_file": file, "client_secret_file": None}
+    elif way == "actor":
+        file = token_file(tmp_path, idp, "actor")
+        changes |= {"actor_token_file": file}
+    world = make_world(**changes)
+    secret = SECRET if way == "secret" else file.read_text().strip()
+    world.idp.answers[TOKEN] = lambda asked: world.idp.reply(secret, scope=asked.body["scope"])
+    request = await world.request()
+    fault = await world.fault(request)
+    assert (fault.code, "a secret of the request" in str(fault)) == ("exchange_reply_invalid", True), fault
+    assert secret not in str(fault)
+    assert await world.issuer.withdraw(request) is Withdrawal.UNCLEAR
+    assert world.idp.revoked == []
+
+
 @pytest.mark.parametrize(
     ("sent", "code", "text"),
     [
@@ -198,7 +241,8 @@ async def test_what_a_refused_grant_means(make_world, tmp_path, sent, code, text
     world = make_world()
     if "actor" in sent:
         world = make_world(actor_token_file=token_file(tmp_path, world.idp, "actor"))
-    claims = {"may_act": {"sub": "system:serviceaccount:shop:orders"}} if "may_act" in sent else {}
+    named = "system:serviceaccount:shop:orders" if "actor" in sent else PREFIX + "orders"
+    claims = {"may_act": {"sub": named}} if "may_act" in sent else {}
     world.idp.answers[TOKEN] = Answer(400, {"error": "invalid_grant"})
     fault = await world.fault(await world.request(grant=await world.grant(**claims)))
     assert (fault.code, text in str(fault)) == (code, True), str(fault)

@@ -7,7 +7,7 @@ from contextlib import closing
 import pytest
 import tabard
 
-from testbed.world import AUDIENCE, PERSON
+from testbed.world import AUDIENCE, PERSON, spiffe_id
 from tests.support.fake_idp import TOKEN, Answer, claims_of, fake_idp
 from tests.support.tokens import SigningKey
 from tests.unit.credentials.exchange.conftest import settings_of
@@ -92,6 +92,17 @@ async def test_a_delegated_holder_acts_for_the_same_person(zone):
     handed = await zone.hand_to(await zone.start_task(), "triage")
     decision = await handed.authorize("orders.read")
     assert claims_of(decision.credential.value)["sub"] == PERSON
+
+
+async def test_a_delegated_holder_does_not_act_for_a_person_who_lets_only_the_first_act(zone):
+    """Without an actor token, too: the identity provider isn't told which workload asks, so it can't compare."""
+    token = zone.issuer.access_token(PERSON, may_act={"sub": spiffe_id("orchestrator")})
+    intent = zone.intent("refunds", "Work off the refunds.")
+    task = await zone.agent("orchestrator").start_task(token, intent_token=intent)
+    handed = await zone.hand_to(task, "triage")
+    assert (await refusal(handed)).code == "subject_token_may_act"
+    assert zone.idp.exchanges == []
+    assert claims_of((await task.authorize("orders.read")).credential.value)["sub"] == PERSON
 
 
 async def test_the_end_of_the_task_deletes_the_token_and_the_end_of_a_part_does_not(zone):
