@@ -6,11 +6,11 @@ import json
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING, Any, Self
 
-from tabard_sidecar.cli.log_source import LogSource
-from tabard_sidecar.cli.operator import operator
-from tabard_sidecar.cli.reach import Target
 from tabard_sidecar.console.running import Given, Serving, Wanted, serving
 from tabard_sidecar.console.sidecar import Sidecar
+from tabard_sidecar.operating.log_source import LogSource
+from tabard_sidecar.operating.operator import operator
+from tabard_sidecar.operating.reach import Target
 
 from testbed.world import ZONE
 from tests.support.console_world import OVERRIDES, POLICY, WORKLOADS, work

@@ -12,18 +12,18 @@ import click
 
 from tabard_sidecar import exit_codes
 from tabard_sidecar.approvals.grouping import is_group
-from tabard_sidecar.cli.approval_calls import details, fetch_group, stub
-from tabard_sidecar.cli.approval_group import digest, print_group
-from tabard_sidecar.cli.approval_prompt import describe, print_prompt
-from tabard_sidecar.cli.failure import Failure, error_page
-from tabard_sidecar.cli.framing import quoted
-from tabard_sidecar.cli.operator import Operator, operator
-from tabard_sidecar.cli.options import read_text
-from tabard_sidecar.cli.terminal import echo, echo_json, moment, style
+from tabard_sidecar.operating.approval_calls import details, fetch_group, stub
+from tabard_sidecar.operating.approval_group import digest, print_group
+from tabard_sidecar.operating.approval_prompt import describe, print_prompt
+from tabard_sidecar.operating.failure import Failure, error_page
+from tabard_sidecar.operating.framing import quoted
+from tabard_sidecar.operating.operator import Operator, operator
+from tabard_sidecar.operating.options import read_text
+from tabard_sidecar.operating.terminal import echo, echo_json, moment, style
 from tabard_sidecar.util.lean import dataclass
 
 if TYPE_CHECKING:
-    from tabard_sidecar.cli.reach import Target
+    from tabard_sidecar.operating.reach import Target
 
 TOKEN_VARIABLE = "TABARD_APPROVER_TOKEN"  # noqa: S105 - a variable's name
 _MAX_TOKEN_BYTES = 64 * 1024

@@ -6,11 +6,11 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
-from tabard_sidecar.cli.approval_group import by_group, group_summary
-from tabard_sidecar.cli.approval_prompt import WORDS, describe
-from tabard_sidecar.cli.failure import Failure
-from tabard_sidecar.cli.framing import screen
-from tabard_sidecar.cli.terminal import echo, echo_json, moment
+from tabard_sidecar.operating.approval_group import by_group, group_summary
+from tabard_sidecar.operating.approval_prompt import WORDS, describe
+from tabard_sidecar.operating.failure import Failure
+from tabard_sidecar.operating.framing import screen
+from tabard_sidecar.operating.terminal import echo, echo_json, moment
 
 if TYPE_CHECKING:
     from tabard.authz.v1 import approval_service_pb2 as pb

@@ -9,19 +9,24 @@ from typing import TYPE_CHECKING, TypeVar
 import click
 
 from tabard_sidecar.approvals.grouping import is_group
-from tabard_sidecar.cli.approval_calls import details, fetch, fetch_all, fetch_group
 from tabard_sidecar.cli.approval_deciding import TOKEN_VARIABLE, Deciding, decide
 from tabard_sidecar.cli.approval_events import follow
-from tabard_sidecar.cli.approval_group import by_group, describe_group, group_summary, print_group
-from tabard_sidecar.cli.approval_prompt import describe, print_prompt
-from tabard_sidecar.cli.completing import complete_agent, complete_approval, complete_person, complete_task
-from tabard_sidecar.cli.framing import screen
-from tabard_sidecar.cli.operator import operator, operator_option, watch_options
-from tabard_sidecar.cli.options import Existing, json_option
-from tabard_sidecar.cli.terminal import echo, echo_json
+from tabard_sidecar.operating.approval_calls import details, fetch, fetch_all, fetch_group
+from tabard_sidecar.operating.approval_group import by_group, describe_group, group_summary, print_group
+from tabard_sidecar.operating.approval_prompt import describe, print_prompt
+from tabard_sidecar.operating.completing import (
+    complete_agent,
+    complete_approval,
+    complete_person,
+    complete_task,
+)
+from tabard_sidecar.operating.framing import screen
+from tabard_sidecar.operating.operator import operator, operator_option, watch_options
+from tabard_sidecar.operating.options import Existing, json_option
+from tabard_sidecar.operating.terminal import echo, echo_json
 
 if TYPE_CHECKING:
-    from tabard_sidecar.cli.reach import Target
+    from tabard_sidecar.operating.reach import Target
 
 _Command = TypeVar("_Command", bound=Callable[..., object])
 

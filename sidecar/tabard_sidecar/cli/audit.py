@@ -7,10 +7,10 @@ from pathlib import Path
 import click
 
 from tabard_sidecar import exit_codes
-from tabard_sidecar.cli.failure import Failure
-from tabard_sidecar.cli.log_source import configured_log, with_closed
-from tabard_sidecar.cli.options import Existing, config_option, json_option
-from tabard_sidecar.cli.terminal import echo, echo_json
+from tabard_sidecar.operating.failure import Failure
+from tabard_sidecar.operating.log_source import configured_log, with_closed
+from tabard_sidecar.operating.options import Existing, config_option, json_option
+from tabard_sidecar.operating.terminal import echo, echo_json
 from tabard_sidecar.records.chain import Head
 from tabard_sidecar.records.file_sink import mark_of, open_log
 from tabard_sidecar.records.verification import Audit

@@ -13,9 +13,10 @@ import click
 from tabard.address import AGENT
 
 from tabard_sidecar import exit_codes
-from tabard_sidecar.cli.completing import complete_tool
-from tabard_sidecar.cli.failure import Failure, error_page
-from tabard_sidecar.cli.options import (
+from tabard_sidecar.cli.tool_names import doubt
+from tabard_sidecar.operating.completing import complete_tool
+from tabard_sidecar.operating.failure import Failure, error_page
+from tabard_sidecar.operating.options import (
     config_options,
     find_target,
     json_option,
@@ -24,15 +25,14 @@ from tabard_sidecar.cli.options import (
     secret_argument,
     zone_option,
 )
-from tabard_sidecar.cli.terminal import echo, echo_json, style
-from tabard_sidecar.cli.tool_names import doubt
+from tabard_sidecar.operating.terminal import echo, echo_json, style
 from tabard_sidecar.util.lean import dataclass
 
 if TYPE_CHECKING:
     from tabard import Client, Decision, TabardError, Task
 
-    from tabard_sidecar.cli.reach import Target
     from tabard_sidecar.config.settings import Settings
+    from tabard_sidecar.operating.reach import Target
 
 
 @dataclass(frozen=True, slots=True)

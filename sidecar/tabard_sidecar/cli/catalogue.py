@@ -9,9 +9,9 @@ from typing import TypeVar
 import click
 
 from tabard_sidecar import exit_codes
-from tabard_sidecar.cli.failure import Failure
-from tabard_sidecar.cli.options import json_option, secret_argument
-from tabard_sidecar.cli.terminal import echo, echo_json, visible
+from tabard_sidecar.operating.failure import Failure
+from tabard_sidecar.operating.options import json_option, secret_argument
+from tabard_sidecar.operating.terminal import echo, echo_json, visible
 
 _Command = TypeVar("_Command", bound=Callable[..., object])
 _SEE = "tabard catalogue --help"

@@ -11,7 +11,7 @@ from tabard.files import read_regular
 
 from tabard_sidecar import exit_codes
 from tabard_sidecar.cli.catalogue_patterns import hint
-from tabard_sidecar.cli.failure import Failure
+from tabard_sidecar.operating.failure import Failure
 from tabard_sidecar.policy.catalogue import catalogue_of
 from tabard_sidecar.policy.loading.documents import MAX_BYTES, DocumentError, parse_json, parse_yaml
 from tabard_sidecar.policy.problems import PolicyBrokenError

@@ -16,9 +16,9 @@ from tabard.address import is_loopback
 from tabard.files import read_regular
 
 from tabard_sidecar import exit_codes
-from tabard_sidecar.cli.failure import Failure
 from tabard_sidecar.cli.mcp_bounds import Received, within
-from tabard_sidecar.cli.terminal import visible
+from tabard_sidecar.operating.failure import Failure
+from tabard_sidecar.operating.terminal import visible
 from tabard_sidecar.policy.loading.documents import MAX_BYTES, DocumentError, parse_json
 
 _MAX_PAGES = 100

@@ -19,7 +19,7 @@ from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from tabard._tool import Tool, guarded_tools
 
 from tabard_sidecar import exit_codes
-from tabard_sidecar.cli.failure import Failure
+from tabard_sidecar.operating.failure import Failure
 
 _REASON_CHARACTERS = 300
 _NO_SCHEMA = (PydanticUserError, PydanticSchemaGenerationError, PydanticInvalidForJsonSchema)

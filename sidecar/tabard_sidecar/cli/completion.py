@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 from click.shell_completion import get_completion_class
 
-from tabard_sidecar.cli.terminal import echo
+from tabard_sidecar.operating.terminal import echo
 
 
 @click.command()

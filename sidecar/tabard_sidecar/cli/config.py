@@ -13,9 +13,9 @@ import click
 from pydantic import BaseModel
 
 from tabard_sidecar import exit_codes
-from tabard_sidecar.cli.failure import ConfigFailure
-from tabard_sidecar.cli.options import config_options, json_option, load_settings
-from tabard_sidecar.cli.terminal import echo, echo_json, style
+from tabard_sidecar.operating.failure import ConfigFailure
+from tabard_sidecar.operating.options import config_options, json_option, load_settings
+from tabard_sidecar.operating.terminal import echo, echo_json, style
 
 if TYPE_CHECKING:
     from tabard_sidecar.config.settings import Settings

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 import click
 
 from tabard_sidecar import exit_codes
-from tabard_sidecar.cli.failure import ControlConfigFailure, Failure
-from tabard_sidecar.cli.options import Existing, json_option, service_options
-from tabard_sidecar.cli.terminal import echo, echo_json, style
 from tabard_sidecar.control.rotation_times import LEAD_SECONDS, OVERLAP_SECONDS
+from tabard_sidecar.operating.failure import ControlConfigFailure, Failure
+from tabard_sidecar.operating.options import Existing, json_option, service_options
+from tabard_sidecar.operating.terminal import echo, echo_json, style
 from tabard_sidecar.util.dumps import never_dump
 from tabard_sidecar.util.moments import utc_text
 from tabard_sidecar.util.problems import SourceError

@@ -12,13 +12,13 @@ import click
 
 from tabard_sidecar import exit_codes
 from tabard_sidecar.cli.dev_view import Round, print_round, round_json
-from tabard_sidecar.cli.failure import Failure
-from tabard_sidecar.cli.log_source import LogSource, find_log
-from tabard_sidecar.cli.odd_lines import OddLines
-from tabard_sidecar.cli.options import Existing, config_options, json_option, zone_option
 from tabard_sidecar.cli.policy_suite import Wanted, run_suite
-from tabard_sidecar.cli.policy_target import Target, catalogue_option, find_target, path_argument
-from tabard_sidecar.cli.terminal import echo_json, visible
+from tabard_sidecar.operating.failure import Failure
+from tabard_sidecar.operating.log_source import LogSource, find_log
+from tabard_sidecar.operating.odd_lines import OddLines
+from tabard_sidecar.operating.options import Existing, config_options, json_option, zone_option
+from tabard_sidecar.operating.policy_target import Target, catalogue_option, find_target, path_argument
+from tabard_sidecar.operating.terminal import echo_json, visible
 from tabard_sidecar.util.config_file import find_file
 
 if TYPE_CHECKING:
@@ -145,7 +145,7 @@ class _Developer:
 
     def _beside(self) -> list[Path]:
         """Return the files that count beside the policy: configuration and catalogue."""
-        from tabard_sidecar.cli.options import load_settings  # noqa: PLC0415
+        from tabard_sidecar.operating.options import load_settings  # noqa: PLC0415
 
         found = [path for path in (self._config, self._given["catalogue_file"]) if path is not None]
         if self._given["path"] is None or self._given["config_file"] is not None:

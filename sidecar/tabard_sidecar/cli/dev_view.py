@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
-from tabard_sidecar.cli.failure import Failure
 from tabard_sidecar.cli.policy import check_json, print_check
 from tabard_sidecar.cli.policy_suite import Suite, print_suite
 from tabard_sidecar.cli.replay_view import difference_text, print_changes, print_not_decided
-from tabard_sidecar.cli.terminal import echo, style
+from tabard_sidecar.operating.failure import Failure
+from tabard_sidecar.operating.terminal import echo, style
 
 if TYPE_CHECKING:
     from tabard_sidecar.developing.deciding import Again

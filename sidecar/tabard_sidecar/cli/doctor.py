@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 import click
 
 from tabard_sidecar import exit_codes
-from tabard_sidecar.cli.completing import complete_vault_role
-from tabard_sidecar.cli.failure import ConfigFailure, Failure
-from tabard_sidecar.cli.options import Existing, config_options, json_option, load_settings
-from tabard_sidecar.cli.terminal import echo, echo_json, style, visible
+from tabard_sidecar.operating.completing import complete_vault_role
+from tabard_sidecar.operating.failure import ConfigFailure, Failure
+from tabard_sidecar.operating.options import Existing, config_options, json_option, load_settings
+from tabard_sidecar.operating.terminal import echo, echo_json, style, visible
 from tabard_sidecar.util.findings import Finding, Severity
 
 if TYPE_CHECKING:

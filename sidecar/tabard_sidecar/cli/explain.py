@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from tabard_sidecar import exit_codes
-from tabard_sidecar.cli.completing import complete_decision
 from tabard_sidecar.cli.explain_decision import Where, explain_decision, is_decision_id
-from tabard_sidecar.cli.failure import Failure
-from tabard_sidecar.cli.options import Existing, config_options, json_option, zone_option
-from tabard_sidecar.cli.policy_target import catalogue_option, policy_option
-from tabard_sidecar.cli.terminal import echo, echo_json, style
+from tabard_sidecar.operating.completing import complete_decision
+from tabard_sidecar.operating.failure import Failure
+from tabard_sidecar.operating.options import Existing, config_options, json_option, zone_option
+from tabard_sidecar.operating.policy_target import catalogue_option, policy_option
+from tabard_sidecar.operating.terminal import echo, echo_json, style
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem

@@ -11,31 +11,21 @@ from typing import Any
 from tabard.address import OPERATOR
 
 from tabard_sidecar import exit_codes
-from tabard_sidecar.cli.failure import Failure
-from tabard_sidecar.cli.framing import Screen, quoted, screen
-from tabard_sidecar.cli.log_source import find_log
-from tabard_sidecar.cli.odd_lines import OddLines
-from tabard_sidecar.cli.operator import operator
-from tabard_sidecar.cli.options import find_target as find_sidecar
-from tabard_sidecar.cli.policy_target import broken, find_target
-from tabard_sidecar.cli.terminal import echo, echo_json, progress, style
+from tabard_sidecar.operating.explained import NOT_EXPLAINED, helper_line
+from tabard_sidecar.operating.failure import Failure
+from tabard_sidecar.operating.framing import Screen, quoted, screen
+from tabard_sidecar.operating.log_source import find_log
+from tabard_sidecar.operating.odd_lines import OddLines
+from tabard_sidecar.operating.operator import operator
+from tabard_sidecar.operating.options import find_target as find_sidecar
+from tabard_sidecar.operating.policy_target import broken, find_target
+from tabard_sidecar.operating.terminal import echo, echo_json, progress, style
 from tabard_sidecar.util.lean import dataclass
 
 _ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _TIMEOUT_SECONDS = 60.0
 _FOREIGN_COLOUR = "yellow"
 _COLOURS = {"allow": "green", "deny": "red", "would_deny": "yellow", "intended": "yellow"}
-NOT_EXPLAINED = {
-    "refused_before_policy": "the sidecar refused it before policy was asked",
-    "changes": "it is a change, not a decision of policy",
-    "repeated_answers": "it repeats a stored answer",
-    "filtered_tools": "it lists tools",
-    "masked_input": "a mask removed what policy read",
-    "incomplete_input": "a part of the input stands in a record that isn't here",
-    "unknown_contract": "its input isn't one of this version",
-    "malformed_record": "its record is malformed",
-}
-"""Why policy can't be asked again about a decision."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,12 +217,6 @@ def _print_clause(what: str, clause: Mapping[str, Any], *, only_failing: bool = 
             _print_helper(helper)
     if not shown and clause["stops_at"]:
         echo(f"  {clause['stops_at']['at']}: {style('fails', fg='red')}  {clause['stops_at']['condition']}")
-
-
-def helper_line(helper: Mapping[str, Any]) -> str:
-    """Return where a helper of a condition fails, or that it holds."""
-    holds = "gives the value" if helper.get("branch") else "holds"
-    return f"{helper['at']}: {helper['failed']}" if helper["failed"] else f"{helper['place']}: {holds}"
 
 
 def _print_helper(helper: Mapping[str, Any]) -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from tabard_sidecar import exit_codes
-from tabard_sidecar.cli.reach import Target, find
+from tabard_sidecar.operating.reach import Target, find
 from tabard_sidecar.util.visible import printable, visible_json
 
 _MAX_BYTES = 256 * 1024

@@ -14,9 +14,9 @@ from tabard.address import MAX_SOCKET_PATH_BYTES, local_directory
 from tabard.trust import require_trusted
 
 from tabard_sidecar import exit_codes
-from tabard_sidecar.cli.failure import Failure
-from tabard_sidecar.cli.options import json_option
-from tabard_sidecar.cli.terminal import echo, echo_json
+from tabard_sidecar.operating.failure import Failure
+from tabard_sidecar.operating.options import json_option
+from tabard_sidecar.operating.terminal import echo, echo_json
 from tabard_sidecar.util.fresh_files import FreshFiles
 from tabard_sidecar.util.own_places import require_own_place
 

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from tabard_sidecar import exit_codes
-from tabard_sidecar.cli.failure import Failure, InjectorConfigFailure
-from tabard_sidecar.cli.options import Existing, json_option, read_bytes, service_options
-from tabard_sidecar.cli.terminal import echo, echo_json, visible
+from tabard_sidecar.operating.failure import Failure, InjectorConfigFailure
+from tabard_sidecar.operating.options import Existing, json_option, read_bytes, service_options
+from tabard_sidecar.operating.terminal import echo, echo_json, visible
 from tabard_sidecar.util.dumps import never_dump
 from tabard_sidecar.util.problems import SourceError
 

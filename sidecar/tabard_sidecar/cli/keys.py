@@ -12,15 +12,15 @@ import click
 from tabard import base64url
 
 from tabard_sidecar import exit_codes
-from tabard_sidecar.cli.failure import Failure, explained
-from tabard_sidecar.cli.options import Existing, config_options, json_option, load_settings
-from tabard_sidecar.cli.terminal import echo, echo_json, style
 from tabard_sidecar.keys import files
 from tabard_sidecar.keys.jwk import ALGORITHMS
 from tabard_sidecar.keys.keyring import DEFAULT_LEAD_SECONDS, DEFAULT_OVERLAP_SECONDS, Keyring
 from tabard_sidecar.keys.model import SIGNING, USES, Key, KeyringError
 from tabard_sidecar.keys.zone_keys import ExportedKey
 from tabard_sidecar.keys.zone_keys import jwks as jwk_set
+from tabard_sidecar.operating.failure import Failure, explained
+from tabard_sidecar.operating.options import Existing, config_options, json_option, load_settings
+from tabard_sidecar.operating.terminal import echo, echo_json, style
 from tabard_sidecar.util.moments import utc_text
 
 _Command = TypeVar("_Command", bound=Callable[..., object])

@@ -7,15 +7,15 @@ from pathlib import Path
 import click
 
 from tabard_sidecar import exit_codes
-from tabard_sidecar.cli.completing import complete_decision
-from tabard_sidecar.cli.log_entries import absent, entries_of
-from tabard_sidecar.cli.log_filters import filter_options, fits
-from tabard_sidecar.cli.log_source import find_log
 from tabard_sidecar.cli.log_stats import stats
 from tabard_sidecar.cli.log_tail import tail
 from tabard_sidecar.cli.log_view import print_entries
-from tabard_sidecar.cli.odd_lines import OddLines
-from tabard_sidecar.cli.options import Existing, config_option, json_option, zone_option
+from tabard_sidecar.operating.completing import complete_decision
+from tabard_sidecar.operating.log_entries import absent, entries_of
+from tabard_sidecar.operating.log_filters import filter_options, fits
+from tabard_sidecar.operating.log_source import find_log
+from tabard_sidecar.operating.odd_lines import OddLines
+from tabard_sidecar.operating.options import Existing, config_option, json_option, zone_option
 
 _files = click.argument("files", nargs=-1, type=Existing())
 _input = click.option(

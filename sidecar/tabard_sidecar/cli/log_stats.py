@@ -10,12 +10,12 @@ from typing import Any
 import click
 
 from tabard_sidecar import exit_codes
-from tabard_sidecar.cli.log_entries import entries_of
-from tabard_sidecar.cli.log_filters import filter_options, fits
-from tabard_sidecar.cli.log_source import find_log
-from tabard_sidecar.cli.odd_lines import OddLines
-from tabard_sidecar.cli.options import Existing, config_option, json_option, zone_option
-from tabard_sidecar.cli.terminal import echo, echo_json, style, visible
+from tabard_sidecar.operating.log_entries import entries_of
+from tabard_sidecar.operating.log_filters import filter_options, fits
+from tabard_sidecar.operating.log_source import find_log
+from tabard_sidecar.operating.odd_lines import OddLines
+from tabard_sidecar.operating.options import Existing, config_option, json_option, zone_option
+from tabard_sidecar.operating.terminal import echo, echo_json, style, visible
 
 MOST_GROUPS = 100_000
 """Most groups that are told apart. What comes beyond them counts in one group."""

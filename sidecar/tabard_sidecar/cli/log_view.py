@@ -6,9 +6,9 @@ import json
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from tabard_sidecar.cli.framing import Screen, quoted, screen
-from tabard_sidecar.cli.log_entries import whole_input
-from tabard_sidecar.cli.terminal import echo, echo_json, style
+from tabard_sidecar.operating.framing import Screen, quoted, screen
+from tabard_sidecar.operating.log_entries import whole_input
+from tabard_sidecar.operating.terminal import echo, echo_json, style
 from tabard_sidecar.records.reading import Entry
 from tabard_sidecar.util.visible import visible_json
 

@@ -19,7 +19,7 @@ from collections.abc import AsyncIterable, AsyncIterator, Sequence
 from typing import Any, NoReturn
 
 from tabard_sidecar.cli.process_tree import adopt_orphans, end_descendants
-from tabard_sidecar.cli.terminal import echo
+from tabard_sidecar.operating.terminal import echo
 from tabard_sidecar.util.lean import dataclass
 
 MAX_BYTES = 8 * 1024 * 1024

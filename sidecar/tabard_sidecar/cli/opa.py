@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from tabard_sidecar import exit_codes
-from tabard_sidecar.cli.failure import Failure
+from tabard_sidecar.operating.failure import Failure
 
 
 @click.command(

@@ -9,18 +9,18 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from tabard_sidecar import exit_codes
-from tabard_sidecar.cli.failure import Failure
-from tabard_sidecar.cli.options import Existing, config_options, json_option
 from tabard_sidecar.cli.policy_bench import bench
 from tabard_sidecar.cli.policy_bundle import build, push, sign, verify
 from tabard_sidecar.cli.policy_cross import cross
 from tabard_sidecar.cli.policy_editor import editor
 from tabard_sidecar.cli.policy_eval import evaluate
 from tabard_sidecar.cli.policy_request import read_input
-from tabard_sidecar.cli.policy_target import GUIDE, catalogue_option, find_target, path_argument
 from tabard_sidecar.cli.policy_tests import test
 from tabard_sidecar.cli.policy_words import words
-from tabard_sidecar.cli.terminal import echo, echo_json, style
+from tabard_sidecar.operating.failure import Failure
+from tabard_sidecar.operating.options import Existing, config_options, json_option
+from tabard_sidecar.operating.policy_target import GUIDE, catalogue_option, find_target, path_argument
+from tabard_sidecar.operating.terminal import echo, echo_json, style
 
 if TYPE_CHECKING:
     from tabard_sidecar.policy.authoring.workbench import CheckReport

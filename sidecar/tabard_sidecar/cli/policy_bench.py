@@ -8,10 +8,16 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from tabard_sidecar import exit_codes
-from tabard_sidecar.cli.options import Existing, config_options, json_option
 from tabard_sidecar.cli.policy_request import read_input
-from tabard_sidecar.cli.policy_target import Target, broken, catalogue_option, find_target, path_argument
-from tabard_sidecar.cli.terminal import echo, echo_json, progress, style
+from tabard_sidecar.operating.options import Existing, config_options, json_option
+from tabard_sidecar.operating.policy_target import (
+    Target,
+    broken,
+    catalogue_option,
+    find_target,
+    path_argument,
+)
+from tabard_sidecar.operating.terminal import echo, echo_json, progress, style
 
 if TYPE_CHECKING:
     from tabard_opa import Engine

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from tabard_sidecar import exit_codes
-from tabard_sidecar.cli.failure import Failure
-from tabard_sidecar.cli.options import Existing, config_options, json_option
-from tabard_sidecar.cli.policy_target import (
+from tabard_sidecar.operating.failure import Failure
+from tabard_sidecar.operating.options import Existing, config_options, json_option
+from tabard_sidecar.operating.policy_target import (
     GUIDE,
     Target,
     broken,
@@ -21,7 +21,7 @@ from tabard_sidecar.cli.policy_target import (
     find_target,
     path_argument,
 )
-from tabard_sidecar.cli.terminal import echo, echo_json, progress, style
+from tabard_sidecar.operating.terminal import echo, echo_json, progress, style
 
 if TYPE_CHECKING:
     from tabard_sidecar.policy.authoring.crossing import Crossing

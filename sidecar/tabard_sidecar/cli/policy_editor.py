@@ -11,10 +11,10 @@ import click
 from tabard.project import FILE
 
 from tabard_sidecar import exit_codes
-from tabard_sidecar.cli.failure import Failure
-from tabard_sidecar.cli.options import Existing, config_options, json_option, load_settings
-from tabard_sidecar.cli.policy_target import GUIDE, broken, catalogue_option, find_target, path_argument
-from tabard_sidecar.cli.terminal import echo, echo_json, style, visible
+from tabard_sidecar.operating.failure import Failure
+from tabard_sidecar.operating.options import Existing, config_options, json_option, load_settings
+from tabard_sidecar.operating.policy_target import GUIDE, broken, catalogue_option, find_target, path_argument
+from tabard_sidecar.operating.terminal import echo, echo_json, style, visible
 
 if TYPE_CHECKING:
     from tabard_sidecar.policy.authoring.editor_files import EditorFile

@@ -10,9 +10,6 @@ import click
 from click.core import ParameterSource
 
 from tabard_sidecar import exit_codes
-from tabard_sidecar.cli.completing import complete_decision
-from tabard_sidecar.cli.failure import Failure
-from tabard_sidecar.cli.options import Existing, config_options, json_option
 from tabard_sidecar.cli.policy_request import (
     flags_input,
     read_input,
@@ -21,7 +18,10 @@ from tabard_sidecar.cli.policy_request import (
     template_input,
 )
 from tabard_sidecar.cli.policy_table import print_table, table_choice
-from tabard_sidecar.cli.policy_target import (
+from tabard_sidecar.operating.completing import complete_decision
+from tabard_sidecar.operating.failure import Failure
+from tabard_sidecar.operating.options import Existing, config_options, json_option
+from tabard_sidecar.operating.policy_target import (
     GUIDE,
     Target,
     broken,
@@ -29,7 +29,7 @@ from tabard_sidecar.cli.policy_target import (
     find_target,
     path_argument,
 )
-from tabard_sidecar.cli.terminal import echo_json
+from tabard_sidecar.operating.terminal import echo_json
 
 if TYPE_CHECKING:
     from tabard_opa import Engine
@@ -223,7 +223,7 @@ def _input(given: Mapping[str, Any], target: Target) -> Mapping[str, Any]:
     if given["input_file"]:
         return read_input(given["input_file"])
     if given["decision_id"]:
-        from tabard_sidecar.cli.log_entries import logged_input  # noqa: PLC0415 - reads logs
+        from tabard_sidecar.operating.log_entries import logged_input  # noqa: PLC0415 - reads logs
 
         return logged_input(given["decision_id"], given["logs"], given["config_file"])
     return flags_input(given, target.catalogue)

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from tabard_sidecar import exit_codes
-from tabard_sidecar.cli.completing import complete_tool
-from tabard_sidecar.cli.failure import Failure
-from tabard_sidecar.cli.options import json_pairs, read_bytes
+from tabard_sidecar.operating.completing import complete_tool
+from tabard_sidecar.operating.failure import Failure
+from tabard_sidecar.operating.options import json_pairs, read_bytes
 
 if TYPE_CHECKING:
     from tabard_sidecar.policy.authoring.request_keys import RequestKeys

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, NamedTuple
 import click
 
 from tabard_sidecar import exit_codes
-from tabard_sidecar.cli.failure import Failure
 from tabard_sidecar.cli.opa import opa_program
-from tabard_sidecar.cli.policy_target import GUIDE, Target, broken
-from tabard_sidecar.cli.terminal import echo, style
+from tabard_sidecar.operating.failure import Failure
+from tabard_sidecar.operating.policy_target import GUIDE, Target, broken
+from tabard_sidecar.operating.terminal import echo, style
 
 if TYPE_CHECKING:
     from tabard_opa import Engine, FileCoverage

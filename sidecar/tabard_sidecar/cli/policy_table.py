@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from tabard_sidecar import exit_codes
-from tabard_sidecar.cli.failure import Failure
-from tabard_sidecar.cli.policy_target import GUIDE, Target, broken
-from tabard_sidecar.cli.terminal import echo, echo_json, style
+from tabard_sidecar.operating.failure import Failure
+from tabard_sidecar.operating.policy_target import GUIDE, Target, broken
+from tabard_sidecar.operating.terminal import echo, echo_json, style
 from tabard_sidecar.util.lean import dataclass
 
 if TYPE_CHECKING:

@@ -7,10 +7,10 @@ from typing import Any
 import click
 
 from tabard_sidecar import exit_codes
-from tabard_sidecar.cli.options import Existing, config_options, json_option
 from tabard_sidecar.cli.policy_suite import Wanted, print_suite, run_suite
-from tabard_sidecar.cli.policy_target import catalogue_option, find_target
-from tabard_sidecar.cli.terminal import echo, echo_json, style
+from tabard_sidecar.operating.options import Existing, config_options, json_option
+from tabard_sidecar.operating.policy_target import catalogue_option, find_target
+from tabard_sidecar.operating.terminal import echo, echo_json, style
 
 
 @click.command()

@@ -9,7 +9,7 @@ from typing import Any
 
 from tabard.caveats import limits_json
 
-from tabard_sidecar.cli.terminal import echo, style
+from tabard_sidecar.operating.terminal import echo, style
 from tabard_sidecar.policy.authoring.workbench import Evaluation
 
 _SINGULAR = {"limits": "limits", "obligations": "obligation"}

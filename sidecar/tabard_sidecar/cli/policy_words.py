@@ -8,10 +8,10 @@ from pathlib import Path
 import click
 
 from tabard_sidecar import exit_codes
-from tabard_sidecar.cli.failure import Failure
-from tabard_sidecar.cli.options import config_options, json_option
-from tabard_sidecar.cli.policy_target import GUIDE, broken, find_target, path_argument
-from tabard_sidecar.cli.terminal import echo, echo_json
+from tabard_sidecar.operating.failure import Failure
+from tabard_sidecar.operating.options import config_options, json_option
+from tabard_sidecar.operating.policy_target import GUIDE, broken, find_target, path_argument
+from tabard_sidecar.operating.terminal import echo, echo_json
 
 
 @click.command()

@@ -13,15 +13,15 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from tabard_sidecar import exit_codes
-from tabard_sidecar.cli.failure import Failure
 from tabard_sidecar.cli.jobs import jobs_for, jobs_option
-from tabard_sidecar.cli.log_filters import time_options
-from tabard_sidecar.cli.log_source import LogSource, find_log, with_closed
-from tabard_sidecar.cli.odd_lines import OddLines
-from tabard_sidecar.cli.options import Existing, config_options, json_option, zone_option
-from tabard_sidecar.cli.policy_target import broken, catalogue_option, find_target, policy_option
 from tabard_sidecar.cli.replay_view import print_report
-from tabard_sidecar.cli.terminal import echo_json, progress
+from tabard_sidecar.operating.failure import Failure
+from tabard_sidecar.operating.log_filters import time_options
+from tabard_sidecar.operating.log_source import LogSource, find_log, with_closed
+from tabard_sidecar.operating.odd_lines import OddLines
+from tabard_sidecar.operating.options import Existing, config_options, json_option, zone_option
+from tabard_sidecar.operating.policy_target import broken, catalogue_option, find_target, policy_option
+from tabard_sidecar.operating.terminal import echo_json, progress
 from tabard_sidecar.records.reading import joined
 from tabard_sidecar.replay.comparing import Change
 from tabard_sidecar.replay.merging import merged

@@ -7,13 +7,12 @@ from collections.abc import Mapping
 from itertools import groupby
 from typing import Any
 
-from tabard_sidecar.cli.terminal import echo, moment, style
-from tabard_sidecar.replay.comparing import Change
+from tabard_sidecar.operating.terminal import echo, moment, style
+from tabard_sidecar.replay.comparing import CAVEAT, Change
 from tabard_sidecar.replay.not_replayable import Why
 
 _MOST_GROUPS = 12
 _COLOURS = {Change.ALLOWED: "red", Change.DENIED: "yellow", Change.ASKED: "cyan"}
-CAVEAT = "A changed decision would have changed what the agent did next, which a replay can't know."
 SKIPPED = {
     "changes": "revocations and other changes",
     "notes": "notes of the log, and of other programs",

@@ -8,27 +8,24 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from tabard_sidecar import exit_codes
-from tabard_sidecar.cli.completing import (
+from tabard_sidecar.operating.completing import (
     complete_agent,
     complete_lease,
     complete_link,
     complete_person,
     complete_task,
 )
-from tabard_sidecar.cli.framing import Screen, quoted, screen
-from tabard_sidecar.cli.operator import operator, operator_option
-from tabard_sidecar.cli.options import json_option
-from tabard_sidecar.cli.terminal import Duration, echo, echo_json, moment, style, visible
+from tabard_sidecar.operating.framing import Screen, quoted, screen
+from tabard_sidecar.operating.operator import operator, operator_option
+from tabard_sidecar.operating.options import json_option
+from tabard_sidecar.operating.revocations import KINDS, describe
+from tabard_sidecar.operating.terminal import Duration, echo, echo_json, moment, style, visible
 
 if TYPE_CHECKING:
-    from google.protobuf.timestamp_pb2 import Timestamp
-    from tabard.authz.v1 import revocation_service_pb2 as revocation_pb
-
-    from tabard_sidecar.cli.reach import Target
+    from tabard_sidecar.operating.reach import Target
 
 _Command = TypeVar("_Command", bound=Callable[..., object])
 _ORIGINS = {"holder": "its holder", "sidecar": "a sidecar that noticed a loss of data"}
-KINDS = ("link", "agent", "subject", "credential", "state")
 
 _reason_option = click.option("--reason", default="", help="Why, for the log and `tabard revoke list`.")
 _ttl_option = click.option(
@@ -186,23 +183,6 @@ def lift_credential(ctx: click.Context, credential_id: str, sidecar: Target, as_
     ctx.exit(_lift(sidecar, as_json=as_json, credential_id=credential_id))
 
 
-def describe(entry: revocation_pb.Revocation) -> dict[str, Any]:
-    """Return a revocation as ``--json`` prints it; times are seconds since the epoch."""
-    from tabard.authz.v1 import revocation_service_pb2 as pb  # noqa: PLC0415
-
-    kind = pb.RevocationKind.Name(entry.kind).removeprefix("REVOCATION_KIND_").lower()
-    document: dict[str, Any] = {"sequence": entry.sequence, "kind": kind}
-    if kind == "subject":
-        document["subject"] = {"issuer": entry.subject.issuer, "id": entry.subject.id}
-    else:
-        document["target"] = entry.target
-    document["revoked_at"] = seconds(entry.revoke_time)
-    document["expires_at"] = seconds(entry.expire_time) if entry.HasField("expire_time") else None
-    document["reasons"] = list(entry.reasons)
-    document["origin"] = pb.RevocationOrigin.Name(entry.origin).removeprefix("REVOCATION_ORIGIN_").lower()
-    return document
-
-
 def listed(row: dict[str, Any], where: Screen, event: str = "") -> Iterator[str]:
     """Yield the rows that show a revocation in a list. Its reasons are the words of the one who revoked."""
     yield f"{event}{row['sequence']:>6}  {row['kind']}  {_until(row)}"
@@ -213,11 +193,6 @@ def listed(row: dict[str, Any], where: Screen, event: str = "") -> Iterator[str]
         yield from where.own("by", _ORIGINS.get(row["origin"], row["origin"]))
     for reason in row["reasons"]:
         yield from where.foreign("reason", [quoted(reason)], "yellow")
-
-
-def seconds(time: Timestamp) -> float:
-    """Return a time as seconds since the epoch, to the millisecond."""
-    return round(time.seconds + time.nanos / 1e9, 3)
 
 
 def _targets(target: dict[str, Any]) -> dict[str, Any]:

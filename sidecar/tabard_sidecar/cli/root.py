@@ -13,8 +13,8 @@ from typing import Any
 import click
 
 from tabard_sidecar import exit_codes
-from tabard_sidecar.cli.failure import Failure
-from tabard_sidecar.cli.terminal import echo
+from tabard_sidecar.operating.failure import Failure
+from tabard_sidecar.operating.terminal import echo
 
 # Name: module, attribute, short help.
 COMMANDS: dict[str, tuple[str, str, str]] = {

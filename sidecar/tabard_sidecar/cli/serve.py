@@ -8,8 +8,8 @@ from pathlib import Path
 import click
 
 from tabard_sidecar import exit_codes
-from tabard_sidecar.cli.failure import Failure
-from tabard_sidecar.cli.options import config_options, load_settings
+from tabard_sidecar.operating.failure import Failure
+from tabard_sidecar.operating.options import config_options, load_settings
 from tabard_sidecar.server.polling import poll_in_place, silence_core
 from tabard_sidecar.util.dumps import never_dump
 from tabard_sidecar.util.garbage import uncollected

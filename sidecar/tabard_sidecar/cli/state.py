@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, TypeVar
 import click
 
 from tabard_sidecar import exit_codes
-from tabard_sidecar.cli.failure import Failure, explained
-from tabard_sidecar.cli.options import config_options, json_option, load_settings
-from tabard_sidecar.cli.terminal import echo, echo_json, style, visible
+from tabard_sidecar.operating.failure import Failure, explained
+from tabard_sidecar.operating.options import config_options, json_option, load_settings
+from tabard_sidecar.operating.terminal import echo, echo_json, style, visible
 
 if TYPE_CHECKING:
     from tabard_sidecar.config.loading import Loaded

@@ -8,7 +8,7 @@ from itertools import groupby
 from typing import Any, Final
 
 from tabard_sidecar.cli.replay_view import SKIPPED
-from tabard_sidecar.cli.terminal import echo, moment, style
+from tabard_sidecar.operating.terminal import echo, moment, style
 from tabard_sidecar.suggest.thresholds import MEANINGS
 
 KINDS: Final = (
@@ -30,10 +30,6 @@ KINDS: Final = (
     "most_seconds",
     "most_spent",
 )
-NEXT_STEPS: Final = {
-    "unreadable": "See `tabard replay` for why decisions can't be read. Name whole files, or add --ignore-unreadable.",
-    "widens": "A call that is denied now changes what later calls see. Leave out its kind of restriction with --without.",
-}
 _NOT_LEARNED: Final = {
     "not_allowed": "denied or asked about",
     "partly_masked": "learned in part, since a mask hid the rest",

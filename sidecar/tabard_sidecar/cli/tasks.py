@@ -8,16 +8,17 @@ from typing import TYPE_CHECKING, TypeVar
 import click
 from click.core import ParameterSource
 
-from tabard_sidecar.cli.completing import complete_agent, complete_person, complete_task
-from tabard_sidecar.cli.framing import screen
-from tabard_sidecar.cli.leases import fetch as fetch_leases
-from tabard_sidecar.cli.operator import operator, operator_option, watch_options
-from tabard_sidecar.cli.options import json_option
-from tabard_sidecar.cli.task_view import describe_tree, fetch, summary, tree_lines
-from tabard_sidecar.cli.terminal import echo, echo_json
+from tabard_sidecar.cli.task_view import summary, tree_lines
+from tabard_sidecar.operating.completing import complete_agent, complete_person, complete_task
+from tabard_sidecar.operating.framing import screen
+from tabard_sidecar.operating.leases import fetch as fetch_leases
+from tabard_sidecar.operating.operator import operator, operator_option, watch_options
+from tabard_sidecar.operating.options import json_option
+from tabard_sidecar.operating.tasks import describe_tree, fetch
+from tabard_sidecar.operating.terminal import echo, echo_json
 
 if TYPE_CHECKING:
-    from tabard_sidecar.cli.reach import Target
+    from tabard_sidecar.operating.reach import Target
 
 _MOST = 1000
 _FIELDS = {"person": "subject_id", "agent": "workload", "label": "label"}

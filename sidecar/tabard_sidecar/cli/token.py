@@ -7,9 +7,9 @@ from pathlib import Path
 import click
 
 from tabard_sidecar import exit_codes
-from tabard_sidecar.cli.failure import Failure, explained
-from tabard_sidecar.cli.options import Existing, config_options, json_option, json_pairs, load_settings
-from tabard_sidecar.cli.terminal import echo, echo_json
+from tabard_sidecar.operating.failure import Failure, explained
+from tabard_sidecar.operating.options import Existing, config_options, json_option, json_pairs, load_settings
+from tabard_sidecar.operating.terminal import echo, echo_json
 
 _AUDIENCE = "tabard"
 _SEE = explained("insecure")

@@ -8,8 +8,8 @@ from importlib.metadata import version as installed
 
 import click
 
-from tabard_sidecar.cli.options import json_option
-from tabard_sidecar.cli.terminal import echo, echo_json
+from tabard_sidecar.operating.options import json_option
+from tabard_sidecar.operating.terminal import echo, echo_json
 
 
 @click.command()

@@ -6,15 +6,16 @@ import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from tabard_sidecar.cli.failure import Failure
-from tabard_sidecar.cli.framing import screen
-from tabard_sidecar.cli.revoke import describe as describe_revocation
 from tabard_sidecar.cli.revoke import listed
-from tabard_sidecar.cli.task_view import fetch, summary
-from tabard_sidecar.cli.terminal import echo, echo_json, moment
+from tabard_sidecar.cli.task_view import summary
+from tabard_sidecar.operating.failure import Failure
+from tabard_sidecar.operating.framing import screen
+from tabard_sidecar.operating.revocations import describe as describe_revocation
+from tabard_sidecar.operating.tasks import fetch
+from tabard_sidecar.operating.terminal import echo, echo_json, moment
 
 if TYPE_CHECKING:
-    from tabard_sidecar.cli.operator import Operator
+    from tabard_sidecar.operating.operator import Operator
 
 _KNOWN_REVOCATIONS = 1000
 

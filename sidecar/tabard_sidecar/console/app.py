@@ -14,7 +14,6 @@ from aiohttp import web
 
 from tabard_sidecar import exit_codes
 from tabard_sidecar.approvals.grouping import is_group
-from tabard_sidecar.cli.failure import Failure
 from tabard_sidecar.console import approvals, decisions, policy, revocations, tasks
 from tabard_sidecar.console.decision import decision_page
 from tabard_sidecar.console.explainer import Explainer
@@ -25,6 +24,7 @@ from tabard_sidecar.console.jobs import Jobs, Kind
 from tabard_sidecar.console.layout import Site, notice, page
 from tabard_sidecar.console.sessions import Sessions
 from tabard_sidecar.console.sidecar import Sidecar
+from tabard_sidecar.operating.failure import Failure
 from tabard_sidecar.util.lean import dataclass
 
 _REFRESH_SECONDS = "1"

@@ -8,8 +8,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from tabard_sidecar.cli.approval_group import by_group, totals_by_tool, waiting
-from tabard_sidecar.cli.approval_prompt import allows
 from tabard_sidecar.console.html import Child, Html, tag
 from tabard_sidecar.console.layout import (
     Site,
@@ -29,6 +27,8 @@ from tabard_sidecar.console.layout import (
 )
 from tabard_sidecar.console.sessions import Session
 from tabard_sidecar.console.sidecar import Listed
+from tabard_sidecar.operating.approval_group import by_group, totals_by_tool, waiting
+from tabard_sidecar.operating.approval_prompt import allows
 
 FIELDS = (("subject_id", "Person", ""), ("agent", "Agent", "spiffe://…"), ("task_id", "Task", ""))
 SEEN = "seen"

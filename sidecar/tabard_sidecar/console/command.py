@@ -10,18 +10,18 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from tabard_sidecar import exit_codes
-from tabard_sidecar.cli.failure import Failure
-from tabard_sidecar.cli.log_source import find_log
-from tabard_sidecar.cli.operator import Operator, config_of, operator, operator_option
-from tabard_sidecar.cli.options import Existing, json_option
-from tabard_sidecar.cli.policy_target import catalogue_option
-from tabard_sidecar.cli.remote import is_remote
-from tabard_sidecar.cli.terminal import Duration
+from tabard_sidecar.operating.failure import Failure
+from tabard_sidecar.operating.log_source import find_log
+from tabard_sidecar.operating.operator import Operator, config_of, operator, operator_option
+from tabard_sidecar.operating.options import Existing, json_option
+from tabard_sidecar.operating.policy_target import catalogue_option
+from tabard_sidecar.operating.remote import is_remote
+from tabard_sidecar.operating.terminal import Duration
 
 if TYPE_CHECKING:
-    from tabard_sidecar.cli.log_source import LogSource
-    from tabard_sidecar.cli.reach import Target
     from tabard_sidecar.console.jobs import Kind
+    from tabard_sidecar.operating.log_source import LogSource
+    from tabard_sidecar.operating.reach import Target
     from tabard_sidecar.records.reading import Entry
 
 _EXPLAIN_SECONDS = 60.0
@@ -204,9 +204,9 @@ def _explain_here(
     def explain(entry: Entry) -> Mapping[str, Any]:
         from tabard_opa import Engine  # noqa: PLC0415 - loads the engine
 
-        from tabard_sidecar.cli.policy_target import broken, find_target  # noqa: PLC0415
         from tabard_sidecar.errors import NoDecision  # noqa: PLC0415
         from tabard_sidecar.explaining.explanation import explain_decision  # noqa: PLC0415
+        from tabard_sidecar.operating.policy_target import broken, find_target  # noqa: PLC0415
         from tabard_sidecar.policy.problems import PolicyBrokenError  # noqa: PLC0415
 
         target = find_target(policy, catalogue, config, ())

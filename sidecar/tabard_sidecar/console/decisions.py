@@ -7,7 +7,6 @@ from typing import Any
 
 import click
 
-from tabard_sidecar.cli.terminal import Instant
 from tabard_sidecar.console.feed import ASKED, MOST_ROWS, Feed, Page, Row
 from tabard_sidecar.console.html import Child, Html, tag
 from tabard_sidecar.console.layout import (
@@ -26,6 +25,7 @@ from tabard_sidecar.console.layout import (
     word,
 )
 from tabard_sidecar.console.sessions import Session
+from tabard_sidecar.operating.terminal import Instant
 
 SIZE = 50
 """Rows of a page."""

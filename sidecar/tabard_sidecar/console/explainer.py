@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from tabard_sidecar import exit_codes
-from tabard_sidecar.cli.failure import Failure
 from tabard_sidecar.console.decision import Explained
 from tabard_sidecar.explaining.explanation import describe_decision
 from tabard_sidecar.explaining.finding import find_decision
+from tabard_sidecar.operating.failure import Failure
 from tabard_sidecar.records.reading import Entry
 
 _KEPT = 16

@@ -10,11 +10,11 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-from tabard_sidecar.cli.failure import Failure
-from tabard_sidecar.cli.log_entries import entries_of
-from tabard_sidecar.cli.log_filters import fits
-from tabard_sidecar.cli.log_source import LogSource
-from tabard_sidecar.cli.log_tail import Followed, follow
+from tabard_sidecar.operating.failure import Failure
+from tabard_sidecar.operating.following import Followed, follow
+from tabard_sidecar.operating.log_entries import entries_of
+from tabard_sidecar.operating.log_filters import fits
+from tabard_sidecar.operating.log_source import LogSource
 from tabard_sidecar.records.lines import Oddity
 from tabard_sidecar.records.reading import SHADOW, Entry
 from tabard_sidecar.util.lean import dataclass
@@ -127,7 +127,7 @@ class Feed:
         """Return the newest ``size`` rows that a filter fits.
 
         Args:
-            wanted: as :func:`~tabard_sidecar.cli.log_filters.fits` takes it; the effect ``asked`` is known, too.
+            wanted: as :func:`~tabard_sidecar.operating.log_filters.fits` takes it; the effect ``asked`` is known, too.
             before: only rows after :attr:`Page.older` of another page; empty for all.
             size: how many at most.
         """

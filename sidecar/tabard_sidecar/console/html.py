@@ -12,7 +12,7 @@ from html import escape
 from typing import TypeAlias
 from urllib.parse import quote, urlencode
 
-from tabard_sidecar.cli.framing import is_mark
+from tabard_sidecar.operating.framing import is_mark
 from tabard_sidecar.util.visible import json_escape, one_line, printable
 
 MOST_CHARACTERS = 2_000

@@ -6,8 +6,6 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from tabard_sidecar.cli.replay_view import CAVEAT
-from tabard_sidecar.cli.suggest_view import NEXT_STEPS
 from tabard_sidecar.console.html import Child, Html, shown_lines, tag
 from tabard_sidecar.console.jobs import Jobs, Kind, State
 from tabard_sidecar.console.layout import (
@@ -28,8 +26,9 @@ from tabard_sidecar.console.layout import (
     word,
 )
 from tabard_sidecar.console.sessions import Session
-from tabard_sidecar.replay.comparing import Change
+from tabard_sidecar.replay.comparing import CAVEAT, Change
 from tabard_sidecar.replay.not_replayable import Why
+from tabard_sidecar.suggest.refusals import NEXT_STEPS
 
 PATCH = "suggestion.patch"
 STOP = "stop"

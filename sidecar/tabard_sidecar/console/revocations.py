@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from tabard_sidecar.cli.revoke import KINDS
 from tabard_sidecar.console.html import Child, tag
 from tabard_sidecar.console.layout import Site, code, facts, form, moment, notice, page, prose, said, table
 from tabard_sidecar.console.sessions import Session
+from tabard_sidecar.operating.revocations import KINDS
 from tabard_sidecar.util.lean import dataclass
 
 MOST_REASON = 1000

@@ -16,9 +16,6 @@ from typing import TYPE_CHECKING
 from aiohttp.http_exceptions import HttpProcessingError
 
 from tabard_sidecar import exit_codes
-from tabard_sidecar.cli.failure import Failure
-from tabard_sidecar.cli.log_source import with_closed
-from tabard_sidecar.cli.terminal import echo, echo_json, style
 from tabard_sidecar.console.app import Sources, create_app
 from tabard_sidecar.console.app import style as style_sheet
 from tabard_sidecar.console.app import version as version_of
@@ -32,6 +29,9 @@ from tabard_sidecar.console.sessions import CODE_SECONDS, Sessions
 from tabard_sidecar.console.sidecar import Sidecar
 from tabard_sidecar.http.aiohttp_server import AiohttpServer, Bounds
 from tabard_sidecar.http.pace import Pace
+from tabard_sidecar.operating.failure import Failure
+from tabard_sidecar.operating.log_source import with_closed
+from tabard_sidecar.operating.terminal import echo, echo_json, style
 from tabard_sidecar.util.addresses import host_and_port
 from tabard_sidecar.util.lean import dataclass
 from tabard_sidecar.util.sockets import BindError
@@ -39,8 +39,8 @@ from tabard_sidecar.util.sockets import BindError
 if TYPE_CHECKING:
     from aiohttp import web
 
-    from tabard_sidecar.cli.log_source import LogSource
-    from tabard_sidecar.cli.operator import Operator
+    from tabard_sidecar.operating.log_source import LogSource
+    from tabard_sidecar.operating.operator import Operator
 
 _CONNECTIONS = 64
 _KNOWN_SECONDS = 120.0

@@ -6,10 +6,10 @@ import json
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from tabard_sidecar.cli import approval_calls, leases, revoke, shadow, task_view
-from tabard_sidecar.cli.approval_prompt import describe as describe_approval
-from tabard_sidecar.cli.operator import Operator
-from tabard_sidecar.cli.remote import is_remote
+from tabard_sidecar.operating import approval_calls, leases, revocations, shadowing, tasks
+from tabard_sidecar.operating.approval_prompt import describe as describe_approval
+from tabard_sidecar.operating.operator import Operator
+from tabard_sidecar.operating.remote import is_remote
 from tabard_sidecar.util.lean import dataclass
 
 if TYPE_CHECKING:
@@ -60,14 +60,14 @@ class Sidecar:
         return found
 
     def tasks(self, size: int, page: str, **wanted: str) -> Listed:
-        """Return a part of the zone's tasks, newest first. ``wanted`` as :func:`tabard_sidecar.cli.task_view.fetch` has it."""
+        """Return a part of the zone's tasks, newest first. ``wanted`` as :func:`tabard_sidecar.operating.tasks.fetch` has it."""
         from tabard.authz.v1 import task_operator_service_pb2 as pb  # noqa: PLC0415 - gRPC takes a while to import
         from tabard.authz.v1 import task_operator_service_pb2_grpc as pb_grpc  # noqa: PLC0415
 
         stub = pb_grpc.TaskOperatorServiceStub(self._asked.channel)
         request = pb.ListTasksRequest(limit=size, page_token=page, **wanted)
         found = self._asked.call(stub.ListTasks, request)
-        return Listed([task_view.describe(task) for task in found.tasks], found.next_page_token)
+        return Listed([tasks.describe(task) for task in found.tasks], found.next_page_token)
 
     def task(self, task_id: str) -> dict[str, Any]:
         """Return one task with everything below it and its ``leases``."""
@@ -77,7 +77,7 @@ class Sidecar:
         stub = pb_grpc.TaskOperatorServiceStub(self._asked.channel)
         found = self._asked.call(stub.GetTaskTree, pb.GetTaskTreeRequest(task_id=task_id))
         held = leases.fetch(self._asked, _MOST_LEASES, task_id=task_id)
-        return task_view.describe_tree(found) | {"leases": held}
+        return tasks.describe_tree(found) | {"leases": held}
 
     def revocations(self) -> list[dict[str, Any]]:
         """Return the revocations in force, newest first."""
@@ -86,7 +86,7 @@ class Sidecar:
 
         stub = pb_grpc.RevocationServiceStub(self._asked.channel)
         found = self._asked.call(stub.ListRevocations, pb.ListRevocationsRequest(limit=_MOST_REVOCATIONS))
-        return [revoke.describe(entry) for entry in found.revocations]
+        return [revocations.describe(entry) for entry in found.revocations]
 
     def revoke(self, kind: str, target: str, issuer: str, reason: str) -> dict[str, Any]:
         """Revoke; return the revocation with its ``impact``."""
@@ -96,7 +96,7 @@ class Sidecar:
         answer = self._asked.call(pb_grpc.RevocationServiceStub(self._asked.channel).Revoke, request)
         impact = answer.impact
         counted = {"live_tasks": impact.live_tasks, "holders": impact.holders, "complete": impact.complete}
-        return revoke.describe(answer.revocation) | {"impact": counted}
+        return revocations.describe(answer.revocation) | {"impact": counted}
 
     def approvals(self, page: str, *, decided: bool, **filters: str) -> Listed:
         """Return a part of the approvals that wait and, with ``decided``, of those that were decided."""
@@ -148,10 +148,10 @@ class Sidecar:
 
     def shadow(self) -> dict[str, Any]:
         """Return how the candidate policy fares and, if it runs, its ``differences``."""
-        status = shadow.fetch_status(self._asked)
+        status = shadowing.fetch_status(self._asked)
         running = status["state"] == "running"
         return status | {
-            "differences": shadow.fetch_changes(self._asked, _SHADOW_GROUPS) if running else None
+            "differences": shadowing.fetch_changes(self._asked, _SHADOW_GROUPS) if running else None
         }
 
 

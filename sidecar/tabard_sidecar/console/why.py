@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from tabard_sidecar.cli.explain_decision import NOT_EXPLAINED, helper_line
 from tabard_sidecar.console.html import Child, Html, tag
 from tabard_sidecar.console.layout import code, notice, rule, said, word
+from tabard_sidecar.operating.explained import NOT_EXPLAINED, helper_line
 
 _MARKS = {True: ("good", "holds"), False: ("bad", "fails"), None: ("wait", "unknown")}
 _AGAINST = {True: ("bad", "holds"), False: ("good", "fails"), None: ("wait", "unknown")}

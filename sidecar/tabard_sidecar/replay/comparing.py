@@ -7,6 +7,8 @@ from typing import Final
 
 from tabard_sidecar.replay.verdict import ALLOW, ASK, DENY, Verdict
 
+CAVEAT: Final = "A changed decision would have changed what the agent did next, which a replay can't know."
+"""What every report of changes says."""
 _TTL_SECONDS: Final = 1.0
 """How much shorter the lifetime of a credential may be in a record: expiry is recorded in whole seconds."""
 

@@ -23,11 +23,11 @@ from tabard.authz.v1 import (
     task_operator_service_pb2_grpc,
 )
 from tabard.errors import from_rpc
-from tabard_sidecar.cli.operator import operator
-from tabard_sidecar.cli.reach import Target
 from tabard_sidecar.console.running import Given, Wanted, serving
 from tabard_sidecar.control.operator_rights import RIGHTS
 from tabard_sidecar.control.operators_conf import Role
+from tabard_sidecar.operating.operator import operator
+from tabard_sidecar.operating.reach import Target
 
 from testbed.world import ISSUER, PERSON, ZONE, Signer
 from tests.support.asking import LARGE, asked, impatience

@@ -9,16 +9,22 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tabard.arguments import canonical
 from tabard_sidecar.cli.approval_events import _print_events
-from tabard_sidecar.cli.approval_group import by_group, describe_group, digest, group_lines, group_summary
-from tabard_sidecar.cli.argument_totals import (
+from tabard_sidecar.operating.approval_group import (
+    by_group,
+    describe_group,
+    digest,
+    group_lines,
+    group_summary,
+)
+from tabard_sidecar.operating.argument_totals import (
     MOST_ARGUMENTS,
     MOST_NAME_CHARACTERS,
     MOST_NAMES,
     same_in_all,
     totals,
 )
-from tabard_sidecar.cli.framing import Screen
-from tabard_sidecar.cli.terminal import unstyled
+from tabard_sidecar.operating.framing import Screen
+from tabard_sidecar.operating.terminal import unstyled
 
 SCREEN = Screen(100)
 _VALUES = st.one_of(st.integers(-(10**6), 10**6), st.booleans(), st.text(max_size=4), st.none())

@@ -13,10 +13,10 @@ from tabard.arguments import canonical
 from tabard.authz.v1 import approval_service_pb2 as pb
 from tabard.authz.v1 import types_pb2
 from tabard_sidecar.cli.approval_events import changes
-from tabard_sidecar.cli.approval_prompt import describe, prompt_lines, summary
-from tabard_sidecar.cli.failure import Failure
-from tabard_sidecar.cli.framing import LEAST_COLUMNS, Screen, screen, text_columns
-from tabard_sidecar.cli.terminal import hidden, unstyled
+from tabard_sidecar.operating.approval_prompt import describe, prompt_lines, summary
+from tabard_sidecar.operating.failure import Failure
+from tabard_sidecar.operating.framing import LEAST_COLUMNS, Screen, screen, text_columns
+from tabard_sidecar.operating.terminal import hidden, unstyled
 from wcwidth import wcswidth
 
 AGENT_BAR = "  agent ▏"

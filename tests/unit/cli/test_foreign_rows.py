@@ -6,12 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from tabard.authz.v1 import task_operator_service_pb2 as pb
-from tabard_sidecar.cli.framing import Screen, text_columns
 from tabard_sidecar.cli.log_view import _rows as log_rows
-from tabard_sidecar.cli.revoke import describe as describe_revocation
 from tabard_sidecar.cli.revoke import listed
-from tabard_sidecar.cli.task_view import describe, summary, tree_lines
-from tabard_sidecar.cli.terminal import unstyled
+from tabard_sidecar.cli.task_view import summary, tree_lines
+from tabard_sidecar.operating.framing import Screen, text_columns
+from tabard_sidecar.operating.revocations import describe as describe_revocation
+from tabard_sidecar.operating.tasks import describe
+from tabard_sidecar.operating.terminal import unstyled
 from tabard_sidecar.records.reading import joined
 
 MARK = "☠"

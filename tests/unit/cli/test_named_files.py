@@ -9,8 +9,8 @@ import click
 import pytest
 from click.testing import CliRunner
 from tabard_sidecar import exit_codes
-from tabard_sidecar.cli.options import Existing
 from tabard_sidecar.cli.root import command
+from tabard_sidecar.operating.options import Existing
 
 MADE = {("control keys new", "directory"), ("catalogue from-mcp", "output"), ("catalogue from-python", "output"), ("init", "directory"),
         ("keys copy", "directory"), ("keys new", "directory"), ("policy build", "output"), ("policy new", "into"), ("policy sign", "output"),

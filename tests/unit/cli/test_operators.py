@@ -17,9 +17,10 @@ from types import SimpleNamespace
 import pytest
 import tabard as sdk
 import yaml
-from tabard_sidecar.cli import completing, main
-from tabard_sidecar.cli.terminal import Duration, moment, visible
+from tabard_sidecar.cli import main
 from tabard_sidecar.cli.watching import changes
+from tabard_sidecar.operating import completing
+from tabard_sidecar.operating.terminal import Duration, moment, visible
 
 from testbed.world import ISSUER, PERSON, spiffe_id
 from tests.support.operators import operators

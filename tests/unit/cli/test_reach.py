@@ -16,10 +16,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tabard.address import AGENT, MAX_SOCKET_PATH_BYTES, OPERATOR, AddressError, check_client
 from tabard.project import UnusualFormError, client_address, listed, top_level
-from tabard_sidecar.cli.operator import operator_option
-from tabard_sidecar.cli.reach import find
 from tabard_sidecar.cli.root import COMMANDS, command
 from tabard_sidecar.config import load
+from tabard_sidecar.operating.operator import operator_option
+from tabard_sidecar.operating.reach import find
 from tabard_sidecar.util.problems import SourceError
 from tabard_sidecar.util.yaml_source import parse
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from tabard.authz.v1 import task_operator_service_pb2 as pb
-from tabard_sidecar.cli.framing import screen
-from tabard_sidecar.cli.task_view import budget_lines, describe_tree, fact_lines, tree_lines
-from tabard_sidecar.cli.terminal import unstyled
+from tabard_sidecar.cli.task_view import budget_lines, fact_lines, tree_lines
+from tabard_sidecar.operating.framing import screen
+from tabard_sidecar.operating.tasks import describe_tree
+from tabard_sidecar.operating.terminal import unstyled
 
 FOUND = pb.GetTaskTreeResponse(
     spent={"b" * 64: 200, "a" * 64: 7, "c" * 64: 200, "d" * 64: 1},

@@ -14,9 +14,10 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 from tabard_sidecar import cli
-from tabard_sidecar.cli import main, terminal
+from tabard_sidecar.cli import main
 from tabard_sidecar.cli.health import run_health
 from tabard_sidecar.cli.root import command
+from tabard_sidecar.operating import terminal
 from tabard_sidecar.util.visible import hidden, one_line, printable, visible_json
 
 EVIL = "a\x1b[2J\x1b]0;t\x07b\x9b31mc\u202ed\rerror: none\x7f"

@@ -8,11 +8,11 @@ from urllib.parse import urlsplit
 
 import aiohttp
 import pytest
-from tabard_sidecar.cli.log_source import LogSource
-from tabard_sidecar.cli.operator import operator
-from tabard_sidecar.cli.reach import Target
 from tabard_sidecar.console.running import Given, Wanted, serving
 from tabard_sidecar.console.sidecar import Sidecar
+from tabard_sidecar.operating.log_source import LogSource
+from tabard_sidecar.operating.operator import operator
+from tabard_sidecar.operating.reach import Target
 
 from testbed.world import ZONE
 from tests.support.console_world import OVERRIDES, POLICY, WORKLOADS, work

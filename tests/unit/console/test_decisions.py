@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from tabard_sidecar.cli.failure import Failure
+from tabard_sidecar.operating.failure import Failure
 
 from tests.support.waiting import eventually
 

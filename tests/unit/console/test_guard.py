@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from tabard_sidecar.cli.failure import Failure
 from tabard_sidecar.console.command import _require_loopback
+from tabard_sidecar.operating.failure import Failure
 
 NOWHERE = "unix:/nonexistent/operator"
 

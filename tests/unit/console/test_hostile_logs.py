@@ -9,7 +9,7 @@ import os
 import time
 
 import pytest
-from tabard_sidecar.cli.failure import Failure
+from tabard_sidecar.operating.failure import Failure
 
 from tests.support.waiting import eventually
 from tests.unit.console.test_odd_records import RECORD

@@ -14,7 +14,6 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tabard_sidecar.cli.log_source import LogSource
 from tabard_sidecar.console.decision import Explained, decision_page
 from tabard_sidecar.console.decisions import list_page
 from tabard_sidecar.console.feed import Feed
@@ -22,6 +21,7 @@ from tabard_sidecar.console.html import Links
 from tabard_sidecar.console.layout import MOST_JSON_CHARACTERS, Site, command_line, document
 from tabard_sidecar.console.sessions import Session
 from tabard_sidecar.explaining.explanation import describe_decision
+from tabard_sidecar.operating.log_source import LogSource
 from tabard_sidecar.records.reading import joined
 from tabard_sidecar.util.visible import hidden
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from tabard.authz.v1 import task_operator_service_pb2 as pb
 
-    from tabard_sidecar.cli.operator import Operator
+    from tabard_sidecar.operating.operator import Operator
 
 Complete = Callable[[click.Context, click.Parameter, str], list[CompletionItem]]
 _Found = Iterable[tuple[str, str]]
@@ -54,8 +54,8 @@ def _items(found: dict[str, str], incomplete: str) -> list[CompletionItem]:
 
 
 def _answer(ctx: click.Context, ask: Callable[[Operator], _Found]) -> _Found:
-    from tabard_sidecar.cli.operator import operator  # noqa: PLC0415 - only completion of ids needs it
-    from tabard_sidecar.cli.options import find_target  # noqa: PLC0415
+    from tabard_sidecar.operating.operator import operator  # noqa: PLC0415 - only completion of ids needs it
+    from tabard_sidecar.operating.options import find_target  # noqa: PLC0415
 
     target = ctx.params.get("sidecar") or find_target(
         OPERATOR, "", zone=ctx.params.get("zone") or "", config_file=ctx.params.get("config_file")
@@ -121,14 +121,14 @@ def _from_file(read: Callable[[Path | None], _Found]) -> Complete:
 
 
 def _tools(config_file: Path | None) -> _Found:
-    from tabard_sidecar.cli.policy_target import find_target as find_policy  # noqa: PLC0415
+    from tabard_sidecar.operating.policy_target import find_target as find_policy  # noqa: PLC0415
 
     return [(tool.name, tool.server) for tool in find_policy(None, None, config_file, ()).catalogue]
 
 
 def _decisions(config_file: Path | None) -> _Found:
     """Return the newest decisions of the configured log, newest first."""
-    from tabard_sidecar.cli.log_source import configured_log  # noqa: PLC0415
+    from tabard_sidecar.operating.log_source import configured_log  # noqa: PLC0415
     from tabard_sidecar.records.file_sink import open_log  # noqa: PLC0415
 
     [file] = configured_log(config_file, quiet=True)
@@ -140,7 +140,7 @@ def _decisions(config_file: Path | None) -> _Found:
 
 
 def _vault_roles(config_file: Path | None) -> _Found:
-    from tabard_sidecar.cli.options import load_settings  # noqa: PLC0415
+    from tabard_sidecar.operating.options import load_settings  # noqa: PLC0415
 
     vaults = load_settings(config_file).settings.vault
     return [(name, role.engine) for vault in vaults.values() for name, role in vault.roles.items()]

@@ -13,13 +13,13 @@ from urllib.parse import urlsplit
 from tabard.address import CHANNEL_OPTIONS
 
 from tabard_sidecar import exit_codes
-from tabard_sidecar.cli.failure import Failure
-from tabard_sidecar.cli.options import read_bytes, read_text
+from tabard_sidecar.operating.failure import Failure
+from tabard_sidecar.operating.options import read_bytes, read_text
 
 if TYPE_CHECKING:
     import grpc
 
-    from tabard_sidecar.cli.reach import Target
+    from tabard_sidecar.operating.reach import Target
 
 SCHEME = "https://"
 TOKEN_VARIABLE = "TABARD_OPERATOR_TOKEN"  # noqa: S105 - a variable's name

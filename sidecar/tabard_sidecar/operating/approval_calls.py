@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from tabard.authz.v1 import approval_service_pb2 as pb
     from tabard.authz.v1 import approval_service_pb2_grpc as pb_grpc
 
-    from tabard_sidecar.cli.operator import Operator
+    from tabard_sidecar.operating.operator import Operator
 
 
 def fetch(asked: Operator, *, decided: bool, page: str = "", **filters: str) -> pb.ListApprovalsResponse:

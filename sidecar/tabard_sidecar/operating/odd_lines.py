@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tabard_sidecar.cli.terminal import echo, visible
+from tabard_sidecar.operating.terminal import echo, visible
 from tabard_sidecar.records.lines import Oddity
 
 _TOLD = 20

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from tabard_sidecar import exit_codes
-from tabard_sidecar.cli.failure import Failure
-from tabard_sidecar.cli.options import Existing, load_settings
-from tabard_sidecar.cli.terminal import echo
+from tabard_sidecar.operating.failure import Failure
+from tabard_sidecar.operating.options import Existing, load_settings
+from tabard_sidecar.operating.terminal import echo
 from tabard_sidecar.util.lean import dataclass
 
 if TYPE_CHECKING:

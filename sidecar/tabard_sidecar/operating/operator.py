@@ -12,15 +12,15 @@ import click
 from tabard.address import CHANNEL_OPTIONS, OPERATOR, OPERATOR_VARIABLE, AddressError, check_client
 
 from tabard_sidecar import exit_codes
-from tabard_sidecar.cli import remote
-from tabard_sidecar.cli.failure import Failure, error_page
-from tabard_sidecar.cli.options import Existing, config_option, find_target, zone_option
-from tabard_sidecar.cli.terminal import echo, visible
+from tabard_sidecar.operating import remote
+from tabard_sidecar.operating.failure import Failure, error_page
+from tabard_sidecar.operating.options import Existing, config_option, find_target, zone_option
+from tabard_sidecar.operating.terminal import echo, visible
 
 if TYPE_CHECKING:
     import grpc
 
-    from tabard_sidecar.cli.reach import Target
+    from tabard_sidecar.operating.reach import Target
 
 _Command = TypeVar("_Command", bound=Callable[..., object])
 _Request = TypeVar("_Request")
@@ -29,7 +29,7 @@ _TIMEOUT_SECONDS = 10.0
 
 _ZONE, _PID, _CONFIG = "tabard-zone", "tabard-pid", "tabard-config-bin"
 _MISMATCH = "zone_mismatch"
-_CONFIG_FILE = "tabard_sidecar.cli.operator.config_file"
+_CONFIG_FILE = "tabard_sidecar.operating.operator.config_file"
 
 
 def operator_option(command: _Command) -> _Command:

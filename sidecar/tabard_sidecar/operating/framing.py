@@ -16,8 +16,8 @@ from functools import cache
 from typing import IO
 
 from tabard_sidecar import exit_codes
-from tabard_sidecar.cli.failure import Failure
-from tabard_sidecar.cli.terminal import style
+from tabard_sidecar.operating.failure import Failure
+from tabard_sidecar.operating.terminal import style
 from tabard_sidecar.util.lean import dataclass
 from tabard_sidecar.util.visible import hidden, json_escape, visible_json
 

@@ -7,14 +7,14 @@ from typing import Any, TypeVar
 
 import click
 
-from tabard_sidecar.cli.completing import (
+from tabard_sidecar.operating.completing import (
     complete_agent,
     complete_code,
     complete_person,
     complete_task,
     complete_tool,
 )
-from tabard_sidecar.cli.terminal import Instant
+from tabard_sidecar.operating.terminal import Instant
 
 _Command = TypeVar("_Command", bound=Callable[..., object])
 

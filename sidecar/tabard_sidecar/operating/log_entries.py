@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from tabard_sidecar import exit_codes
-from tabard_sidecar.cli.failure import Failure
-from tabard_sidecar.cli.log_source import LogSource, find_log
-from tabard_sidecar.cli.odd_lines import OddLines
+from tabard_sidecar.operating.failure import Failure
+from tabard_sidecar.operating.log_source import LogSource, find_log
+from tabard_sidecar.operating.odd_lines import OddLines
 from tabard_sidecar.records.completing import completed
 from tabard_sidecar.records.lines import Tell, lines_of, records_of
 from tabard_sidecar.records.reading import Entry, joined

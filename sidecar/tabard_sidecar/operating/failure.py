@@ -8,7 +8,7 @@ from typing import IO, Any
 import click
 
 from tabard_sidecar import exit_codes
-from tabard_sidecar.cli.terminal import echo, style
+from tabard_sidecar.operating.terminal import echo, style
 from tabard_sidecar.util.problems import SourceProblem
 
 

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from tabard_sidecar import exit_codes
-from tabard_sidecar.cli import reach
-from tabard_sidecar.cli.failure import Failure
-from tabard_sidecar.cli.options import load_settings, unreadable_configuration
-from tabard_sidecar.cli.terminal import echo, visible
+from tabard_sidecar.operating import reach
+from tabard_sidecar.operating.failure import Failure
+from tabard_sidecar.operating.options import load_settings, unreadable_configuration
+from tabard_sidecar.operating.terminal import echo, visible
 from tabard_sidecar.records.file_sink import closed_files
 from tabard_sidecar.util.lean import dataclass
 

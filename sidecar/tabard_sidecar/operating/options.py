@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from tabard_sidecar import exit_codes
-from tabard_sidecar.cli.failure import ConfigFailure, Failure
+from tabard_sidecar.operating.failure import ConfigFailure, Failure
 from tabard_sidecar.util.problems import SourceError
 
 if TYPE_CHECKING:
-    from tabard_sidecar.cli.reach import Target
     from tabard_sidecar.config.loading import Loaded
+    from tabard_sidecar.operating.reach import Target
 
 _Command = TypeVar("_Command", bound=Callable[..., object])
 _MAX_SECRET_BYTES = 1024 * 1024
@@ -113,12 +113,12 @@ def find_target(
     config_file: Path | None = None,
     assignments: tuple[str, ...] = (),
 ) -> Target:
-    """Return the sidecar that a command is about: see :func:`tabard_sidecar.cli.reach.find`.
+    """Return the sidecar that a command is about: see :func:`tabard_sidecar.operating.reach.find`.
 
     Raises:
         Failure: the configuration can't be read.
     """
-    from tabard_sidecar.cli import reach  # noqa: PLC0415
+    from tabard_sidecar.operating import reach  # noqa: PLC0415
 
     try:
         return reach.find(surface, flag, zone=zone, config_file=config_file, assignments=assignments)

@@ -1,6 +1,6 @@
 """Shows the calls of a group as one list: what is the same, what differs, and what they come to.
 
-As for one call, the agent's words stand behind a bar; see :mod:`tabard_sidecar.cli.approval_prompt`.
+As for one call, the agent's words stand behind a bar; see :mod:`tabard_sidecar.operating.approval_prompt`.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from tabard_sidecar.cli.approval_prompt import (
+from tabard_sidecar.operating.approval_prompt import (
     AGENT_COLOUR,
     COLOURS,
     LISTED_CHARACTERS,
@@ -24,9 +24,9 @@ from tabard_sidecar.cli.approval_prompt import (
     summary,
     verified_lines,
 )
-from tabard_sidecar.cli.argument_totals import Total, Totals, same_in_all, totals
-from tabard_sidecar.cli.framing import Screen, quoted, screen
-from tabard_sidecar.cli.terminal import echo, moment, style
+from tabard_sidecar.operating.argument_totals import Total, Totals, same_in_all, totals
+from tabard_sidecar.operating.framing import Screen, quoted, screen
+from tabard_sidecar.operating.terminal import echo, moment, style
 from tabard_sidecar.util.visible import visible_json
 
 _DIGEST_CHARACTERS = 16

@@ -10,8 +10,8 @@ import json
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from tabard_sidecar.cli.framing import Screen, quoted, screen
-from tabard_sidecar.cli.terminal import echo, moment, style, visible
+from tabard_sidecar.operating.framing import Screen, quoted, screen
+from tabard_sidecar.operating.terminal import echo, moment, style, visible
 from tabard_sidecar.util.visible import visible_json
 
 if TYPE_CHECKING:
