@@ -153,52 +153,50 @@ def _row(site: Site, group: Sequence[Mapping[str, Any]]) -> tuple[Child, ...]:
 
 def _told(site: Site, rows: Sequence[Mapping[str, Any]]) -> list[Child]:
     first = rows[0]
-    chain = [
+    signed = first["intent_source"] == "signed"
+    words = facts([("purpose", said(first["purpose"], 300)), ("request", said(first["statement"], 4000))])
+    parts: list[Child] = [section("Verified by Tabard", facts(_verified(site, rows)))]
+    if signed:
+        parts.append(section("Signed by the front end", words))
+    rules = {(row["reason"], f"{row['module']}.{row['code']}", ", ".join(row["approvers"])) for row in rows}
+    parts += [_asking(number, *rule) for number, rule in enumerate(sorted(rules), len(parts))]
+    parts.append(_agents_words(rows, [] if signed else [words]))
+    parts.append(_totals(rows))
+    return parts
+
+
+def _verified(site: Site, rows: Sequence[Mapping[str, Any]]) -> list[tuple[str, Child]]:
+    """Return who asks, for whom, and what is allowed."""
+    first = rows[0]
+    person = [code(first["subject"]["id"], 300), " at ", code(first["subject"]["issuer"], 300)]
+    chain: list[tuple[str, Child]] = [
         (
             "handed to",
             [agent(link["holder"]), " part " if link["sub_agent"] else "", said(link["sub_agent"], 100)],
         )
         for link in first["chain"]
     ]
-    parts: list[Child] = [
-        section(
-            "Verified by Tabard",
-            facts(
-                [
-                    (
-                        "person",
-                        [code(first["subject"]["id"], 300), " at ", code(first["subject"]["issuer"], 300)],
-                    ),
-                    ("task", tag("a", code(first["task_id"]), href=site.links.to("tasks", first["task_id"]))),
-                    ("started by", code(first["root_holder"], 300)),
-                    *chain,
-                    ("asks now", code(first["agent"], 300)),
-                    ("allows", "; ".join(dict.fromkeys(allows(dict(row)) for row in rows))),
-                    *([("decided by", code(first["approver"]["id"], 200))] if first["approver"] else []),
-                ]
-            ),
-        )
+    return [
+        ("person", person),
+        ("task", tag("a", code(first["task_id"]), href=site.links.to("tasks", first["task_id"]))),
+        ("started by", code(first["root_holder"], 300)),
+        *chain,
+        ("asks now", code(first["agent"], 300)),
+        ("allows", "; ".join(dict.fromkeys(allows(dict(row)) for row in rows))),
+        *([("decided by", code(first["approver"]["id"], 200))] if first["approver"] else []),
     ]
-    signed = first["intent_source"] == "signed"
-    words = facts([("purpose", said(first["purpose"], 300)), ("request", said(first["statement"], 4000))])
-    if signed:
-        parts.append(section("Signed by the front end", words))
-    rules = {(row["reason"], f"{row['module']}.{row['code']}", ", ".join(row["approvers"])) for row in rows}
-    for reason, name, roles in sorted(rules):
-        parts.append(
-            section(
-                "Policy asks",
-                facts(
-                    [
-                        ("because", said(reason, 8000)),
-                        ("rule", code(name, 200)),
-                        ("approvers", code(roles, 500)),
-                    ]
-                ),
-                id_=f"policy-{len(parts)}",
-            )
-        )
-    calls: list[Child] = [] if signed else [words]
+
+
+def _asking(number: int, reason: str, rule: str, roles: str) -> Html:
+    """Return why one rule asks, and whom."""
+    told = facts(
+        [("because", said(reason, 8000)), ("rule", code(rule, 200)), ("approvers", code(roles, 500))]
+    )
+    return section("Policy asks", told, id_=f"policy-{number}")
+
+
+def _agents_words(rows: Sequence[Mapping[str, Any]], calls: list[Child]) -> Html:
+    """Return the calls, below ``calls``, as what nobody verified."""
     for number, row in enumerate(rows, 1):
         head = tag("h3", f"Call {number} ", badge(row["status"])) if len(rows) > 1 else None
         server = ("server", said(row["server"], 200) if row["server"] else None)
@@ -212,9 +210,7 @@ def _told(site: Site, rows: Sequence[Mapping[str, Any]]) -> list[Child]:
         "Not verified: text that may quote an attacker. The approval is for exactly this.",
         class_="muted",
     )
-    parts.append(section("The agent's words", tag("div", note, calls, class_="words agent-words")))
-    parts.append(_totals(rows))
-    return parts
+    return section("The agent's words", tag("div", note, calls, class_="words agent-words"))
 
 
 def _totals(rows: Sequence[Mapping[str, Any]]) -> Html | None:

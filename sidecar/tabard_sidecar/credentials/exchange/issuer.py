@@ -212,18 +212,9 @@ class ExchangeIssuer:
         self, target: _Target, exchange: Exchange, request: CredentialRequest, turn: Turn
     ) -> IssuedCredential:
         server, now = target.server, self._clock()
-        if request.expires_at - now < 1:
-            if request.grant.expires_at - now < 1:
-                raise Refused("grant_expired", "the credential would end in less than a second")
-            raise Refused("exchange_target_unknown", "policy grants the credential for a second or less")
         deadline = server.deadline()
         exchange.check()
-        subject_token = await self._tokens.find(request.grant.root_id, now=now)
-        if subject_token is None:
-            raise Refused(
-                "subject_token_expired", "the token that started the task isn't kept any more, or its key"
-            )
-        terms = Terms.of(request, server.config, target.config, subject_token, now=now)
+        subject_token, terms = await self._terms(target, request, now)
         exchange.asked = True
         try:
             reply, actor = await server.exchange(
@@ -236,15 +227,7 @@ class ExchangeIssuer:
         except ExchangeFault as fault:
             exchange.asked = not fault.nothing_done
             raise
-        token = issued_token(reply) or ""
-        if token == subject_token:
-            # It isn't revoked: the person's session would end.
-            raise invalid(
-                "it sent the person's own token back, which opens everything that the person may use"
-            )
-        if token and not self.live.own(exchange, token):
-            # It isn't revoked either, since it was given to that person's task.
-            raise invalid("it sent the token of another person")
+        self._own(exchange, issued_token(reply) or "", subject_token)
         try:
             async with asyncio.timeout_at(deadline):
                 token, ends_at = await self._issued.accepted(reply, terms, actor, now=self._clock())
@@ -267,6 +250,38 @@ class ExchangeIssuer:
             await self.journal.note(exchange, request, now)
             exchange.check()
         return issued
+
+    async def _terms(self, target: _Target, request: CredentialRequest, now: float) -> tuple[str, Terms]:
+        """Return the person's token, and what its exchange has to give.
+
+        Raises:
+            NoDecision: the state store is out of reach.
+            Refused: there would be no time to use it, the person's token is gone, or it doesn't allow the request.
+        """
+        if request.expires_at - now < 1:
+            if request.grant.expires_at - now < 1:
+                raise Refused("grant_expired", "the credential would end in less than a second")
+            raise Refused("exchange_target_unknown", "policy grants the credential for a second or less")
+        subject_token = await self._tokens.find(request.grant.root_id, now=now)
+        if subject_token is None:
+            raise Refused(
+                "subject_token_expired", "the token that started the task isn't kept any more, or its key"
+            )
+        return subject_token, Terms.of(request, target.server.config, target.config, subject_token, now=now)
+
+    def _own(self, exchange: Exchange, token: str, subject_token: str) -> None:
+        """Note whose a token is that came. What is another's isn't revoked.
+
+        Raises:
+            ExchangeFault: it is the person's own, or was given to another person.
+        """
+        if token == subject_token:
+            # The person's session would end.
+            raise invalid(
+                "it sent the person's own token back, which opens everything that the person may use"
+            )
+        if token and not self.live.own(exchange, token):
+            raise invalid("it sent the token of another person")
 
     def _presented(self, token: str, may_act: object) -> PersonsToken:
         """Return what is presented of a person's token; this workload is named only if the token says who may act."""
