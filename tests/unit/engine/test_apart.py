@@ -25,7 +25,8 @@ def test_a_hostile_policy_is_refused_in_time(engine):
     with pytest.raises(EngineError) as caught:
         engine.compile({"a.rego": HOSTILE}, {}, entrypoints=["data.a.x59"], apart=True, deadline_seconds=1)
 
-    assert caught.value.errors[0].code == "limit"
+    # A machine that gave the process no time can't know more than that it came to no end.
+    assert caught.value.errors[0].code in {"limit", "unfinished"}
     assert time.monotonic() - begun < 10
     assert _resident() - before < 50 * 2**20
 
