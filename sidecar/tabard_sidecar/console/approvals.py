@@ -196,7 +196,7 @@ def _asking(number: int, reason: str, rule: str, roles: str) -> Html:
 
 
 def _agents_words(rows: Sequence[Mapping[str, Any]], calls: list[Child]) -> Html:
-    """Return the calls, below ``calls``, as what nobody verified."""
+    """Return the calls, below ``calls``, as something that was not verified."""
     for number, row in enumerate(rows, 1):
         head = tag("h3", f"Call {number} ", badge(row["status"])) if len(rows) > 1 else None
         server = ("server", said(row["server"], 200) if row["server"] else None)

@@ -91,7 +91,7 @@ class Jobs:
         """End the job that runs."""
         if self._running is not None:
             self._running.cancel()
-            # Not awaited itself: whoever waits here may be cancelled, too.
+            # Not awaited itself: the task that waits here may be cancelled, too.
             await asyncio.wait((self._running,))
 
     async def _run(self, kind: Kind) -> None:

@@ -1,4 +1,4 @@
-"""What people have approved and revoked."""
+"""Interfaces of approvals and revocations."""
 
 from __future__ import annotations
 

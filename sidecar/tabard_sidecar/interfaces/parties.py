@@ -1,4 +1,4 @@
-"""Whose requests are decided, and on whose behalf: what verifies and identifies them."""
+"""Interfaces of what verifies and identifies the people and agents whose requests are decided."""
 
 from __future__ import annotations
 

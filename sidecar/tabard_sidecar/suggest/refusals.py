@@ -1,4 +1,4 @@
-"""Why a suggestion is refused, and what to do then."""
+"""Tells why a suggestion is refused, and what to do then."""
 
 from __future__ import annotations
 

@@ -105,7 +105,7 @@ async def test_revoking_with_the_keyboard(console):
 
 
 async def test_a_job_is_started_and_stopped_without_script(console, tmp_path):
-    """A replay that would take for ever: the log is a pipe into which nobody writes."""
+    """A replay that would take for ever: the log is a pipe that has no writer."""
     pipe = tmp_path / "log"
     os.mkfifo(pipe)
     commands = {kind: ["--", str(pipe)] for kind in Kind}

@@ -39,7 +39,7 @@ def published(idp: Keycloak, token: str) -> dict[str, Any]:
 
 
 def keyed(secret: bytes, token: str) -> str:
-    """The claims of a token under an HMAC with a key that everybody knows."""
+    """The claims of a token under an HMAC with a public key."""
     kid = jwt.get_unverified_header(token)["kid"]
     signed = f"{encoded({'alg': 'HS256', 'typ': 'JWT', 'kid': kid})}.{token.split('.')[1]}"
     mac = hmac.digest(secret, signed.encode(), hashlib.sha256)
