@@ -14,6 +14,10 @@ _NOT_OURS = {"__pycache__", "build", "dist"}
 _PATH = re.compile(r"(?<![\w./-])(?:\.\./)*(tests/[\w./-]*\w)")
 _FILE = re.compile(r"(?<![\w./-])(test_\w+\.py)\b")
 _FUNCTION = re.compile(r"`(test_\w+)`")
+# Written apart, so that this file has none.
+_LEFT_OUT = re.compile(
+    r"pytest\.(?:importor)?" + r"skip\(|mark\." + r"(?:skip|skipif|xfail)\b|pytest\." + r"xfail\("
+)
 _DEFINITION = re.compile(r"^ *(?:async )?def (test_\w+)", re.MULTILINE)
 
 
@@ -60,3 +64,12 @@ def test_every_test_that_a_page_names_exists(functions):
     }
     assert {name for _, name in named} & functions
     assert {(page, name) for page, name in named if name not in known} == set()
+
+
+def test_no_test_is_left_out():
+    """A test that can't run is a failure: what it needs is installed, and a tier is chosen by its folder."""
+    left_out = [
+        path.relative_to(ROOT).as_posix() for path in TESTS if _LEFT_OUT.search(path.read_text("utf-8"))
+    ]
+    assert left_out == []
+    assert _LEFT_OUT.search("    pytest" + '.skip("no")')

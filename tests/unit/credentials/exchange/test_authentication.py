@@ -202,14 +202,21 @@ async def test_without_an_actor_token_the_workload_itself_has_to_be_named(world)
         assert claims_of(issued.value)["sub"] == "alice"
 
 
-@pytest.mark.parametrize("opaque", [False, True])
-@pytest.mark.parametrize("way", ["secret", "assertion", "actor"])
+@pytest.mark.parametrize(
+    ("way", "opaque"),
+    [
+        ("secret", False),
+        ("secret", True),
+        ("assertion", False),
+        ("assertion", True),
+        # An actor token needs tokens that can be read.
+        ("actor", False),
+    ],
+)
 async def test_a_secret_of_the_request_that_comes_back_is_neither_given_nor_revoked(
     make_world, idp, tmp_path, way, opaque
 ):
     """With the client's assertion or secret an agent could exchange tokens itself, and the sidecar acts by its actor token."""
-    if way == "actor" and opaque:
-        pytest.skip("an actor token needs tokens that can be read")
     changes: dict[str, object] = {"opaque": opaque}
     if way == "assertion":
         file = token_file(tmp_path, idp, "assertion")
