@@ -71,7 +71,7 @@ class Runtime:
         self._since = clock()
         self._seen: object = None
         self._loads = self._attempts = 0
-        self._given_up = 0
+        self._retry_pause = 0.0
         self._retry_at: float | None = None
         self._loading = asyncio.Lock()
         self._tasks: list[asyncio.Task[None]] = []
@@ -184,11 +184,10 @@ class Runtime:
     def _plan_retry(self) -> None:
         """Plan to load an unchanged source again if the load came to no end: the machine may have been busy, which passes."""
         if any(problem.code in {LOAD_TIMEOUT, UNFINISHED} for problem in self._problems):
-            pause = min(self._config.load_seconds * 2**self._given_up, _MOST_PAUSE_SECONDS)
-            self._given_up += 1
-            self._retry_at = self._clock() + pause
+            self._retry_pause = min(self._retry_pause * 2 or self._config.load_seconds, _MOST_PAUSE_SECONDS)
+            self._retry_at = self._clock() + self._retry_pause
         else:
-            self._given_up, self._retry_at = 0, None
+            self._retry_pause, self._retry_at = 0.0, None
 
     async def _fingerprint(self) -> object:
         """Return a value that changes whenever the policy's source or the companion's does."""
