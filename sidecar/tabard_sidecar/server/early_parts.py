@@ -45,7 +45,8 @@ class EarlyParts:
             about,
         )
         self.metrics = Metrics(CollectorRegistry())
-        self.metrics.build.labels(installed_version("tabard-sidecar"), opa_version()).set(1)
+        self.version = installed_version("tabard-sidecar")
+        self.metrics.build.labels(self.version, opa_version()).set(1)
         self.health.subscribe(lambda snapshot: self.metrics.ready.set(snapshot.ready))
         self.catalogues = CatalogueSource(
             settings.catalogue, settings.policy.load_seconds, self.health.component("catalogue").report

@@ -40,7 +40,6 @@ from tabard_sidecar.server.store_split import StoreSplit
 from tabard_sidecar.state import StateStore
 from tabard_sidecar.state.factory import create_store
 from tabard_sidecar.util.clock_watch import ClockWatch
-from tabard_sidecar.util.installed import installed_version
 
 if TYPE_CHECKING:
     from tabard_sidecar.credentials.exchange import ExchangeEnding, ExchangeIssuer
@@ -58,13 +57,13 @@ class Parts:
     def __init__(self, early: EarlyParts) -> None:
         settings = self.settings = early.settings
         clock = self.clock = early.clock
-        self.health, self.metrics = early.health, early.metrics
+        self.version, self.health, self.metrics = early.version, early.health, early.metrics
         self.catalogues, self.catalogue = early.catalogues, early.catalogue
         self.policy_options, self.engine, self.policy = early.policy_options, early.engine, early.policy
         self.clock_watch = ClockWatch(clock)
         self.tracing = create_tracing(
             settings.telemetry,
-            version=installed_version("tabard-sidecar"),
+            version=self.version,
             zone=settings.zone,
             instance=str(os.getpid()),
         )
@@ -187,7 +186,7 @@ class Parts:
             self.settings.audit,
             labels={
                 "id": str(uuid.uuid4()),
-                "version": installed_version("tabard-sidecar"),
+                "version": self.version,
                 "zone": self.settings.zone,
                 "pid": str(os.getpid()),
             },

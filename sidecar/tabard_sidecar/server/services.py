@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 
 from tabard.authz.v1 import authorization_service_pb2 as authorization_pb
 from tabard.authz.v1 import authorization_service_pb2_grpc as authorization_grpc
@@ -153,10 +153,7 @@ class AuthorizationServicer(authorization_grpc.AuthorizationServiceServicer):
             decision = await self.authorizer.authorize(convert.authorize_request(request))
             convert.write_decision(result.decision, decision, self.shown)
 
-        try:
-            await guarded(decide)
-        except NoDecision as error:
-            result.error.CopyFrom(errors.status(error))
+        await _answer(decide, result)
 
     async def _batch_item(
         self,
@@ -172,10 +169,7 @@ class AuthorizationServicer(authorization_grpc.AuthorizationServiceServicer):
             await pause()
             convert.write_decision(result.decision, decision, self.shown)
 
-        try:
-            await guarded(decide)
-        except NoDecision as error:
-            result.error.CopyFrom(errors.status(error))
+        await _answer(decide, result)
 
     @answering
     async def FilterTools(
@@ -327,6 +321,14 @@ class CredentialServicer(credential_grpc.CredentialServiceServicer):
             subject=types_pb.Subject(id=found.subject_id, issuer=found.subject_issuer),
             tool=found.tool,
         )
+
+
+async def _answer(decide: Callable[[], Awaitable[None]], result: authorization_pb.AuthorizeResult) -> None:
+    """Write an item's decision, or the error that there is instead: other items are answered all the same."""
+    try:
+        await guarded(decide)
+    except NoDecision as error:
+        result.error.CopyFrom(errors.status(error))
 
 
 def _groups(

@@ -2,11 +2,7 @@
 
 import re
 import runpy
-import shutil
-import tempfile
 from pathlib import Path
-
-import pytest
 
 from tests.support.pages import blocks_of, run_blocks
 
@@ -19,17 +15,10 @@ def test_reference_is_in_step_with_the_source(monkeypatch):
     assert runpy.run_path(str(ROOT / "docs" / "generate.py"))["main"](["--check"]) == 0
 
 
-@pytest.fixture
-def home():
-    folder = Path(tempfile.mkdtemp(prefix="tabard-docs-"))
-    yield folder
-    shutil.rmtree(folder)
-
-
-def test_readme_and_then_the_quickstart_do_what_they_say(home):
+def test_readme_and_then_the_quickstart_do_what_they_say(folder):
     """Every command of both pages runs, in one shell, one after the other, and prints what the page shows."""
     readme = blocks_of("README.md", after="Start a sidecar with a first policy")
-    ran = run_blocks([*readme, *blocks_of("docs/quickstart.md")], home)
+    ran = run_blocks([*readme, *blocks_of("docs/quickstart.md")], folder)
     ran.check()
     assert re.findall(r"^answered by zone (\w+)-", ran.stderr, re.MULTILINE).count("quickstart") == 1
     # What projects keep is in their folders, so that they share nothing.

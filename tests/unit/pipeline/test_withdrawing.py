@@ -63,6 +63,17 @@ def elsewhere(zone, parts, monkeypatch):
     return Elsewhere(parts.stages.issuers.get("jwt"), monkeypatch)
 
 
+def note_records(parts, elsewhere, monkeypatch):
+    """Add what is recorded from now on to the events."""
+    append = parts.log._append
+
+    async def appended(*args):
+        await append(*args)
+        elsewhere.events.append("recorded")
+
+    monkeypatch.setattr(parts.log, "_append", appended)
+
+
 def last_record(zone):
     """Return the orchestrator's last record."""
     lines = (zone.folder / "orchestrator" / "decisions.log").read_text().splitlines()
@@ -71,28 +82,16 @@ def last_record(zone):
 
 async def test_an_answer_is_committed_after_its_record(zone, parts, elsewhere, monkeypatch):
     """So a credential without an answer is never made to last."""
-    append = parts.log._append
-
-    async def appended(*args):
-        await append(*args)
-        elsewhere.events.append("recorded")
-
     task = await zone.start_task()
-    monkeypatch.setattr(parts.log, "_append", appended)
+    note_records(parts, elsewhere, monkeypatch)
     await pay(task, 1)
     assert elsewhere.events == ["recorded", "issuing", "issued", "recorded", "committed"]
 
 
 async def test_the_items_of_a_batch_are_committed_one_after_another(zone, parts, elsewhere, monkeypatch):
     """No credential that another system made waits for its record until those of other items are made."""
-    append = parts.log._append
-
-    async def appended(*args):
-        await append(*args)
-        elsewhere.events.append("recorded")
-
     task = await zone.start_task()
-    monkeypatch.setattr(parts.log, "_append", appended)
+    note_records(parts, elsewhere, monkeypatch)
     elsewhere.pause = 0.01
     answers = await task.batch([tabard.ToolCall("pay", {"cents": 1}), tabard.ToolCall("pay", {"cents": 2})])
     assert all(answer.credential for answer in answers)
