@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import tempfile
 import time
 from collections.abc import AsyncIterator, Mapping
@@ -15,15 +14,14 @@ import yaml
 from tabard_opa import Engine
 from tabard_sidecar.errors import NoDecision
 from tabard_sidecar.model import Operation
-from tabard_sidecar.policy.authoring.packing import pack
 from tabard_sidecar.policy.conf import PolicyConfig, RemoteConfig
 from tabard_sidecar.policy.factory import create_runtime
 from tabard_sidecar.policy.loading.compiling import CompileOptions
-from tabard_sidecar.policy.resources import library
 from tabard_sidecar.policy.runtime import Runtime
 from tabard_sidecar.policy.status import PolicyState
 
 from tests.support.bundle_server import BundleServer
+from tests.support.opa_bundle import opa_bundle
 from tests.support.opa_process import OpaApi, OpaProcess
 from tests.support.policy import GRANT_ALL, call, codes, decide
 from tests.support.waiting import eventually
@@ -32,17 +30,6 @@ REFUSED = GRANT_ALL + "\ndeny := true\n"
 READS_CALLS = (
     GRANT_ALL + '\ndeny contains {"code": "again", "message": "m"} if count(input.history.calls) > 5\n'
 )
-
-
-def bundle(
-    revision: str, *modules: str, roots: tuple[str, ...] = ("lib", "policy", "system/log", "tabard")
-) -> bytes:
-    """Return a bundle with Tabard's library, for an OPA server."""
-    manifest = {"revision": revision, "roots": list(roots), "rego_version": 1}
-    files = {".manifest": json.dumps(manifest).encode()}
-    files |= {name: source.encode() for name, source in library().items() if not name.endswith("_test.rego")}
-    files |= {f"own/{number}.rego": source.encode() for number, source in enumerate(modules)}
-    return pack(files, Path("bundle"))
 
 
 @dataclass
@@ -105,11 +92,11 @@ def _configure(folder: Path, base: str, resource: str) -> None:
 
 async def test_a_bundle_is_checked_before_it_decides(engine: Engine):
     """Decisions name its revision; with all rules in it, what it doesn't read of the history isn't kept for it."""
-    async with world(engine, bundle("one", GRANT_ALL)) as found:
+    async with world(engine, opa_bundle("one", GRANT_ALL)) as found:
         assert await codes(found.runtime) == []
         assert found.runtime.revision == "one"
         assert not found.runtime.rules.reads_calls
-        found.bundles.put(bundle("two", READS_CALLS))
+        found.bundles.put(opa_bundle("two", READS_CALLS))
         await eventually(lambda: found.runtime.revision == "two")
         assert await codes(found.runtime) == []
         assert found.runtime.rules.reads_calls
@@ -117,9 +104,9 @@ async def test_a_bundle_is_checked_before_it_decides(engine: Engine):
 
 async def test_a_bundle_that_the_checks_refuse_never_decides(engine: Engine):
     """Although the sidecar looks at the server once an hour: each answer names the bundle that it was made from."""
-    async with world(engine, bundle("one", GRANT_ALL), poll_seconds=3600.0) as found:
+    async with world(engine, opa_bundle("one", GRANT_ALL), poll_seconds=3600.0) as found:
         assert await found.allows()
-        found.bundles.put(bundle("two", REFUSED))
+        found.bundles.put(opa_bundle("two", REFUSED))
         await eventually(lambda: found.serves("two"))
         assert not await found.allows()
         status = await eventually(lambda: _refused(found.runtime))
@@ -127,7 +114,7 @@ async def test_a_bundle_that_the_checks_refuse_never_decides(engine: Engine):
         assert "rule_shape" in {problem.code for problem in status.problems}
         assert "own/0.rego" in status.reasons[0]
         assert not await found.allows()
-        found.bundles.put(bundle("three", GRANT_ALL))
+        found.bundles.put(opa_bundle("three", GRANT_ALL))
         await eventually(lambda: found.serves("three"))
         await found.runtime.reload()
         assert await found.allows()
@@ -141,7 +128,7 @@ def _refused(runtime: Runtime):
 
 async def test_a_module_beside_the_bundle_is_found(engine: Engine):
     """An upload names no bundle. What bundles don't own is looked at each time, and calls are recorded for it."""
-    async with world(engine, bundle("one", GRANT_ALL, roots=("policy/demo", "tabard"))) as found:
+    async with world(engine, opa_bundle("one", GRANT_ALL, roots=("policy/demo", "tabard"))) as found:
         assert found.runtime.rules.reads_calls
         assert found.runtime.revision != "one"
         await OpaApi(found.opa.config).replace({"evil": "package policy.evil\n\ngrant := {}\n"})
@@ -151,9 +138,9 @@ async def test_a_module_beside_the_bundle_is_found(engine: Engine):
 
 async def test_a_revision_that_is_used_twice_is_told(engine: Engine):
     """The sidecar relies on names that tell bundles apart; from then on it relies on none."""
-    async with world(engine, bundle("same", GRANT_ALL)) as found:
+    async with world(engine, opa_bundle("same", GRANT_ALL)) as found:
         assert not found.runtime.rules.reads_calls
-        found.bundles.put(bundle("same", READS_CALLS.replace("again", "once_more")))
+        found.bundles.put(opa_bundle("same", READS_CALLS.replace("again", "once_more")))
         await eventually(lambda: found.runtime.status().loads > 1)
         status = found.runtime.status()
         assert status.state is PolicyState.SERVING

@@ -10,25 +10,32 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
 from itertools import islice
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from tabard_opa import Engine
 
 from tabard_sidecar.errors import NoDecision
-from tabard_sidecar.interfaces import InputParts
+from tabard_sidecar.interfaces import Clock, InputParts
 from tabard_sidecar.policy.conf import RemoteConfig
 from tabard_sidecar.policy.engines.opa_client import OpaClient
 from tabard_sidecar.policy.engines.provider import Active, EvaluationFailedError, load_took_too_long
 from tabard_sidecar.policy.engines.sent_input import SentInput
-from tabard_sidecar.policy.engines.served import Served, bundles_of
+from tabard_sidecar.policy.engines.served import (
+    CHECK_SECONDS,
+    Bundles,
+    Served,
+    activated_by,
+    bundles_of,
+    served_by,
+)
 from tabard_sidecar.policy.loading.ast import Node, package_path, rules
 from tabard_sidecar.policy.loading.compiling import CompileOptions, compile_policy, parse_modules
 from tabard_sidecar.policy.loading.input_paths import ALL_PATHS, InputPaths, input_paths
-from tabard_sidecar.policy.loading.reading import MAX_FILES
 from tabard_sidecar.policy.offers import Residual, residual_of
 from tabard_sidecar.policy.problems import PolicyBrokenError, PolicyProblem, Severity
 from tabard_sidecar.policy.resources import library
@@ -37,8 +44,8 @@ from tabard_sidecar.util.detached import Detached, StuckError
 from tabard_sidecar.util.jsontext import encode
 from tabard_sidecar.util.malformed import MALFORMED
 
-CHECK_SECONDS = 10.0
-_MOST_TRIES = 5
+WHOLE_SECONDS = 30.0
+"""Longest time between two looks at all modules, if names of bundles tell of changes before."""
 _STRICTLY = "?strict-builtin-errors=true&provenance=true"
 _MOST_TOLD = 100
 
@@ -124,13 +131,26 @@ class RemoteEvaluator:
         return input_json
 
 
+class _Found(NamedTuple):
+    """What is looked for on a server: its policy, and base documents that could be mistaken for rules."""
+
+    served: Served
+    foreign: tuple[tuple[str, ...], ...]
+
+
 class RemoteProvider:
     """Checks the policy on an OPA server. A server whose policy fails a check isn't used any more."""
 
     keeps_last_good = False
 
     def __init__(
-        self, engine: Engine, config: RemoteConfig, options: CompileOptions, *, load_seconds: float = 30.0
+        self,
+        engine: Engine,
+        config: RemoteConfig,
+        options: CompileOptions,
+        *,
+        load_seconds: float = 30.0,
+        clock: Clock = time.monotonic,
     ) -> None:
         self._engine = engine
         self._client = OpaClient(config)
@@ -140,17 +160,25 @@ class RemoteProvider:
         self._loading = Detached("checking the policy")
         self._paths: _Paths = frozenset()
         self._last: Served | None = None
-        self._checked: object = None
+        self._clock = clock
+        self._checked: _Found | None = None
+        self._named = False
+        self._looked_at = 0.0
         self.unchecked = False
         self.outdated = asyncio.Event()
 
     async def fingerprint(self) -> object:
-        """Return the modules' digest, the bundles, and the path of every base document that could be mistaken for a rule."""
+        """Return the modules' digest, the bundles, and the path of every base document that could be mistaken for a rule.
+
+        To list its modules takes a server a tenth of a second. If its bundles own the checked policy, they are asked for
+        instead, and the modules only now and then: their content can have changed under the same names.
+        """
         self.outdated.clear()
         try:
             self._client.refresh()
-            served = await self._served()
-            found = served, tuple(sorted([path async for path in self._foreign()]))
+            if self._checked is not None and await self._unchanged(self._checked.served.activated):
+                return self._checked
+            found = await self._look()
         except (
             OSError,
             EvaluationFailedError,
@@ -160,6 +188,8 @@ class RemoteProvider:
             *MALFORMED,
         ) as error:
             return str(error)
+        if found == self._checked:
+            self._checked = found  # a download may have another ETag and the same content
         self.unchecked = self._checked is not None and found != self._checked
         return found
 
@@ -172,20 +202,22 @@ class RemoteProvider:
         self.outdated.clear()
         try:
             self._client.refresh()
-            served = await self._served()
+            served = await served_by(self._client)
             parsed = await self._detached(lambda: parse_modules(self._engine, served.modules))
             self._paths = frozenset(_rule_paths(parsed))
             problems = [*_check_library(served.modules, parsed)]
             foreign = sorted([path async for path in self._foreign()])
             problems += [_base_document(self._client.where, path) for path in foreign]
-            self._checked, self.unchecked = (served, tuple(foreign)), False
-            return await self._detached(lambda: self._check(parsed, problems, served))
+            self._checked, self.unchecked = _Found(served, tuple(foreign)), False
+            self._named, self._looked_at = False, self._clock()
+            active, self._named = await self._detached(lambda: self._check(parsed, problems, served))
         except StuckError as error:
             raise load_took_too_long(self._client.where, error) from error
         except (OSError, EvaluationFailedError, NoDecision, *MALFORMED) as error:
             message = getattr(error, "message", None) or str(error)
             problem = PolicyProblem("", 0, 0, "unreachable", message, "Check policy.remote and the server")
             raise PolicyBrokenError([problem]) from error
+        return active
 
     def stuck(self) -> tuple[int, int]:
         """Return none: the server evaluates."""
@@ -195,10 +227,26 @@ class RemoteProvider:
         """Close the connections."""
         await self._client.close()
 
+    async def _look(self) -> _Found:
+        at, served = self._clock(), await served_by(self._client)
+        found = _Found(served, tuple(sorted([path async for path in self._foreign()])))
+        self._looked_at = at
+        return found
+
+    async def _unchanged(self, activated: Bundles) -> bool:
+        """Tell whether the names of the bundles say that the policy is the checked one."""
+        recently = self._clock() - self._looked_at < WHOLE_SECONDS
+        return (
+            self._named and not self.unchecked and recently and await activated_by(self._client) == activated
+        )
+
     async def _detached(self, work: Callable[[], _T]) -> _T:
         return await self._loading.run(work, self._load_seconds)
 
-    def _check(self, parsed: Mapping[str, Node], problems: list[PolicyProblem], served: Served) -> Active:
+    def _check(
+        self, parsed: Mapping[str, Node], problems: list[PolicyProblem], served: Served
+    ) -> tuple[Active, bool]:
+        """Return the policy, and whether names of bundles tell when it changes."""
         own = {file: text for file, text in served.modules.items() if not _is_foreign(parsed[file])}
         packages = frozenset(map(_root, parsed.values()))
         try:
@@ -226,7 +274,7 @@ class RemoteProvider:
             most_bytes=self._engine.max_input_bytes,
             reads=compiled.reads if known and not self._sends_whole(parsed, compiled.reads) else ALL_PATHS,
         )
-        return Active(evaluator, revision, rules, warnings)
+        return Active(evaluator, revision, rules, warnings), known
 
     def _sends_whole(self, parsed: Mapping[str, Node], reads: InputPaths) -> bool:
         """Tell whether something else than the checked rules may read a call's input."""
@@ -235,54 +283,6 @@ class RemoteProvider:
         return self._whole_input or any(
             path[:1] in {(), ("body",)} for path in reads.union(input_paths(authz))
         )
-
-    async def _served(self) -> Served:
-        """Fetch the modules, and the bundles that they come from.
-
-        Raises:
-            EvaluationFailedError: the server's list can't be used, or its bundles change again and again.
-            NoDecision: it can't be reached.
-        """
-        before = await self._bundles()
-        for _ in range(_MOST_TRIES):
-            modules = await self._modules()
-            owned = await self._owned()
-            # Modules and bundles are asked for one after the other.
-            after = await self._bundles()
-            if after == before:
-                return Served(modules, after, owned)
-            before = after
-        raise EvaluationFailedError("internal", "its bundles change while they are checked")
-
-    async def _bundles(self) -> Mapping[str, str]:
-        answer = await self._client.get("/v1/data/tabard/none?provenance=true", CHECK_SECONDS)
-        return bundles_of(answer)
-
-    async def _owned(self) -> frozenset[str]:
-        """Return the roots of all bundles; none if the server doesn't tell them."""
-        try:
-            answer = await self._client.get("/v1/data/system/bundles", CHECK_SECONDS)
-        except NoDecision:
-            return frozenset()
-        found = answer.get("result")
-        manifests = [one.get("manifest") for one in found.values()] if isinstance(found, dict) else []
-        roots = [one.get("roots") for one in manifests if isinstance(one, dict)]
-        return frozenset(
-            str(root) for listed in roots for root in (listed if isinstance(listed, list) else ())
-        )
-
-    async def _modules(self) -> dict[str, str]:
-        answer = await self._client.get("/v1/policies", CHECK_SECONDS)
-        found: dict[str, str] = {}
-        listed = answer.get("result") or []
-        if len(listed) > MAX_FILES:
-            raise EvaluationFailedError("internal", f"GET /v1/policies lists more than {MAX_FILES} modules")
-        for item in listed:
-            name, raw = item.get("id"), item.get("raw")
-            if not isinstance(name, str) or not isinstance(raw, str):
-                raise EvaluationFailedError("internal", "GET /v1/policies lists a module without its source")
-            found[name] = raw
-        return found
 
     async def _foreign(self) -> AsyncIterator[tuple[str, ...]]:
         """Yield the path of every base document at the paths where rules are evaluated."""

@@ -6,7 +6,16 @@ import hashlib
 from collections.abc import Iterable, Mapping
 from functools import cached_property
 
+from tabard_sidecar.errors import NoDecision
+from tabard_sidecar.policy.engines.opa_client import OpaClient
+from tabard_sidecar.policy.engines.provider import EvaluationFailedError
+from tabard_sidecar.policy.loading.reading import MAX_FILES
 from tabard_sidecar.policy.values import Json
+from tabard_sidecar.util.lean import dataclass
+
+CHECK_SECONDS = 10.0
+"""Longest wait for one of the server's answers about its policy."""
+_MOST_TRIES = 5
 
 _EVALUATED = ("policy", "tabard")
 """Packages of which a new module would be evaluated, whatever refers to it."""
@@ -27,19 +36,44 @@ def bundles_of(answer: Mapping[str, Json]) -> Mapping[str, str]:
     return found | {"": legacy} if legacy else found
 
 
+@dataclass(frozen=True, slots=True)
+class Bundles:
+    """The bundles that a server has activated.
+
+    Attributes:
+        revisions: the revision of each one, by name.
+        told: what ``data.system.bundles`` says of them: manifests, and the ETags by which they were downloaded.
+    """
+
+    revisions: Mapping[str, str]
+    told: Json
+
+    @property
+    def roots(self) -> frozenset[str]:
+        """The paths that they own; none if the server doesn't tell them."""
+        manifests = (
+            [one.get("manifest") for one in self.told.values() if isinstance(one, dict)]
+            if isinstance(self.told, dict)
+            else []
+        )
+        roots = [one.get("roots") for one in manifests if isinstance(one, dict)]
+        return frozenset(
+            str(root) for listed in roots for root in (listed if isinstance(listed, list) else ())
+        )
+
+
 class Served:
     """A policy as a server has it.
 
     Args:
         modules: sources by the server's names for them.
-        bundles: the revision of each bundle.
-        roots: the paths that bundles own.
+        activated: its bundles.
     """
 
-    def __init__(self, modules: Mapping[str, str], bundles: Mapping[str, str], roots: frozenset[str]) -> None:
+    def __init__(self, modules: Mapping[str, str], activated: Bundles) -> None:
         self.modules = modules
-        self.bundles = bundles
-        self._roots = roots
+        self.activated = activated
+        self.bundles = activated.revisions
 
     def __eq__(self, other: object) -> bool:
         """Tell whether two have the same modules from the same bundles."""
@@ -81,5 +115,47 @@ class Served:
         return self.digest, tuple(sorted(self.bundles.items()))
 
     def _owns(self, path: str) -> bool:
-        roots = [one.strip("/") for one in self._roots]
+        roots = [one.strip("/") for one in self.activated.roots]
         return any(root in {"", path} or path.startswith(f"{root}/") for root in roots)
+
+
+async def served_by(client: OpaClient) -> Served:
+    """Fetch a server's modules, and the bundles that they come from. The answer may have some megabytes.
+
+    Raises:
+        EvaluationFailedError: the server's list can't be used, or its bundles change again and again.
+        NoDecision: it can't be reached.
+    """
+    before = await activated_by(client)
+    for _ in range(_MOST_TRIES):
+        modules = await _modules(client)
+        # Modules and bundles are asked for one after the other.
+        after = await activated_by(client)
+        if after == before:
+            return Served(modules, after)
+        before = after
+    raise EvaluationFailedError("internal", "its bundles change while they are checked")
+
+
+async def activated_by(client: OpaClient) -> Bundles:
+    """Ask which bundles a server has activated: two short answers. Raises as :func:`served_by` does, and ValueError."""
+    revisions = bundles_of(await client.get("/v1/data/tabard/none?provenance=true", CHECK_SECONDS))
+    try:
+        told = (await client.get("/v1/data/system/bundles", CHECK_SECONDS)).get("result")
+    except NoDecision:
+        told = None
+    return Bundles(revisions, told)
+
+
+async def _modules(client: OpaClient) -> dict[str, str]:
+    answer = await client.get("/v1/policies", CHECK_SECONDS)
+    found: dict[str, str] = {}
+    listed = answer.get("result") or []
+    if len(listed) > MAX_FILES:
+        raise EvaluationFailedError("internal", f"GET /v1/policies lists more than {MAX_FILES} modules")
+    for item in listed:
+        name, raw = item.get("id"), item.get("raw")
+        if not isinstance(name, str) or not isinstance(raw, str):
+            raise EvaluationFailedError("internal", "GET /v1/policies lists a module without its source")
+        found[name] = raw
+    return found

@@ -16,19 +16,18 @@ from tabard_sidecar.errors import NoDecision
 from tabard_sidecar.model import Agent, Operation, ToolCall
 from tabard_sidecar.pipeline.policy_input import PolicyInput
 from tabard_sidecar.pipeline.requests import AuthorizeRequest, VerifiedCall
-from tabard_sidecar.policy.authoring.packing import pack
 from tabard_sidecar.policy.conf import PolicyConfig, RemoteConfig
 from tabard_sidecar.policy.engines.opa_client import OpaClient
 from tabard_sidecar.policy.engines.remote import RemoteProvider
 from tabard_sidecar.policy.factory import create_runtime
 from tabard_sidecar.policy.loading.compiling import CompileOptions
 from tabard_sidecar.policy.problems import PolicyBrokenError
-from tabard_sidecar.policy.resources import library as library_sources
 from tabard_sidecar.policy.resources import rego_root
 from tabard_sidecar.policy.status import PolicyState
 from tabard_sidecar.state import TaskState
 
 from tests.support.credentials import HOP, grant_of
+from tests.support.opa_bundle import opa_bundle
 from tests.support.policy import (
     GRANT_ALL,
     SUPPORT,
@@ -175,12 +174,8 @@ def asked(monkeypatch):
 
 def bundled(folder, *modules):
     """Write a bundle that owns all that is evaluated; return its flags."""
-    manifest = {"revision": "one", "roots": ["lib", "policy", "system", "tabard"], "rego_version": 1}
-    files = {".manifest": json.dumps(manifest).encode()}
-    files |= {name: source.encode() for name, source in library_sources().items()}
-    files |= {f"own/{number}.rego": source.encode() for number, source in enumerate(modules)}
     path = folder / "bundle.tar.gz"
-    path.write_bytes(pack(files, folder))
+    path.write_bytes(opa_bundle("one", *modules, roots=("lib", "policy", "system", "tabard")))
     return "--bundle", str(path)
 
 
