@@ -29,12 +29,10 @@ def fetch_all(asked: Operator) -> list[pb.Approval]:
     Raises:
         Failure: no sidecar answered.
     """
-    found = fetch(asked, decided=True)
-    approvals = list(found.approvals)
-    while found.next_page_token:
-        found = fetch(asked, decided=True, page=found.next_page_token)
-        approvals += found.approvals
-    return approvals
+    from tabard.authz.v1 import approval_service_pb2 as pb  # noqa: PLC0415
+
+    pages = asked.pages(stub(asked).ListApprovals, pb.ListApprovalsRequest(include_decided=True))
+    return [approval for page in pages for approval in page.approvals]
 
 
 def details(asked: Operator, approval_id: str) -> pb.Approval:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from tabard_sidecar.operating.revocations import seconds
@@ -27,14 +28,8 @@ def fetch(asked: Operator, limit: int, **wanted: str) -> list[dict[str, Any]]:
     from tabard.authz.v1 import lease_operator_service_pb2_grpc as pb_grpc  # noqa: PLC0415
 
     stub = pb_grpc.LeaseOperatorServiceStub(asked.channel)
-    rows: list[dict[str, Any]] = []
-    token = ""
-    while True:
-        found = asked.call(stub.ListLeases, pb.ListLeasesRequest(limit=limit, page_token=token, **wanted))
-        rows += [describe(lease) for lease in found.leases]
-        token = found.next_page_token
-        if not token or len(rows) >= limit:
-            return rows[:limit]
+    pages = asked.pages(stub.ListLeases, pb.ListLeasesRequest(limit=limit, **wanted))
+    return list(islice((describe(lease) for page in pages for lease in page.leases), limit))
 
 
 def describe(lease: pb.Lease) -> dict[str, Any]:

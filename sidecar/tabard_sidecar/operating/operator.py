@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import click
 from tabard.address import CHANNEL_OPTIONS, OPERATOR, OPERATOR_VARIABLE, AddressError, check_client
@@ -22,9 +22,25 @@ if TYPE_CHECKING:
 
     from tabard_sidecar.operating.reach import Target
 
+
+class _ListRequest(Protocol):
+    """A request for a page of a list."""
+
+    page_token: str
+
+
+class _Page(Protocol):
+    """A page of a list; its token is empty on the last one."""
+
+    @property
+    def next_page_token(self) -> str: ...
+
+
 _Command = TypeVar("_Command", bound=Callable[..., object])
 _Request = TypeVar("_Request")
 _Response = TypeVar("_Response")
+_Listing = TypeVar("_Listing", bound=_ListRequest)
+_Listed = TypeVar("_Listed", bound=_Page)
 _TIMEOUT_SECONDS = 10.0
 
 _ZONE, _PID, _CONFIG = "tabard-zone", "tabard-pid", "tabard-config-bin"
@@ -150,6 +166,21 @@ class Operator:
             raise self._failure(error) from error
         self._note(done.initial_metadata())
         return response
+
+    def pages(
+        self, method: grpc.UnaryUnaryMultiCallable[_Listing, _Listed], request: _Listing
+    ) -> Iterator[_Listed]:
+        """Yield the pages of a list from the one that is asked for on. The request's token moves on with them.
+
+        Raises:
+            Failure: the sidecar didn't answer, or with an error.
+        """
+        while True:
+            page = self.call(method, request)
+            yield page
+            if not page.next_page_token:
+                return
+            request.page_token = page.next_page_token
 
     def _note(self, metadata: Iterable[tuple[str, str | bytes]]) -> None:
         known = dict(metadata)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from tabard_sidecar.operating.revocations import seconds
@@ -30,15 +31,9 @@ def fetch(asked: Operator, limit: int, **wanted: str) -> list[dict[str, Any]]:
     from tabard.authz.v1 import task_operator_service_pb2_grpc as pb_grpc  # noqa: PLC0415
 
     stub = pb_grpc.TaskOperatorServiceStub(asked.channel)
-    rows: list[dict[str, Any]] = []
-    token = ""
-    while True:
-        request = pb.ListTasksRequest(limit=_PAGE if wanted else limit, page_token=token, **wanted)
-        found = asked.call(stub.ListTasks, request)
-        rows += [describe(task) for task in found.tasks]
-        token = found.next_page_token
-        if not token or len(rows) >= limit:
-            return rows[:limit]
+    request = pb.ListTasksRequest(limit=_PAGE if wanted else limit, **wanted)
+    pages = asked.pages(stub.ListTasks, request)
+    return list(islice((describe(task) for page in pages for task in page.tasks), limit))
 
 
 def describe(task: pb.TaskOverview) -> dict[str, Any]:
