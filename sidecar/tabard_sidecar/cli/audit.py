@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from tabard_sidecar import exit_codes
-from tabard_sidecar.operating.failure import Failure
+from tabard_sidecar.operating.failure import Failure, file_failure
 from tabard_sidecar.operating.log_source import configured_log, with_closed
 from tabard_sidecar.operating.options import Existing, config_option, json_option
 from tabard_sidecar.operating.terminal import echo, echo_json
@@ -122,7 +122,7 @@ def shipped(files: tuple[Path, ...], as_json: bool) -> None:
         try:
             mark_of(file).write_text(f"{head}\n", encoding="ascii")
         except OSError as error:
-            raise Failure(str(error.strerror), exit_codes.UNREACHABLE, where=str(mark_of(file))) from error
+            raise file_failure(error, mark_of(file)) from error
         marked.append({"file": str(file), "head": str(head)})
     if as_json:
         echo_json(marked)
@@ -140,7 +140,7 @@ def _read(result: Audit, files: list[Path], *, whole: bool = True) -> list[dict[
             with open_log(file) as stream:
                 result.read(stream)
         except OSError as error:
-            raise Failure(str(error.strerror), exit_codes.UNREACHABLE, where=str(file)) from error
+            raise file_failure(error, file) from error
         findings += [
             {"file": str(file), "line": finding.line, "message": finding.message}
             for finding in result.findings[known:]

@@ -13,7 +13,7 @@ import click
 from tabard_sidecar import exit_codes
 from tabard_sidecar.cli.dev_view import Round, print_round, round_json
 from tabard_sidecar.cli.policy_suite import Wanted, run_suite
-from tabard_sidecar.operating.failure import Failure
+from tabard_sidecar.operating.failure import Failure, file_failure
 from tabard_sidecar.operating.log_source import LogSource, find_log
 from tabard_sidecar.operating.odd_lines import OddLines
 from tabard_sidecar.operating.options import Existing, config_options, json_option, zone_option
@@ -248,5 +248,5 @@ def _told(error: Exception) -> click.ClickException:
     if isinstance(error, click.ClickException):
         return error
     if isinstance(error, OSError):
-        return Failure(str(error.strerror), exit_codes.UNREACHABLE, where=str(error.filename or ""))
+        return file_failure(error)
     return Failure(f"it failed: {type(error).__name__}: {error}", exit_codes.NEGATIVE)

@@ -12,7 +12,7 @@ from tabard.address import OPERATOR
 
 from tabard_sidecar import exit_codes
 from tabard_sidecar.operating.explained import NOT_EXPLAINED, helper_line
-from tabard_sidecar.operating.failure import Failure
+from tabard_sidecar.operating.failure import Failure, file_failure
 from tabard_sidecar.operating.framing import Screen, quoted, screen
 from tabard_sidecar.operating.log_source import find_log
 from tabard_sidecar.operating.odd_lines import OddLines
@@ -88,7 +88,7 @@ def _read(decision_id: str, where: Where, *, quiet: bool) -> dict[str, Any]:
         with progress(size, "reading", steps=2**20) as advance:
             entry = find_decision(source.files, decision_id, odd, advance)
     except OSError as error:
-        raise Failure(str(error.strerror), exit_codes.UNREACHABLE, where=str(error.filename or "")) from error
+        raise file_failure(error) from error
     odd.finish()
     if entry is None:
         raise Failure(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from tabard_sidecar import exit_codes
-from tabard_sidecar.cli.jobs import jobs_for, jobs_option
 from tabard_sidecar.cli.replay_view import print_report
-from tabard_sidecar.operating.failure import Failure
+from tabard_sidecar.cli.replaying import decisions_between, jobs_for, jobs_option, replayed_log, write_page
+from tabard_sidecar.operating.failure import Failure, file_failure
 from tabard_sidecar.operating.log_filters import time_options
-from tabard_sidecar.operating.log_source import LogSource, find_log, with_closed
+from tabard_sidecar.operating.log_source import LogSource
 from tabard_sidecar.operating.odd_lines import OddLines
 from tabard_sidecar.operating.options import Existing, config_options, json_option, zone_option
 from tabard_sidecar.operating.policy_target import broken, catalogue_option, find_target, policy_option
@@ -25,12 +25,10 @@ from tabard_sidecar.operating.terminal import echo_json, progress
 from tabard_sidecar.records.reading import joined
 from tabard_sidecar.replay.comparing import Change
 from tabard_sidecar.replay.merging import merged
-from tabard_sidecar.replay.recorded import Skipped, recorded
 from tabard_sidecar.util.config_file import find_file
 
 if TYPE_CHECKING:
     from tabard_sidecar.replay.judging import Sides
-    from tabard_sidecar.replay.recorded import Recorded
     from tabard_sidecar.replay.report import Report
 
 
@@ -101,7 +99,7 @@ def replay(ctx: click.Context, /, **given: Any) -> None:  # noqa: ANN401 - click
     from tabard_sidecar.policy.problems import PolicyBrokenError  # noqa: PLC0415 - not needed for --help
     from tabard_sidecar.replay.processes import ReplayError  # noqa: PLC0415
 
-    source = _source(given)
+    source = replayed_log(given)
     odd = OddLines()
     try:
         report = _replayed(given, source, odd)
@@ -110,24 +108,16 @@ def replay(ctx: click.Context, /, **given: Any) -> None:  # noqa: ANN401 - click
     except ReplayError as error:
         raise Failure(str(error), exit_codes.UNREACHABLE, next_step="Try again with --jobs 1.") from error
     except OSError as error:
-        raise Failure(str(error.strerror), exit_codes.UNREACHABLE, where=str(error.filename or "")) from error
+        raise file_failure(error) from error
     odd.finish()
     told = report.as_json() | {"stateful": not given["stateless"], "odd_lines": odd.count}
     if given["page"]:
-        _write_page(given["page"], told)
+        write_page(given["page"], told)
     if given["as_json"]:
         echo_json(told)
     else:
         print_report(told)
     ctx.exit(exit_codes.NEGATIVE if _fails(report, given["fatal"]) else exit_codes.OK)
-
-
-def _source(given: dict[str, Any]) -> LogSource:
-    """Return the files that are named, else the configured log; without --zone, named files may be of any zones."""
-    files = given["files"]
-    if not files:
-        return find_log(files, zone=given["zone"], config_file=given["config_file"], quiet=given["as_json"])
-    return LogSource(tuple(with_closed(files)), given["zone"], "--zone")
 
 
 def _sides(given: Mapping[str, Any], config: Path | None) -> Sides:
@@ -156,33 +146,11 @@ def _replayed(given: dict[str, Any], source: LogSource, odd: OddLines) -> Report
     skipped: Counter[str] = Counter()
     with progress(size, "replaying", steps=2**20) as advance:
         records = source.checked(merged(source.files, odd, advance))
-        items = _items(records, skipped, given["since"], given["until"])
-        report = replay_all(Plan(sides, given["stateless"], given["examples"]), items, jobs)
+        chosen = decisions_between(joined(records), given["since"], given["until"], skipped)
+        plan = Plan(sides, given["stateless"], given["examples"])
+        report = replay_all(plan, (item for _, item in chosen), jobs)
     report.skipped.update(skipped)
     return report
-
-
-def _items(
-    records: Iterable[dict[str, Any]], skipped: Counter[str], since: str | None, until: str | None
-) -> Iterator[Recorded]:
-    """Yield what a log holds for a replay; count the rest."""
-    for entry in joined(records):
-        item = recorded(entry)
-        if isinstance(item, Skipped):
-            skipped[item.why] += 1
-        elif (since or "") <= item.timestamp and (until is None or item.timestamp < until):
-            yield item
-        else:
-            skipped["other_times"] += 1
-
-
-def _write_page(file: Path, told: Mapping[str, Any]) -> None:
-    from tabard_sidecar.replay.page import page  # noqa: PLC0415 - not needed for --help
-
-    try:
-        file.write_text(page(told), encoding="utf-8")
-    except OSError as error:
-        raise Failure(str(error.strerror), exit_codes.UNREACHABLE, where=str(file)) from error
 
 
 def _fails(report: Report, fatal: tuple[str, ...]) -> bool:

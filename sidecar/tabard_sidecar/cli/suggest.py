@@ -12,25 +12,25 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from tabard_sidecar import exit_codes
-from tabard_sidecar.cli.jobs import jobs_for, jobs_option
+from tabard_sidecar.cli.replaying import decisions_between, jobs_for, jobs_option, replayed_log, write_page
 from tabard_sidecar.cli.suggest_view import KINDS, print_suggestion
-from tabard_sidecar.operating.failure import Failure
+from tabard_sidecar.operating.failure import Failure, file_failure
 from tabard_sidecar.operating.log_filters import time_options
-from tabard_sidecar.operating.log_source import LogSource, find_log, with_closed
 from tabard_sidecar.operating.odd_lines import OddLines
 from tabard_sidecar.operating.options import Existing, config_options, json_option, zone_option
 from tabard_sidecar.operating.policy_target import broken, catalogue_option, find_target, policy_option
 from tabard_sidecar.operating.terminal import echo_json, progress
-from tabard_sidecar.records.reading import Entry, joined
+from tabard_sidecar.records.reading import joined
 from tabard_sidecar.replay.merging import merged
-from tabard_sidecar.replay.recorded import Recorded, Skipped, recorded
 from tabard_sidecar.suggest.module import DEFAULT_NAME
 from tabard_sidecar.suggest.refusals import NEXT_STEPS
 from tabard_sidecar.suggest.thresholds import MEANINGS, MOST_MEMBERS, Thresholds
 from tabard_sidecar.util.config_file import find_file
 
 if TYPE_CHECKING:
+    from tabard_sidecar.records.reading import Entry
     from tabard_sidecar.replay.judging import Sides
+    from tabard_sidecar.replay.recorded import Recorded
     from tabard_sidecar.suggest.proposing import Kind
     from tabard_sidecar.suggest.running import Suggestion, Wanted
     from tabard_sidecar.suggest.wishing import Widening
@@ -175,7 +175,7 @@ def suggest(ctx: click.Context, /, **given: Any) -> None:  # noqa: ANN401 - clic
         step = "Take a shorter time with --since."
         raise Failure(str(error), exit_codes.NEGATIVE, next_step=step) from error
     except OSError as error:
-        raise Failure(str(error.strerror), exit_codes.UNREACHABLE, where=str(error.filename or "")) from error
+        raise file_failure(error) from error
     odd.finish()
     told = as_json(found, wanted) | {"odd_lines": odd.count, "skipped": skipped, "written": written}
     told["widening"] = widening.as_json(wider) if widening is not None else None
@@ -191,7 +191,7 @@ def _suggested(
     from tabard_sidecar.suggest.trying import Policy  # noqa: PLC0415
     from tabard_sidecar.suggest.wishing import widen  # noqa: PLC0415
 
-    source = _source(given)
+    source = replayed_log(given)
     config = find_file(given["config_file"], os.environ)
     target = find_target(given["policy_path"], given["catalogue_file"], config, given["assignments"])
     size = sum(file.stat().st_size for file in source.files)
@@ -212,7 +212,7 @@ def _suggested(
             passes.append(Counter())
             tell = odd if len(passes) == 1 else _quiet
             records = joined(source.checked(merged(source.files, tell, advance)))
-            return _entries(records, passes[-1], given["since"], given["until"])
+            return decisions_between(records, given["since"], given["until"], passes[-1])
 
         span = span_of(source.files, given["since"], given["until"], advance)
         sides = partial(_sides, dict(given), config)
@@ -231,27 +231,6 @@ def _kinds(given: Mapping[str, Any]) -> frozenset[Kind]:
 
 def _quiet(_: object) -> None:
     """Tell nothing: what is odd about a line was told when it was read first."""
-
-
-def _source(given: Mapping[str, Any]) -> LogSource:
-    """Return the files that are named, else the configured log; without --zone, named files may be of any zones."""
-    files = given["files"]
-    if not files:
-        return find_log(files, zone=given["zone"], config_file=given["config_file"], quiet=given["as_json"])
-    return LogSource(tuple(with_closed(files)), given["zone"], "--zone")
-
-
-def _entries(
-    entries: Iterator[Entry], skipped: Counter[str], since: str | None, until: str | None
-) -> Iterator[tuple[Entry, Recorded]]:
-    for entry in entries:
-        item = recorded(entry)
-        if isinstance(item, Skipped):
-            skipped[item.why] += 1
-        elif (since or "") <= item.timestamp and (until is None or item.timestamp < until):
-            yield entry, item
-        else:
-            skipped["other_times"] += 1
 
 
 def _sides(given: Mapping[str, Any], config: Path | None, narrowed: Path) -> Callable[[], Sides]:
@@ -302,14 +281,8 @@ def _write_files(folder: Path, files: Mapping[str, str]) -> list[str]:
 
 
 def _tell(told: dict[str, Any], given: Mapping[str, Any]) -> None:
-    from tabard_sidecar.replay.page import page  # noqa: PLC0415 - not needed for --help
-
     if given["page"] and told["held_out"] is not None:
-        text = page({**told["held_out"], "stateful": True, "odd_lines": 0})
-        try:
-            given["page"].write_text(text, encoding="utf-8")
-        except OSError as error:
-            raise Failure(str(error.strerror), exit_codes.UNREACHABLE, where=str(given["page"])) from error
+        write_page(given["page"], {**told["held_out"], "stateful": True, "odd_lines": 0})
     if given["as_json"]:
         echo_json(told)
         return

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import IO, Any
 
 import click
@@ -39,6 +40,11 @@ class Failure(click.ClickException):
         for name, text in self._details.items():
             if text:
                 echo(f"  {name}: {text}", file=file, err=file is None)
+
+
+def file_failure(error: OSError, file: Path | None = None) -> Failure:
+    """Return the failure of a file that can't be read or written: ``file``, or the one that the error names."""
+    return Failure(str(error.strerror), exit_codes.UNREACHABLE, where=str(file or error.filename or ""))
 
 
 class ConfigFailure(Failure):

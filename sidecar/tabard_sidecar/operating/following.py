@@ -7,8 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from tabard_sidecar import exit_codes
-from tabard_sidecar.operating.failure import Failure
+from tabard_sidecar.operating.failure import file_failure
 from tabard_sidecar.operating.log_source import LogSource
 from tabard_sidecar.records.completing import completed
 from tabard_sidecar.records.file_sink import closed_files, open_log
@@ -116,6 +115,6 @@ def follow(source: LogSource, followed: Followed, show: Callable[[Entry], None],
                 for entry in joining.add(record):
                     show(entry)
         except OSError as error:
-            raise Failure(str(error.strerror), exit_codes.UNREACHABLE, where=str(path)) from error
+            raise file_failure(error, path) from error
         if followed.over:
             return

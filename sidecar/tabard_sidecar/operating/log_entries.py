@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from tabard_sidecar import exit_codes
-from tabard_sidecar.operating.failure import Failure
+from tabard_sidecar.operating.failure import Failure, file_failure
 from tabard_sidecar.operating.log_source import LogSource, find_log
 from tabard_sidecar.operating.odd_lines import OddLines
 from tabard_sidecar.records.completing import completed
@@ -55,7 +55,7 @@ def _records(files: Sequence[Path], tell: Tell, *, regular: bool) -> Iterator[di
             with opened(file, lambda _: None, regular=regular) as stream:
                 yield from records_of(str(file), lines_of(stream), tell)
         except OSError as error:
-            raise Failure(str(error.strerror), exit_codes.UNREACHABLE, where=str(file)) from error
+            raise file_failure(error, file) from error
 
 
 def whole_input(entry: Entry) -> dict[str, Any]:

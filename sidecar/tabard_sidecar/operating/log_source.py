@@ -8,7 +8,7 @@ from typing import Any
 
 from tabard_sidecar import exit_codes
 from tabard_sidecar.operating import reach
-from tabard_sidecar.operating.failure import Failure
+from tabard_sidecar.operating.failure import Failure, file_failure
 from tabard_sidecar.operating.options import load_settings, unreadable_configuration
 from tabard_sidecar.operating.terminal import echo, visible
 from tabard_sidecar.records.file_sink import closed_files
@@ -90,4 +90,4 @@ def with_closed(files: Sequence[Path]) -> list[Path]:
     try:
         return [*(closed for _, closed in closed_files(file)), file]
     except OSError as error:
-        raise Failure(str(error.strerror), exit_codes.UNREACHABLE, where=str(file.parent)) from error
+        raise file_failure(error, file.parent) from error
