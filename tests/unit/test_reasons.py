@@ -78,6 +78,9 @@ def takers():
                 at = code_parameter(item)
                 if at is not None:
                     found[module][f"{prefix}{item.name}"] = at
+    for path, tree in TREES.items():
+        if path.name == "__init__.py":
+            found[".".join(path.relative_to(ROOT).parts[1:-1])] |= taken(path, tree, found)
     return found
 
 
