@@ -1,4 +1,4 @@
-"""How a sidecar looks at an OPA server's policy: by the names of its bundles, and at all modules now and then."""
+"""Tests how a sidecar looks at an OPA server's policy: by the names of its bundles, and at all modules now and then."""
 
 from __future__ import annotations
 
