@@ -8,7 +8,8 @@ from __future__ import annotations
 import asyncio
 import math
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 _PHASE = random.random()  # noqa: S311 - no secret
 
@@ -30,10 +31,19 @@ async def tick(seconds: float) -> None:
     await asyncio.sleep(next_tick(now, seconds) - now)
 
 
-async def ticks_until(look: Callable[[], bool], seconds: float, until: float) -> bool:
+async def ticks_until(
+    look: Callable[[], bool], seconds: float, until: float, sooner: asyncio.Future[None] | None = None
+) -> bool:
     """Call ``look`` in each round until it returns true, or until the loop's time ``until``. Tells which came first.
 
-    A round without a task and a future of its own costs half as much, which counts in a process that waits.
+    A round without a task and a future of its own costs half as much, which counts in a process that waits. ``until`` is
+    noticed by the first round after it.
+
+    Args:
+        look: looks.
+        seconds: time between two rounds.
+        until: the end, in the loop's time.
+        sooner: ends the wait as a look that returns true does, as soon as it is done; it is never cancelled.
 
     Raises:
         Exception: what ``look`` raised.
@@ -60,6 +70,25 @@ async def ticks_until(look: Callable[[], bool], seconds: float, until: float) ->
 
     again()
     try:
-        return await done
+        with _ended_by(sooner, done):
+            return await done
     finally:
         handle.cancel()
+
+
+@contextmanager
+def _ended_by(sooner: asyncio.Future[None] | None, done: asyncio.Future[bool]) -> Iterator[None]:
+    """Let ``done`` be true as soon as ``sooner`` is done, in a block."""
+    if sooner is None:
+        yield
+        return
+
+    def end(_: asyncio.Future[None]) -> None:
+        if not done.done():
+            done.set_result(True)
+
+    sooner.add_done_callback(end)
+    try:
+        yield
+    finally:
+        sooner.remove_done_callback(end)

@@ -7,7 +7,6 @@ import resource
 import socket
 import ssl
 import time
-from pathlib import Path
 
 import aiohttp
 import pytest
@@ -19,6 +18,7 @@ from tabard_sidecar.http.server import HttpServer, Page
 from tabard_sidecar.records.metrics import Metrics
 from tabard_sidecar.util.descriptors import most_connections
 
+from tests.support.descriptors import descriptors
 from tests.support.tls import Authority
 from tests.support.waiting import eventually
 
@@ -44,11 +44,6 @@ def ended(connection: socket.socket) -> bool:
         return False
     except OSError:
         return True
-
-
-def descriptors() -> int:
-    """Count the open files of this process."""
-    return len(list(Path("/proc/self/fd").iterdir()))
 
 
 async def page(address: str) -> bytes:

@@ -76,3 +76,19 @@ async def test_a_wait_that_is_given_up_looks_no_more():
     seen = len(looks)
     await asyncio.sleep(0.05)
     assert len(looks) == seen
+
+
+async def test_what_happens_sooner_ends_the_wait():
+    loop = asyncio.get_running_loop()
+    sooner: asyncio.Future[None] = loop.create_future()
+    looks: list[int] = []
+    waiting = asyncio.create_task(ticks_until(lambda: bool(looks.append(1)), 60, 1e12, sooner))
+    given_up = asyncio.create_task(ticks_until(lambda: False, 60, 1e12, sooner))
+    await asyncio.sleep(0)
+    given_up.cancel()
+    await asyncio.gather(given_up, return_exceptions=True)
+    assert not sooner.done()
+    sooner.set_result(None)
+    assert await asyncio.wait_for(waiting, 10)
+    assert not looks
+    assert await asyncio.wait_for(ticks_until(lambda: False, 60, 1e12, sooner), 10)

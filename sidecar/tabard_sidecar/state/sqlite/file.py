@@ -153,6 +153,19 @@ class StateFile:
         now = self._place.unwritten_since()
         return now is None or now != unwritten
 
+    def being_written(self) -> bool:
+        """Tell whether a transaction may be under way, of which a read sees nothing yet, whatever is in the log.
+
+        Its last write to the log comes before a wait for the disk, and what makes it visible is no write to a file.
+        """
+        connection = self._open(self._fast)
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+            connection.execute("ROLLBACK")
+        except sqlite3.Error:
+            return True
+        return False
+
     async def _replace(self) -> None:
         loop = asyncio.get_running_loop()
         # In the thread that may still use a connection.

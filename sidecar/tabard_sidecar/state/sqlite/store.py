@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 import sqlite3
 import time
 from collections.abc import Sequence
-from functools import partial
 from pathlib import Path
 
 from tabard_sidecar.state.approval import Approval, Approver, NotDecided, PendingLimits, Verdict
@@ -27,17 +25,16 @@ from tabard_sidecar.state.model import (
 )
 from tabard_sidecar.state.rollback import rollback
 from tabard_sidecar.state.sqlite import approvals, outcomes, records, reservations, upkeep
+from tabard_sidecar.state.sqlite.changes import Changes
 from tabard_sidecar.state.sqlite.children import Children
 from tabard_sidecar.state.sqlite.file import StateFile
 from tabard_sidecar.state.sqlite.leases import SQLiteLeases
 from tabard_sidecar.state.store import HISTORY_CALLS, ConcurrentWork, no_work
 from tabard_sidecar.util.fifo import FifoDict
-from tabard_sidecar.util.ticks import ticks_until
 
 _CACHED_STATES = 256
 _LARGEST_CACHED = 128
 _RECENT_CALLS = 256
-_WATCH_SECONDS = 0.1
 
 
 class SQLiteStateStore(SQLiteLeases):
@@ -51,6 +48,7 @@ class SQLiteStateStore(SQLiteLeases):
         self._file = StateFile(
             path, zone=zone, busy_timeout_seconds=busy_timeout_seconds, went_back=self._went_back
         )
+        self._changes = Changes(self._file)
         self._children = Children(self._file)
         # Task states, valid as long as the file hasn't changed.
         self._task_states: FifoDict[tuple[Chain, int], TaskState] = FifoDict(_CACHED_STATES)
@@ -81,6 +79,7 @@ class SQLiteStateStore(SQLiteLeases):
 
     async def close(self) -> None:
         """Close the file."""
+        self._changes.close()
         self._file.close()
 
     async def claim_request(self, key: bytes, body: bytes, *, now: float, expires_at: float) -> Claim:
@@ -226,18 +225,9 @@ class SQLiteStateStore(SQLiteLeases):
         return [records.revocation(row) for row in rows]
 
     async def watch(self, after: int, *, timeout_seconds: float) -> bool:
-        """Wait for a revocation, polling the file and its place ten times a second; see the interface."""
-        loop = asyncio.get_running_loop()
-        until = loop.time() + timeout_seconds
-        while True:
-            await self._file.keep_place()
-            unwritten = self._file.unwritten_since()
-            if self._file.rows("SELECT 1 FROM revocations WHERE seq>? LIMIT 1", (after,)):
-                return True
-            # To read costs twice as much as to see that nothing was written.
-            written = partial(self._file.written_since, unwritten)
-            if loop.time() >= until or not await ticks_until(written, _WATCH_SECONDS, until):
-                return False
+        """Wait for a revocation: look for one after each write to the file; see the interface."""
+        statement = "SELECT 1 FROM revocations WHERE seq>? LIMIT 1"
+        return await self._changes.seen(lambda: bool(self._file.rows(statement, (after,))), timeout_seconds)
 
     async def ask(self, approval: Approval, *, limits: PendingLimits) -> Approval | None:
         """Store a request for approval; see the interface."""
