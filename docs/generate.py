@@ -32,6 +32,7 @@ from tabard_sidecar.config.fields import default_text, flatten, section, type_te
 from tabard_sidecar.policy.authoring.case_files import MAX_BYTES, CaseFileKeys, CaseKeys, Expected
 from tabard_sidecar.policy.authoring.matrices import MAX_CELLS, CellKeys, MatrixKeys
 from tabard_sidecar.policy.authoring.request_keys import OutcomeKeys, RequestKeys
+from tabard_sidecar.policy.authoring.sentences import SentenceKeys
 from tabard_sidecar.reasons import ReasonText, client_texts, reason_texts
 from tabard_sidecar.records.metrics import Metrics, grants_verified, policy_evaluations
 
@@ -82,6 +83,12 @@ the same key of a request, and that one a default. All cells of a file are at mo
 request or call that is a mapping has the keys of a [request](#request) and a `name`, which `cells`
 uses; without one its statement or tool is its name. A request with `after` follows that case: its
 cells are of the case's task and find what the case left.
+"""
+_SENTENCES_INTRO = """\
+A request of `requests` is a short sequence: what a person says, all calls that it needs, in order,
+and calls that it must never let through. It may have the keys of a [request](#request) that
+describe the task, too. A call is `tool.name: {argument: value}`, with `expect` and `signs` beside
+it where needed. `tabard policy eval --cases FILE` tells for each request whether it runs whole.
 """
 _METRICS_INTRO = """\
 # Metrics
@@ -198,6 +205,11 @@ def cases_page() -> str:
     own = {
         name: field for name, field in CaseKeys.model_fields.items() if name not in RequestKeys.model_fields
     }
+    sentence = {
+        name: field
+        for name, field in SentenceKeys.model_fields.items()
+        if name not in RequestKeys.model_fields
+    }
     lines = [
         _GENERATED.format(source="the classes in policy/authoring"),
         _CASES_INTRO,
@@ -210,6 +222,9 @@ def cases_page() -> str:
         _MATRIX_INTRO,
         *_table("", MatrixKeys.model_fields, "key", deep=False),
         *_table("cells[].", CellKeys.model_fields, "key", deep=False),
+        "## Requests with their calls\n",
+        _SENTENCES_INTRO,
+        *_table("", sentence, "key", deep=False),
         "## Outcome\n",
         f"{_first_paragraph(OutcomeKeys)}\n",
         *_table("outcome.", OutcomeKeys.model_fields, "key"),

@@ -7,11 +7,12 @@ from typing import Any
 
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
-_FOLDERS = ("tabard", "schemas", "examples/quickstart")
+_FOLDERS = ("tabard", "schemas", "examples/quickstart", "starter")
+_WITH_TESTS = {"examples/quickstart", "starter"}
 
 
 class RegoBuildHook(BuildHookInterface):  # type: ignore[type-arg]
-    """Adds ``rego/tabard``, ``rego/schemas`` and what ``tabard init`` writes to wheels as ``tabard_sidecar/_rego`` and to sdists as ``_rego``.
+    """Adds ``rego/tabard``, ``rego/schemas`` and what ``tabard init`` and ``tabard policy new`` write to wheels as ``tabard_sidecar/_rego`` and to sdists as ``_rego``.
 
     A wheel is built from the repository or from an sdist; an editable install reads the repository's ``rego/``.
     """
@@ -34,8 +35,6 @@ class RegoBuildHook(BuildHookInterface):  # type: ignore[type-arg]
         target = "_rego" if self.target_name == "sdist" else "tabard_sidecar/_rego"
         for folder in _FOLDERS:
             for path in sorted((source / folder).rglob("*")):
-                if path.is_file() and (
-                    folder == "examples/quickstart" or not path.name.endswith("_test.rego")
-                ):
+                if path.is_file() and (folder in _WITH_TESTS or not path.name.endswith("_test.rego")):
                     name = path.relative_to(source).as_posix()
                     build_data["force_include"][str(path)] = f"{target}/{name}"

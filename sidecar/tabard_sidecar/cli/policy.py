@@ -118,7 +118,7 @@ def case_schema() -> None:
 )
 @click.option(
     "--template",
-    type=click.Choice(["read-only", "spend-limit", "workspace-request"]),
+    type=click.Choice(["read-only", "spend-limit", "workspace-request", "workspace"]),
     default="read-only",
     show_default=True,
     help="What the module decides.",
@@ -130,17 +130,19 @@ def new(name: str, **given: Any) -> None:  # noqa: ANN401 - click's own
 
     The templates: read-only grants reads for a signed purpose. spend-limit grants payments within a limit and a budget,
     and asks the person about large ones. workspace-request grants what the person's request orders, and asks about what
-    it may mean.
+    it may mean. workspace is a whole policy for some twenty tools that most workspaces have (records, mail, files, a
+    calendar, payments, orders, settings, commands): rename the tools, put your own data in, and delete what you don't
+    have.
     """
     from tabard_sidecar.policy.authoring.scaffold import ScaffoldError, write_module  # noqa: PLC0415
-    from tabard_sidecar.policy.authoring.templates import TEMPLATES  # noqa: PLC0415
+    from tabard_sidecar.policy.authoring.starter import TEMPLATES  # noqa: PLC0415
 
     folder = (
         given["into"]
         or find_target(None, None, given["config_file"], given["assignments"], fetches=False).path
     )
     try:
-        written = write_module(folder, name, TEMPLATES[given["template"]])
+        written = write_module(folder, name, TEMPLATES[given["template"]]())
     except ScaffoldError as error:
         raise Failure(str(error), exit_codes.USAGE, see=GUIDE) from error
     if given["as_json"]:

@@ -103,7 +103,8 @@ def evaluate(ctx: click.Context, /, **given: Any) -> None:  # noqa: ANN401 - cli
 
     The input comes from flags, a file or a decision log. The limits of a grant aren't applied. Exit
     code 0 if the policy allows, 1 if it denies. With --cases a line for each case tells what the
-    policy says, and the exit code is 0. Examples:
+    policy says, and the exit code is 0. A file with `requests` (what people say, with all calls
+    that it needs) is told by request: which run whole, which ask. Examples:
 
         tabard policy eval policy --tool notes.read --arg id=7 --time 2026-01-05T12:00:00Z
 
@@ -112,6 +113,8 @@ def evaluate(ctx: click.Context, /, **given: Any) -> None:  # noqa: ANN401 - cli
         tabard policy eval policy --tool notes.read --show 'intent.trusted' --show _readable
 
         tabard policy eval policy --cases requests.yaml
+
+        tabard policy eval policy --cases requests.yaml --explain
 
         tabard policy eval policy --cases requests.yaml --effect deny --show _says
     """
@@ -210,7 +213,7 @@ def _require_no_request(ctx: click.Context) -> None:
     if not ctx.params["case_file"]:
         return
     useful = {"path", "catalogue_file", "case_file", "config_file", "assignments", "as_json"}
-    useful |= {"pattern", "effects", "expressions"}
+    useful |= {"pattern", "effects", "expressions", "explain"}
     for option in ctx.command.params:
         name = option.name or ""
         if name not in useful and ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE:

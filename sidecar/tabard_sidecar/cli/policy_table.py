@@ -11,17 +11,15 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from tabard_sidecar import exit_codes
+from tabard_sidecar.cli.policy_lines import EFFECTS, print_line, print_told
 from tabard_sidecar.operating.failure import Failure
 from tabard_sidecar.operating.policy_target import GUIDE, Target, broken
-from tabard_sidecar.operating.terminal import echo, echo_json, style
+from tabard_sidecar.operating.terminal import echo, echo_json, progress
 from tabard_sidecar.util.lean import dataclass
 
 if TYPE_CHECKING:
-    from tabard_opa import Engine
-
     from tabard_sidecar.policy.authoring.cases import CaseReport, CaseResult
-
-_COLOURS = {"allow": "green", "ask": "yellow", "deny": "red"}
+    from tabard_sidecar.policy.authoring.explaining import Trial
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,12 +31,22 @@ class TableChoice:
         pattern: only cases whose name matches this regular expression.
         effects: only cases with one of these effects; all if empty.
         expressions: what to evaluate for each case.
+        explain: whether to tell of each call that isn't allowed which conditions failed.
     """
 
     flag: Path | None = None
     pattern: str = ""
     effects: tuple[str, ...] = ()
     expressions: tuple[str, ...] = ()
+    explain: bool = False
+
+    @property
+    def tries(self) -> bool:
+        """Whether rules are tried for single cases."""
+        return bool(self.expressions) or self.explain
+
+
+_Told = dict[str, Any]
 
 
 def table_choice(given: Mapping[str, Any]) -> TableChoice:
@@ -51,11 +59,15 @@ def table_choice(given: Mapping[str, Any]) -> TableChoice:
         re.compile(given["pattern"])
     except re.error as error:
         raise click.UsageError(f"--run: {given['pattern']!r} is no regular expression: {error}") from error
-    return TableChoice(given["catalogue_file"], given["pattern"], given["effects"], given["expressions"])
+    return TableChoice(
+        given["catalogue_file"], given["pattern"], given["effects"], given["expressions"], given["explain"]
+    )
 
 
 def print_table(target: Target, file: Path, choice: TableChoice, *, as_json: bool) -> None:
     """Print a line for each case: effect, codes, name; and below it what expressions are worth for it.
+
+    The calls of one request stand below its words, which say whether it runs whole.
 
     Args:
         target: the policy and its catalogue.
@@ -67,79 +79,88 @@ def print_table(target: Target, file: Path, choice: TableChoice, *, as_json: boo
         Failure: the policy or the file can't be used.
         click.UsageError: an expression isn't one.
     """
-    from tabard_sidecar.cli.policy_view import print_shown  # noqa: PLC0415 - loads the workbench
+    from tabard_sidecar.cli.policy_sentences import print_sentences, sentence_counts  # noqa: PLC0415
 
-    report, shown = _decided(target, file, choice)
+    report, told = _decided(target, file, choice)
+    effects = choice.effects or EFFECTS
+    chosen = [
+        (result, found)
+        for result, found in zip(report.results, told, strict=True)
+        if result.effect in effects
+    ]
     if as_json:
-        cases = [
-            result.as_json(compared=False) | ({"shown": found} if choice.expressions else {})
-            for result, found in zip(report.results, shown, strict=True)
-        ]
-        echo_json({"cases": cases})
+        echo_json({
+            "cases": [
+                result.as_json(compared=False)
+                | ({"request": result.case.sentence} if result.case.sentence else {})
+                | found
+                for result, found in chosen
+            ],
+            **sentence_counts(report.results),
+        })  # fmt: skip
         return
-    width = max((len(", ".join(result.codes)) for result in report.results), default=0)
-    for result, found in zip(report.results, shown, strict=True):
-        effect = style(f"{result.effect:<5}", fg=_COLOURS[result.effect])
-        echo(f"{effect}  {', '.join(result.codes):<{width}}  {result.case.name}{_then(result)}")
-        for one in found:
-            print_shown(one, indent="       ")
-    count = Counter(result.effect for result in report.results)
-    verb = "chosen" if choice.pattern or choice.effects else "decided"
-    echo(f"{len(report.results)} {verb}: {', '.join(f'{count[effect]} {effect}' for effect in _COLOURS)}")
+    single = [(result, found) for result, found in chosen if not result.case.sentence]
+    width = max((len(", ".join(result.codes)) for result, _ in single), default=0)
+    for result, found in single:
+        print_line(result, result.case.name, width)
+        print_told(found, indent="       ")
+    print_sentences(report.results, chosen, every=bool(choice.pattern or choice.effects))
+    if single or not chosen:
+        count = Counter(result.effect for result, _ in single)
+        verb = "chosen" if choice.pattern or choice.effects else "decided"
+        echo(f"{len(single)} {verb}: {', '.join(f'{count[effect]} {effect}' for effect in EFFECTS)}")
 
 
-def _then(result: CaseResult) -> str:
-    """Return what came of a call after the person's decision, for people."""
-    if result.then is None:
-        return "" if result.approved is None else "  (refused)"
-    effect, codes = result.then
-    return f"  (approved: {effect} by {', '.join(codes)})"
-
-
-def _decided(
-    target: Target, file: Path, choice: TableChoice
-) -> tuple[CaseReport, list[list[dict[str, object]]]]:
-    """Return the chosen cases, and for each what the expressions are worth."""
+def _decided(target: Target, file: Path, choice: TableChoice) -> tuple[CaseReport, list[_Told]]:
+    """Return the matching cases, and for each of the chosen ones what is told about it."""
     from tabard_opa import Engine  # noqa: PLC0415 - loads the engine
 
     from tabard_sidecar.errors import NoDecision  # noqa: PLC0415
     from tabard_sidecar.policy.authoring.case_files import read_case_file  # noqa: PLC0415
-    from tabard_sidecar.policy.authoring.cases import (  # noqa: PLC0415
-        CaseReport,
-        Catalogues,
-        decide_matching,
-    )
+    from tabard_sidecar.policy.authoring.cases import Catalogues, decide_matching  # noqa: PLC0415
+    from tabard_sidecar.policy.authoring.explaining import trial_of, wide  # noqa: PLC0415
     from tabard_sidecar.policy.problems import PolicyBrokenError  # noqa: PLC0415
 
     catalogues = Catalogues(target.catalogue, for_all=target.catalogue if choice.flag else None)
+    told: list[_Told] = []
     try:
-        with Engine() as engine:
-            every = read_case_file(file)
+        every = read_case_file(file)
+        with Engine() as engine, progress(len(every), "deciding", steps=1) as advance:
+            # The same compiled policy decides and is tried: compiling takes longer than all decisions.
+            options = wide(target.options) if choice.tries else target.options
             report = decide_matching(
-                engine, target.path, target.options, catalogues, every, pattern=choice.pattern
+                engine,
+                target.path,
+                options,
+                catalogues,
+                every,
+                pattern=choice.pattern,
+                progress=advance,
+                then=lambda compiled, decided: told.extend(
+                    _told(trial_of(compiled, engine, target.path, options, {}), decided.results, choice)
+                ),
             )
-            effects = choice.effects or tuple(_COLOURS)
-            report = CaseReport(tuple(result for result in report.results if result.effect in effects))
-            return report, _worth(engine, target, report, choice.expressions)
+            return report, told or [{} for _ in report.results]
     except PolicyBrokenError as error:
         raise broken(error.problems, "the policy or the cases") from error
     except NoDecision as error:
         raise Failure(f"a case can't be decided: {error}", exit_codes.POLICY, see=GUIDE) from error
 
 
-def _worth(
-    engine: Engine, target: Target, report: CaseReport, expressions: Sequence[str]
-) -> list[list[dict[str, object]]]:
-    """Return for each case what the expressions are worth, from one compiled policy."""
-    from tabard_sidecar.policy.authoring.explaining import ExpressionError, trial  # noqa: PLC0415
+def _told(tried: Trial, results: Sequence[CaseResult], choice: TableChoice) -> list[_Told]:
+    """Return for each case what the expressions are worth, and why it isn't allowed."""
+    from tabard_sidecar.policy.authoring.explaining import ExpressionError  # noqa: PLC0415
 
-    if not expressions or not report.results:
-        return [[] for _ in report.results]
-    with trial(engine, target.path, target.options, report.results[0].input or {}) as tried:
-        try:
-            return [
-                [tried.with_input(result.input or {}).show(one).as_json() for one in expressions]
-                for result in report.results
-            ]
-        except ExpressionError as error:
-            raise click.UsageError(f"--show: {error}") from error
+    found: list[_Told] = []
+    for result in results:
+        one: _Told = {}
+        here = tried.with_input(result.input or {})
+        if choice.expressions and (not choice.effects or result.effect in choice.effects):
+            try:
+                one["shown"] = [here.show(each).as_json() for each in choice.expressions]
+            except ExpressionError as error:
+                raise click.UsageError(f"--show: {error}") from error
+        if choice.explain and result.effect != "allow" and not result.case.never:
+            one["explanation"] = here.explain().as_json()
+        found.append(one)
+    return found

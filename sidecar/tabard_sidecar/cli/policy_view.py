@@ -96,6 +96,16 @@ def _print_explanation(explained: Mapping[str, Any]) -> None:
         echo(f"{style('error', fg='red')} {error}; what follows it wasn't tried")
 
 
+def print_tried(explained: Mapping[str, Any], indent: str) -> None:
+    """Print of each rule that could grant a call of a table the first condition that failed."""
+    for one in explained["tried"]:
+        if one["failed"]:
+            echo(f"{indent}{one['code'] or one['rule'].removeprefix('data.')} stops where")
+            _print_failed(one, f"{indent}  ", "")
+    for error in explained["errors"]:
+        echo(f"{indent}{style('error', fg='red')} {error}; what follows it wasn't tried")
+
+
 def _print_failed(one: Mapping[str, Any], indent: str, seen_from: str) -> None:
     """Print the condition that failed, and below it those of its helpers; ``seen_from`` is the place named before."""
     if not one["failed"]:

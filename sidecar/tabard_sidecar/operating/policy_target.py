@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -97,12 +98,13 @@ def find_target(
     except PolicyBrokenError as error:
         raise broken(error.problems, "the tool catalogue") from error
     if settings is not None:
-        options = compile_options(settings, tools)
+        options = replace(compile_options(settings, tools), patient=True)
         bundle = _fetched(url, settings, options) if url is not None else None
         found = path if bundle is None else bundle.path
         if found is not None:
             return Target(found, options, tools, bundle)
-    return Target(path or Path(), CompileOptions(offers=Offers(tools=tools if catalogue else None)), tools)
+    options = CompileOptions(offers=Offers(tools=tools if catalogue else None), patient=True)
+    return Target(path or Path(), options, tools)
 
 
 def _fetched(url: str, settings: Settings, options: CompileOptions) -> FetchedBundle:

@@ -12,7 +12,7 @@ from tabard_opa import Engine
 from tabard_opa_cli import opa_binary
 from tabard_sidecar import exit_codes
 from tabard_sidecar.cli.policy import policy
-from tabard_sidecar.policy.authoring.templates import TEMPLATES
+from tabard_sidecar.policy.authoring.starter import TEMPLATES
 
 from tests.support.policy import DESK, GRANT_ALL, REPOSITORY, START, SUPPORT, policy_input, tool, write
 
@@ -661,6 +661,16 @@ def test_a_new_module_passes_check_and_tests_with_every_line_covered(tmp_path, t
     assert report["cases"]["passed"] >= 4
     formatted = subprocess.run([opa_binary(), "fmt", "--list", tmp_path], capture_output=True, check=True)
     assert formatted.stdout == b""
+
+
+def test_the_starter_passes_with_its_catalogue():
+    starter = REPOSITORY / "rego" / "starter"
+    options = (starter / "policy", "--catalogue", starter / "catalogue.yaml")
+    code, report = as_json("check", *options)
+    assert (code, report["problems"]) == (exit_codes.OK, [])
+    code, report = as_json("test", *options)
+    assert (code, report["failed"]) == (exit_codes.OK, [])
+    assert report["cases"]["passed"] >= 100
 
 
 def test_the_rules_of_a_new_module_read_its_data(tmp_path):

@@ -8,9 +8,11 @@ from typing import Annotated, Any, Self
 
 from pydantic import ConfigDict, Field, ValidationError, model_validator
 
-from tabard_sidecar.policy.authoring import matrices
+from tabard_sidecar.policy.authoring import matrices, sentences
+from tabard_sidecar.policy.authoring.drafts import complete
 from tabard_sidecar.policy.authoring.matrices import MAX_CELLS, Effects, MatrixKeys
 from tabard_sidecar.policy.authoring.request_keys import Keys, OutcomeKeys, RequestKeys, keys_fault
+from tabard_sidecar.policy.authoring.sentences import SentenceKeys
 from tabard_sidecar.policy.authoring.sequences import CARRIED, OF_ONE_CALL
 from tabard_sidecar.policy.loading.bundles import BundleKeys
 from tabard_sidecar.policy.loading.literals import nearest
@@ -100,7 +102,7 @@ class CaseFileKeys(Keys):
 
     model_config = ConfigDict(
         title="Decision cases of a policy",
-        json_schema_extra={"anyOf": [{"required": ["cases"]}, {"required": ["matrices"]}]},
+        json_schema_extra={"anyOf": [{"required": [kind]} for kind in ("cases", "matrices", "requests")]},
     )
 
     catalogue: str | None = Field(
@@ -116,11 +118,17 @@ class CaseFileKeys(Keys):
         min_length=1,
         description="Tables of cases: requests, calls and the effect that each cell expects.",
     )
+    people: dict[str, dict[str, Any]] = Field(
+        default={}, description="Verified claims of the people of `requests`, by a name of yours."
+    )
+    requests: list[SentenceKeys] = Field(
+        default=[], min_length=1, description="What people say, each with all its calls."
+    )
 
     @model_validator(mode="after")
     def _require_one(self) -> Self:
-        if not self.cases and not self.matrices:
-            raise ValueError("has neither cases nor matrices")
+        if not self.cases and not self.matrices and not self.requests:
+            raise ValueError("has neither cases nor matrices nor requests")
         return self
 
 
@@ -139,6 +147,8 @@ class Case:
         outcome: what the backend signs afterwards, or ``None``.
         approved: how the person decides if policy asks; ``None`` if no person does.
         cell: whether it is a cell of a matrix.
+        sentence: name of the request whose call it is, of `requests`; empty for a case of another kind.
+        never: whether it is a call that this request must never let through.
     """
 
     file: str
@@ -151,6 +161,8 @@ class Case:
     outcome: OutcomeKeys | None = None
     approved: bool | None = None
     cell: bool = False
+    sentence: str = ""
+    never: bool = False
 
 
 def case_schema() -> dict[str, Any]:
@@ -194,23 +206,13 @@ def _read(
             if repeated:
                 raise SourceError(repeated)
             if draft:
-                _complete(document.value)
+                complete(document.value)
             cases += _cases(file, document, folder(file))
         except SourceError as error:
             problems += map(_problem, error.problems)
     if problems:
         raise PolicyBrokenError(problems)
     return cases
-
-
-def _complete(value: dict[str, Any]) -> None:
-    """State an expectation where none is stated; nothing is compared with it."""
-    for kind in ("cases", "matrices"):
-        listed = value.get(kind)
-        for one in listed if isinstance(listed, list) else ():
-            if isinstance(one, dict):
-                effect = ["allow", "ask"] if "approved" in one else "allow"
-                one.setdefault("expect", {"effect": effect} if kind == "cases" else ["allow", "ask", "deny"])
 
 
 def _cases(file: str, document: Marked, folder: Path | None) -> list[Case]:
@@ -224,6 +226,7 @@ def _cases(file: str, document: Marked, folder: Path | None) -> list[Case]:
             _fault(file, document, ("catalogue",), "a bundle has no catalogue", "Name it with --catalogue.")
         )
     faults += () if faults else _matrix_faults(file, document, keys)
+    faults += () if faults else _sentence_faults(file, document, keys)
     if faults:
         raise SourceError(faults)
     catalogue = folder / keys.catalogue if folder is not None and keys.catalogue is not None else None
@@ -241,7 +244,7 @@ def _cases(file: str, document: Marked, folder: Path | None) -> list[Case]:
         )
         for index, (case, whole) in enumerate(zip(keys.cases, _whole_requests(keys), strict=True))
     ]
-    return [*single, *_cells(file, document, keys, catalogue)]
+    return [*single, *_cells(file, document, keys, catalogue), *_steps(file, document, keys, catalogue)]
 
 
 def _cells(file: str, document: Marked, keys: CaseFileKeys, catalogue: Path | None) -> Iterator[Case]:
@@ -257,6 +260,36 @@ def _cells(file: str, document: Marked, keys: CaseFileKeys, catalogue: Path | No
             whole = RequestKeys.model_construct(**{**given, **cell.stated})
             expect = Expected(effect=cell.expect)
             yield Case(file, line, cell.name, whole, expect, catalogue, cell.after, cell=True)
+
+
+def _steps(file: str, document: Marked, keys: CaseFileKeys, catalogue: Path | None) -> Iterator[Case]:
+    """Yield each call of the requests as a case."""
+    general = {name: getattr(keys.defaults, name) for name in keys.defaults.model_fields_set}
+    for index, sentence in enumerate(keys.requests):
+        for step in sentences.steps(sentence, keys.people):
+            line = document.find(("requests", index, *step.path))[0].position.line
+            whole = RequestKeys.model_construct(**{**general, **step.stated})
+            expect = Expected(effect=step.expect)
+            approved = True if step.role == "does" and "ask" in expect.effects else None
+            yield Case(
+                file,
+                line,
+                step.name,
+                whole,
+                expect,
+                catalogue,
+                step.after,
+                step.signs,
+                approved,
+                sentence=step.sentence,
+                never=step.role == "never",
+            )
+
+
+def _sentence_faults(file: str, document: Marked, keys: CaseFileKeys) -> Iterator[SourceProblem]:
+    taken = {case.name for case in keys.cases}
+    for path, message, step in sentences.faults(keys.requests, keys.people, taken):
+        yield _fault(file, document, ("requests", *path), message, step)
 
 
 def _taken_over(whole: RequestKeys) -> dict[str, Any]:

@@ -23,7 +23,7 @@ from tabard_sidecar.policy.authoring.request_keys import (
 from tabard_sidecar.policy.authoring.sequences import continued, left_behind, reserved, starting, with_budgets
 from tabard_sidecar.policy.authoring.workbench import FAILURES, Evaluation, check, deciding
 from tabard_sidecar.policy.catalogue import Catalogue, ToolSpec, load_catalogue
-from tabard_sidecar.policy.loading.compiling import CompileOptions
+from tabard_sidecar.policy.loading.compiling import Compiled, CompileOptions
 from tabard_sidecar.policy.loading.literals import nearest
 from tabard_sidecar.policy.loading.rules import RuleIndex
 from tabard_sidecar.policy.problems import PolicyBrokenError, PolicyProblem
@@ -168,14 +168,29 @@ def decide_matching(  # noqa: PLR0913 - one argument per part
     *,
     pattern: str = "",
     seen: Callable[[Evaluation], None] = lambda _: None,
+    progress: Callable[[int], None] = lambda _: None,
+    then: Callable[[Compiled, CaseReport], None] = lambda *_: None,
 ) -> CaseReport:
     """Decide the cases whose name matches, and those that they follow, and report the first ones.
 
-    Arguments and errors are as for :func:`run_cases`.
+    Arguments and errors are as for :func:`run_cases` and :func:`decide_cases`; ``then`` is told the first ones, too.
     """
     chosen = {_key(case) for case in cases if re.search(pattern, case.name)}
-    report = decide_cases(engine, path, options, catalogues, _with_those_before(cases, chosen), seen)
-    return CaseReport(tuple(result for result in report.results if _key(result.case) in chosen))
+
+    def matching(report: CaseReport) -> CaseReport:
+        return CaseReport(tuple(result for result in report.results if _key(result.case) in chosen))
+
+    report = decide_cases(
+        engine,
+        path,
+        options,
+        catalogues,
+        _with_those_before(cases, chosen),
+        seen,
+        progress=progress,
+        then=lambda compiled, decided: then(compiled, matching(decided)),
+    )
+    return matching(report)
 
 
 def decide_cases(  # noqa: PLR0913, PLR0917 - one argument per part
@@ -187,10 +202,13 @@ def decide_cases(  # noqa: PLR0913, PLR0917 - one argument per part
     seen: Callable[[Evaluation], None] = lambda _: None,
     *,
     progress: Callable[[int], None] = lambda _: None,
+    result: Callable[[CaseResult], None] = lambda _: None,
+    then: Callable[[Compiled, CaseReport], None] = lambda *_: None,
 ) -> CaseReport:
     """Decide cases by the policy at ``path``, in their order.
 
-    Arguments and errors are as for :func:`run_cases`; ``progress`` is told how many more were decided.
+    Arguments and errors are as for :func:`run_cases`; ``progress`` is told how many more were decided, ``result`` each
+    result at once, and ``then`` all of them, with the policy while it is still there.
     """
     if not cases:
         return CaseReport()
@@ -218,8 +236,11 @@ def decide_cases(  # noqa: PLR0913, PLR0917 - one argument per part
                 for evaluation in decided:
                     seen(evaluation)
             results.append(_result(one, decided))
+            result(results[-1])
             left[_key(case)] = left_behind(keys, decided[-1].decision, one.spec, case.outcome)
             progress(1)
+        if decide.compiled is not None and not faults:
+            then(decide.compiled, CaseReport(tuple(results)))
     if faults:
         raise PolicyBrokenError(faults)
     return CaseReport(tuple(results))

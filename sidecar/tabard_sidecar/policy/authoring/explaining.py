@@ -25,6 +25,8 @@ DEADLINE_SECONDS = 5.0
 
 _ABOUT_TOOL = re.compile(r"\binput\.tool\.name\b|\btools\.one_of\(")
 
+_COMPARED = re.compile(r"(\w+) (?:==|in) ")
+
 _HEAD = "a value of its head isn't defined"
 
 
@@ -119,13 +121,28 @@ def trial(
         PolicyBrokenError: the policy can't be used.
     """
     source = read_policy(engine, path, options.bundle_keys, sizes=options.sizes)
-    # An expression may name each module of the library, whether the policy uses it or not.
-    wide = replace(options, whole_library=True)
-    compiled = compile_policy(engine, source.modules, source.data, wide, source.tests)
+    compiled = compile_policy(engine, source.modules, source.data, wide(options), source.tests)
     try:
         yield Trial(compiled, short_names(engine, source.modules), _whole(compiled, document))
     finally:
         compiled.close()
+
+
+def wide(options: CompileOptions) -> CompileOptions:
+    """Return options for a policy that is tried: an expression may name each module of the library, used or not."""
+    return replace(options, whole_library=True)
+
+
+def trial_of(
+    compiled: Compiled, engine: Engine, path: Path, options: CompileOptions, document: Mapping[str, Json]
+) -> Trial:
+    """Return what tries the rules of the policy at ``path``, which was compiled with options as :func:`wide` returns them.
+
+    Raises:
+        PolicyBrokenError: the policy can't be read any more.
+    """
+    source = read_policy(engine, path, options.bundle_keys, sizes=options.sizes)
+    return Trial(compiled, short_names(engine, source.modules), _whole(compiled, document))
 
 
 def _whole(compiled: Compiled, document: Mapping[str, Json]) -> bytes:
@@ -165,7 +182,8 @@ class Trial:
             tried += map(self._tried, clauses)
             if error is not None and error.code != "undefined":
                 errors.append(f"policy.{module}.{rule}: {error}")
-        own = tuple(one for one in tried if not _for_other_tools(one))
+        name = json.dumps(json.loads(self.document).get("tool", {}).get("name"))
+        own = tuple(one for one in tried if not _for_other_tools(one, name))
         return Explained(own, len(tried) - len(own), tuple(errors))
 
     def _clauses(self, rule: str) -> tuple[tuple[Clause, ...], EvaluationError | None]:
@@ -226,9 +244,17 @@ class Trial:
         )
 
 
-def _for_other_tools(one: Tried) -> bool:
-    """Tell whether a rule stops at the tool's name; a set of tools that has a rule for this one is followed instead."""
-    return not one.helper and _ABOUT_TOOL.search(one.failed) is not None
+def _for_other_tools(one: Tried, name: str = "") -> bool:
+    """Tell whether a rule stops at the tool's name; a set of tools that has a rule for this one is followed instead.
+
+    ``name`` is the tool's name as JSON: a value of the policy may stand for ``input.tool.name``.
+    """
+    if one.helper:
+        return False
+    compared = _COMPARED.match(one.failed)
+    return _ABOUT_TOOL.search(one.failed) is not None or (
+        compared is not None and (one.values.get(compared[1]) == name or "tool" in compared[1])
+    )
 
 
 def short_names(engine: Engine, modules: Mapping[str, str]) -> dict[str, str]:

@@ -27,7 +27,7 @@ class Template:
     cases: str
 
 
-_READ_ONLY = Template(
+READ_ONLY = Template(
     does="Agents may read for a signed purpose; every other call is denied with a reason.",
     module="""\
 # METADATA
@@ -130,7 +130,7 @@ cases:
 """,
 )
 
-_SPEND_LIMIT = Template(
+SPEND_LIMIT = Template(
     does="Agents may pay up to a limit for each payment and a budget for the whole task; large payments ask the person.",
     module="""\
 # METADATA
@@ -270,7 +270,7 @@ cases:
 """,
 )
 
-_WORKSPACE_REQUEST = Template(
+WORKSPACE_REQUEST = Template(
     does="Agents may do what the person's request orders; what it may mean asks the person, and nothing else is granted.",
     module="""\
 # METADATA
@@ -485,10 +485,3 @@ cases:
     expect: {effect: deny, code: no_grant}
 """,
 )
-
-TEMPLATES = {
-    "read-only": _READ_ONLY,
-    "spend-limit": _SPEND_LIMIT,
-    "workspace-request": _WORKSPACE_REQUEST,
-}
-"""The templates by name; the first is the default."""

@@ -23,7 +23,7 @@ from tabard_sidecar.policy.conf import PolicyConfig
 from tabard_sidecar.policy.engines.embedded import EmbeddedEvaluator, FileProvider
 from tabard_sidecar.policy.engines.provider import Active
 from tabard_sidecar.policy.lease import PolicyLease
-from tabard_sidecar.policy.loading.compiling import CompileOptions, compile_policy, read_policy
+from tabard_sidecar.policy.loading.compiling import Compiled, CompileOptions, compile_policy, read_policy
 from tabard_sidecar.policy.loading.rules import RuleIndex, RuleSite, written
 from tabard_sidecar.policy.loading.sources import distrusted, ignored
 from tabard_sidecar.policy.problems import PolicyBrokenError, PolicyProblem, Severity
@@ -34,6 +34,8 @@ from tabard_sidecar.reasons import ReasonCode
 from tabard_sidecar.util.lean import dataclass
 
 EVALUATION_SECONDS = 5.0
+LOAD_SECONDS = 600.0
+"""Longest time until the policy is there. A person waits for it and can end it; a busy machine only delays it."""
 FAILURES: frozenset[ReasonCode] = frozenset({"policy_error", "policy_conflict", "policy_timeout"})
 """Codes of denials that no rule states: the policy failed."""
 
@@ -202,20 +204,34 @@ def evaluate(engine: Engine, path: Path, options: CompileOptions, document: Mapp
         return evaluation
 
 
-@contextmanager
-def deciding(
-    engine: Engine, path: Path, options: CompileOptions
-) -> Iterator[Callable[[Mapping[str, Json]], Evaluation]]:
-    """Load the policy at ``path``; yield a function that decides about an input as the sidecar would.
+@dataclass(frozen=True, slots=True)
+class Decider:
+    """Decides about inputs by one loaded policy; raises NoDecision if an input is too large.
 
-    The input fits rego/schemas/input.json; the function raises NoDecision if it is too large. An approval in an input
-    meets the asks with its module and code. Ask an evaluation for its reasons while the context lasts.
+    Attributes:
+        compiled: the policy; ``None`` if another program evaluates it.
+    """
+
+    decide: Callable[[Mapping[str, Json]], Evaluation]
+    compiled: Compiled | None
+
+    def __call__(self, document: Mapping[str, Json]) -> Evaluation:
+        """Decide about an input that fits rego/schemas/input.json."""
+        return self.decide(document)
+
+
+@contextmanager
+def deciding(engine: Engine, path: Path, options: CompileOptions) -> Iterator[Decider]:
+    """Load the policy at ``path``; yield what decides about an input as the sidecar would.
+
+    An approval in an input meets the asks with its module and code. Ask an evaluation for its reasons while the context
+    lasts.
 
     Raises:
         PolicyBrokenError: the policy can't be used.
     """
     with asyncio.Runner() as loop:
-        provider = _Provider(engine, path, options, trusted=False)
+        provider = _Provider(engine, path, options, load_seconds=LOAD_SECONDS, trusted=False)
         runtime, status = loop.run(_loaded(provider, path))
         try:
             if not status.ready:
@@ -225,12 +241,11 @@ def deciding(
                 def decide(document: Mapping[str, Json]) -> Evaluation:
                     whole = with_facts(document, runtime.rules.facts)
                     decision = loop.run(_decide(policy, whole))
-                    holding = (
-                        Holding(provider.policy, json.dumps(whole).encode()) if provider.policy else None
-                    )
+                    compiled = provider.compiled
+                    holding = Holding(compiled.decision, json.dumps(whole).encode()) if compiled else None
                     return Evaluation(decision, runtime.rules, whole, holding)
 
-                yield decide
+                yield Decider(decide, provider.compiled)
         finally:
             loop.run(runtime.close())
 
@@ -238,7 +253,7 @@ def deciding(
 class _Provider(FileProvider):
     """Keeps hold of the policy that it loaded."""
 
-    policy: Policy | None = None
+    compiled: Compiled | None = None
 
     def load_blocking(self) -> Active:
         """Read, check and compile.
@@ -248,7 +263,7 @@ class _Provider(FileProvider):
         """
         active = super().load_blocking()
         if isinstance(active.evaluator, EmbeddedEvaluator):
-            self.policy = active.evaluator.compiled.decision
+            self.compiled = active.evaluator.compiled
         return active
 
 

@@ -36,6 +36,9 @@ MAX_REGO_BYTES = 512 * 1024
 COMPILE_SECONDS = 10.0
 """Longest time that the engine may take to compile a policy."""
 
+PATIENT_SECONDS = 300.0
+"""The same for an author's command, which waits while other programs have the processors."""
+
 _SECONDS_PER_MIB = 0.5
 """Time for each MiB of data beyond the usual size."""
 
@@ -58,6 +61,7 @@ class CompileOptions:
         sizes: how large policies may be.
         whole_library: whether to compile modules of the library that the policy doesn't reach, too.
         remembered_bytes: most memory for answers that are remembered; 0 remembers none.
+        patient: whether a person waits for it, so that a busy machine only delays it.
     """
 
     insecure_builtins: frozenset[str] = frozenset()
@@ -69,6 +73,7 @@ class CompileOptions:
     sizes: Sizes = USUAL_SIZES
     whole_library: bool = False
     remembered_bytes: int = 0
+    patient: bool = False
 
     @property
     def large(self) -> bool:
@@ -324,7 +329,7 @@ def _compile(engine: Engine, job: _Job, data: Mapping[str, Json], options: Compi
         capabilities=capabilities(options),
         input_schema=job.input_schema,
         strict=True,
-        deadline_seconds=COMPILE_SECONDS
+        deadline_seconds=(PATIENT_SECONDS if options.patient else COMPILE_SECONDS)
         + max(0, options.sizes.data_mib - USUAL_SIZES.data_mib) * _SECONDS_PER_MIB,
         apart=options.apart,
         # A mask is evaluated on records, which all differ.

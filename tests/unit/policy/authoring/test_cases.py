@@ -312,7 +312,7 @@ def test_words_that_readers_of_yaml_read_differently_need_quotes(policy):
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("", (1, "has neither cases nor matrices", "")),
+        ("", (1, "has neither cases nor matrices nor requests", "")),
         ("cases: []\n", (1, "cases: must hold at least 1 item", "")),
         ("case:\n  - {}\n", (1, 'case: unknown key "case"', 'Did you mean "cases"?')),
         ("cases:\n  - name: a\n    tol: x\n    expect: {effect: deny}\n", (3, 'cases.0.tol: unknown key "tol"', 'Did you mean "tool"?')),
@@ -349,8 +349,8 @@ def test_limits_that_no_request_can_have_are_an_error(decide):
 
 def test_the_schema_knows_every_key_and_refuses_others():
     schema = case_schema()
-    assert set(schema["properties"]) == {"catalogue", "defaults", "cases", "matrices"}
-    assert schema["anyOf"] == [{"required": ["cases"]}, {"required": ["matrices"]}]
+    assert set(schema["properties"]) == {"catalogue", "defaults", "cases", "matrices", "people", "requests"}
+    assert schema["anyOf"] == [{"required": [kind]} for kind in ("cases", "matrices", "requests")]
     assert not schema["additionalProperties"]
     case = schema["$defs"]["CaseKeys"]
     assert case["required"] == ["name", "expect"]
