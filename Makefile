@@ -124,7 +124,7 @@ test-other: .venv/.synced-dev ## Some unit tests on each other Python of this ma
 .PHONY: test-integration
 test-integration: root .venv/.synced-dev .venv/.synced-integration $(WHEELS) ## Tests against real components; installs them, needs root
 	@tests/components/all.sh
-	@$(RUN)python -m pytest tests/integration $(ARGS)
+	@$(RUN)python -m tests.support.streams $(ARGS)
 
 .PHONY: test-frameworks
 test-frameworks: .venv-frameworks/.synced ## Guarded tools under LangGraph, OpenAI Agents and MCP; no network, no model
