@@ -8,6 +8,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/open-policy-agent/opa/v1/ast"
@@ -181,14 +182,27 @@ func answersFor(compiler *ast.Compiler, source *Source, read *mention) *answers 
 	return newAnswers(found, source.RememberedBytes)
 }
 
+// lastCapabilities are those that were read last: reading them takes longer than most policies take to compile. Nothing
+// changes them; what needs others makes a copy.
+var lastCapabilities atomic.Pointer[readCapabilities]
+
+type readCapabilities struct {
+	text   []byte
+	parsed *ast.Capabilities
+}
+
 func parseCapabilities(text []byte) (*ast.Capabilities, error) {
 	if len(text) == 0 || string(text) == "null" {
 		return ast.CapabilitiesForThisVersion(), nil
+	}
+	if last := lastCapabilities.Load(); last != nil && bytes.Equal(last.text, text) {
+		return last.parsed, nil
 	}
 	capabilities, err := ast.LoadCapabilitiesJSON(bytes.NewReader(text))
 	if err != nil {
 		return nil, Problems{{Code: "capabilities_error", Message: err.Error()}}
 	}
+	lastCapabilities.Store(&readCapabilities{bytes.Clone(text), capabilities})
 	return capabilities, nil
 }
 

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import json
+
 import pytest
 from tabard_opa import Engine, EngineError, default_capabilities
 
@@ -118,6 +120,17 @@ def test_builtins_outside_the_capabilities_are_refused_with_a_place(engine):
 
     assert (problem.file, problem.row) == ("a.rego", 3)
     assert "http.send" in problem.message
+
+
+def test_capabilities_as_text_hold_for_their_policy_only(engine):
+    """The engine keeps what it read last."""
+    module = {"a.rego": 'package a\n\np := http.send({"url": "http://x", "method": "get"})\n'}
+    allowed = default_capabilities()
+    refused = {**allowed, "builtins": [b for b in allowed["builtins"] if b["name"] != "http.send"]}
+    for _ in range(2):
+        engine.compile(module, {}, entrypoints=["data.a.p"], capabilities=json.dumps(allowed)).close()
+        for given in (refused, json.dumps(refused), json.dumps(refused)):
+            assert "undefined function http.send" in _problems(engine, module, capabilities=given)[0].message
 
 
 def test_malformed_capabilities_are_a_problem(engine):

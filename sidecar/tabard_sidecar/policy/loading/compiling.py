@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import field, replace
+from functools import lru_cache
 from pathlib import Path
 
 from tabard_opa import Engine, EngineError, Policy, default_capabilities
@@ -326,7 +328,7 @@ def _compile(engine: Engine, job: _Job, data: Mapping[str, Json], options: Compi
         job.modules,
         with_settings(data, options),
         entrypoints=[job.entrypoint],
-        capabilities=capabilities(options),
+        capabilities=_capabilities_text(options.insecure_builtins, options.remote),
         input_schema=job.input_schema,
         strict=True,
         deadline_seconds=(PATIENT_SECONDS if options.patient else COMPILE_SECONDS)
@@ -350,3 +352,9 @@ def capabilities(options: CompileOptions) -> dict[str, Json]:
     if not options.insecure_builtins & _NETWORK:
         allowed["allow_net"] = []
     return allowed
+
+
+@lru_cache(maxsize=4)
+def _capabilities_text(insecure_builtins: frozenset[str], remote: bool) -> str:
+    """Return the capabilities as JSON: making it takes longer than most compilations."""
+    return json.dumps(capabilities(CompileOptions(insecure_builtins, remote=remote)), separators=(",", ":"))
