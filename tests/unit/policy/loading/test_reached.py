@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import cache
 
 import pytest
 from tabard_sidecar.policy.loading import compiling
@@ -83,41 +84,68 @@ def test_a_name_that_does_not_exist_is_told_with_the_nearest(engine):
 
 LIBRARY = {file: text for file, text in library().items() if file.startswith("tabard/lib/")}
 PACKAGES = sorted(file.split("/")[2] for file in LIBRARY)
+TESTS = {package: f"tabard/lib/{package}/{package}_test.rego" for package in PACKAGES}
+ENTRIES = {package: f"data.tabard.lib.{package}_test" for package in PACKAGES}
 
 
-def only_reached(engine, modules):
-    """Return the sources of the library that are compiled with these modules."""
-    found = reached([engine.parse(file, text) for file, text in modules.items()], LIBRARY, engine.parse)
-    return {file: one.source for file, one in found.items()}
+@pytest.fixture(scope="module")
+def parse(engine):
+    """Parses a module; one that was parsed before is the same object."""
+    return cache(engine.parse)
+
+
+@pytest.fixture(scope="module")
+def only_reached(parse):
+    """Return a function that returns the sources of the library that are compiled with these modules."""
+
+    def only(modules):
+        found = reached([parse(file, text) for file, text in modules.items()], LIBRARY, parse)
+        return {file: one.source for file, one in found.items()}
+
+    return only
+
+
+@pytest.fixture(scope="module")
+def with_all(engine):
+    """The whole library with all its tests."""
+    tests = {file: (rego_root() / file).read_text() for file in TESTS.values()}
+    with engine.compile(LIBRARY | tests, {}, entrypoints=list(ENTRIES.values())) as policy:
+        yield policy
+
+
+def results(policy, package):
+    return json.loads(policy.evaluate_blocking(ENTRIES[package], b"{}", deadline_seconds=60))
 
 
 @pytest.mark.parametrize("package", PACKAGES)
-def test_the_librarys_own_tests_cannot_tell_what_is_left_out(engine, package):
+def test_the_librarys_own_tests_cannot_tell_what_is_left_out(engine, parse, only_reached, with_all, package):
     """Each test of a package alone: with what it reaches it gives what it gives with the whole library."""
-    file = f"tabard/lib/{package}/{package}_test.rego"
+    file = TESTS[package]
     source = (rego_root() / file).read_text()
-    parsed = engine.parse(file, source)
-    entry = f"data.tabard.lib.{package}_test"
-    kept = only_reached(engine, {file: source})
-    answers = []
-    for sources in (LIBRARY, kept):
-        with engine.compile({**sources, file: source}, {}, entrypoints=[entry]) as policy:
-            answers.append(json.loads(policy.evaluate_blocking(entry, b"{}", deadline_seconds=60)))
-    assert answers[0] == answers[1]
-    tests = {rule.name for rule in rules(parsed) if rule.name.startswith("test_")}
-    assert all(answers[1][name] is True for name in tests)
+    kept = only_reached({file: source})
+    with engine.compile({**kept, file: source}, {}, entrypoints=[ENTRIES[package]]) as policy:
+        answer = results(policy, package)
+    assert answer == results(with_all, package)
+    tests = {rule.name for rule in rules(parse(file, source)) if rule.name.startswith("test_")}
+    assert all(answer[name] is True for name in tests)
 
 
 @pytest.mark.parametrize("package", PACKAGES)
-def test_each_rule_alone_compiles_and_refers_to_nothing_that_is_left_out(engine, package):
+def test_each_rule_alone_compiles_and_refers_to_nothing_that_is_left_out(
+    engine, parse, only_reached, package
+):
     """A reference to what isn't there would be undefined, without an error."""
     file = f"tabard/lib/{package}/{package}.rego"
-    for rule in dict.fromkeys(rule.name for rule in rules(engine.parse(file, LIBRARY[file]))):
+    compiled = []
+    for rule in dict.fromkeys(rule.name for rule in rules(parse(file, LIBRARY[file]))):
         user = f"package user\n\nx := data.tabard.lib.{package}.{rule}\n"
-        kept = only_reached(engine, {"user.rego": user})
-        modules = [engine.parse(name, text) for name, text in kept.items()]
+        kept = only_reached({"user.rego": user})
+        modules = [parse(name, text) for name, text in kept.items()]
         there = {(package_path(module)[2], each.name) for module in modules for each in rules(module)}
         assert (package, rule) in there
+        if kept in compiled:
+            continue
+        compiled.append(kept)
         for module in modules:
             names = aliases(module)
             for ref in refs(module.get("rules") or [], names, place(module["package"])):
@@ -126,10 +154,10 @@ def test_each_rule_alone_compiles_and_refers_to_nothing_that_is_left_out(engine,
         engine.compile(kept, {}, entrypoints=[f"data.tabard.lib.{package}"]).close()
 
 
-def test_lines_keep_their_numbers(engine):
+def test_lines_keep_their_numbers(only_reached):
     """Errors and explanations name lines of the library."""
     user = 'package user\n\nx if data.tabard.lib.intent.purpose_is("x")\n'
-    for file, text in only_reached(engine, {"user.rego": user}).items():
+    for file, text in only_reached({"user.rego": user}).items():
         whole = LIBRARY[file].split("\n")
         lines = text.split("\n")
         assert len(lines) == len(whole)
