@@ -31,6 +31,14 @@ FUNCTIONS = (
     'data.tabard.lib.forms.fields("body")',
     'data.tabard.lib.forms.known("body", {"Ann Lee"})',
     'data.tabard.lib.intent.mentions("ann")',
+    'data.tabard.lib.demands.within(input.tool.arguments.body, {"Ann Lee"})',
+    'data.tabard.lib.doses.meaning({"name": "body", "id": "P-1", "directory": data.people, "record": "5 mg daily"})',
+    "data.tabard.lib.doses.rhythms(input.tool.arguments.body)",
+    'data.tabard.lib.figures.beside("P-1", data.people)',
+    'data.tabard.lib.messages.refused({"name": "body", "own": {"Ann"}, "people": data.people, "about": {"P-1"}})',
+    'data.tabard.lib.choices.picked({"P-1": 3, "P-2": 5}, "price")',
+    'data.tabard.lib.choices.meaning({"name": "body", "options": {"a": {"two"}, "Ann": {"half", "o\'neil (x"}}})',
+    "data.tabard.lib.quantities.count_within_limits(12)",
 )
 WORDS = ["ing", "-ing", "s", "es", "ies", "'s", "'", '"', "(", ")", ",", ".", ";", ":", "-", "!", "?", "/", "@", "%", "0", "00", "1.000,5", "1,2", "-5", "9999999999999999999", "two", "half", "past", "quarter", "to", "noon", "25:61", "24:00", "12am", "31", "February", "3rd", "31st", "tomorrow", "next", "last", "this", "Friday", "week", "not", "all", "but", "except", "don't", "without", "instead", "of", "rather", "than", "tell", "Ann", "Lee", "Annie's", "Will", "Green", "O'Neil", "Mo", "and", "or", "it", "them", "move", "cancel", "pay", "send", "order", "P-1", "p1", "https://", "http://x", "ann@shop.example", "ann@", "..", "../", "C:\\"]  # fmt: skip
 WORDS += [

@@ -19,7 +19,7 @@ import data.tabard.lib.wishes
 #   orders none of `acts` otherwise. For grants and asks, under `not`: neither is for what the person has forbidden.
 # scope: document
 on(acts) if {
-	some found in regex.find_all_string_submatch_n(_no_such, _text, 50)
+	some found in regex.find_all_string_submatch_n(_no_such, regex.replace(_text, _no_repeats, " ; "), 50)
 	count(_bases(found[1]) & acts) > 0
 }
 
@@ -64,6 +64,9 @@ _text := lower(replace(input.task.statement, "’", "'")) if {
 	intent.trusted
 	count(input.task.statement) <= 4096
 }
+
+# "28 each, no repeats" says how many repeats.
+_no_repeats := `(?:[,;(–-] ?|\b(?:and|with|but) )(?:with )?no (?:more |further )?(?:repeats?|refills?|renewals?)\b`
 
 _no_such := `\b(?:no|without(?: any)?|not any|don't (?:do|make|give) any)(?: (?:more|further|other|new))? (\pL+)\b`
 

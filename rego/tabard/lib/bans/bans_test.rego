@@ -53,3 +53,10 @@ test_left_alone if {
 		not bans.left_alone({"kayak"}) with input as _request(statement)
 	}
 }
+
+test_no_repeats_is_a_number if {
+	every statement in ["Ramipril again, 28 each, no repeats", "Renew it, with no refills", "28 tablets and no repeats"] {
+		not bans.on({"repeat", "renew", "refill"}) with input as {"task": {"intent_source": "signed", "statement": statement}}
+	}
+	bans.on({"repeat"}) with input as {"task": {"intent_source": "signed", "statement": "No repeats for Ann yet"}}
+}

@@ -21,17 +21,18 @@ import data.tabard.lib.wording
 #   their base form, `matter` the words in the singular that speak of its kind ("price"; a wide verb such as "put"
 #   counts only beside one of them). `thing` is what `aimed` says of the thing, or "named" where your records, a signed
 #   fact or an honest choice say that it's this one. `values` are the answers for each value of the call: "said", "none"
-#   or "other", as `quantities.count_meaning`, `shares.cents_meaning`, `dates.meaning` and the like give them. These may
-#   be there, too: `undoable: true` if you can take the call back in your own records; `held`, a pattern for the
-#   conditions that your rules check anyway, as for `conditions.all_match`; `kind: "message"` for a tool that only tells
-#   people something (without it "tell Bob" orders nothing): put what is said of its receivers into `thing` or `values`,
-#   and of its text, too (`messages.meaning`); `confirmed: true` if a person has confirmed the condition. "said": the
-#   request orders this act upon this thing and says each value, or it names the thing and says each value of an
-#   undoable call and neither asks nor reports; and no other condition is left. "open": it may
-#   order the act in other words, follows a text, agrees to what was spoken of, or names this thing and says a value.
-#   "no": it only asks, forbids the act, names another thing or says another value; or nothing speaks of the act. Ask
-#   about "open", and grant nothing for "no". `meaning({"acts": {"refund", "pay"}, "matter": {"money"}, "thing":
-#   "named", "values": ["said"]})`.
+#   or "other", as `quantities.count_meaning`, `shares.cents_meaning`, `dates.meaning` and the like give them, or
+#   "absent" for an optional argument that isn't there, which says nothing. These may be there, too: `needs: true` if
+#   nothing is meant without a word of `matter` in the request; `undoable: true` if you can take the call back in your
+#   own records; `held`, a pattern for the conditions that your rules check anyway, as for `conditions.all_match`;
+#   `kind: "message"` for a tool that only tells people something (without it "tell Bob" orders nothing): put what is
+#   said of its receivers into `thing` or `values`, and of its text, too (`messages.meaning`); `confirmed: true` if a
+#   person has confirmed the condition. "said": the request orders this act upon this thing and says each value, or it
+#   names the thing and says each value of an undoable call and neither asks nor reports; and no other condition is
+#   left. "open": it may order the act in other words, follows a text, agrees to what was spoken of, or names this thing
+#   and says a value. "no": it only asks, forbids the act, names another thing or says another value; or nothing speaks
+#   of the act. Ask about "open", and grant nothing for "no". `meaning({"acts": {"refund", "pay"}, "matter": {"money"},
+#   "thing": "named", "values": ["said"]})`.
 # scope: document
 default meaning(_) := "no"
 
@@ -99,8 +100,13 @@ _impossible(call) if bans.on(call.acts)
 _impossible(call) if not call.thing in {"named", "none", "unclear"}
 
 _impossible(call) if {
+	call.needs == true
+	not _speaks(call)
+}
+
+_impossible(call) if {
 	some value in call.values
-	not value in {"none", "said"}
+	not value in {"absent", "none", "said"}
 }
 
 _said(call) if {
@@ -113,7 +119,7 @@ _said(call) if {
 _said(call) if {
 	call.kind == "message"
 	_right_one(call)
-	count(call.values) > 0
+	_has_values(call)
 	count(wishes.may(call.acts)) > 0
 }
 
@@ -121,26 +127,30 @@ _said(call) if {
 _said(call) if {
 	_right_one(call)
 	call.undoable == true
-	count(call.values) > 0
+	_has_values(call)
 	not regex.match(_asks_or_reports, lower(input.task.statement))
 }
 
 # "Why was Ann moved to Friday?", "Bob says that Ann goes to Friday": the values are there, and nothing is ordered.
 _asks_or_reports := concat("", [
-	`\?|\b(?:why|whether|wonder|claims?|claimed|says?|said|writes|wrote|asks|asked|wants|wanted|would
-	like|suggests?`,
-	`|suggested|proposes|proposed)\b`,
+	`\?|\b(?:why|whether|wonder|claims?|claimed|says?|said|writes|wrote|asks|asked|wants|wanted|suggests?`,
+	`|suggested|proposes|proposed)\b|\b(?:\pL{3,}|he)(?: would|'d) like\b`,
 ])
 
-_firm(_, call) if count(call.values) > 0
+_firm(_, call) if _has_values(call)
 
 # Without a value, a statement may just describe.
 _firm(text, call) if text in wishes.deeds(call.acts)
 
+_has_values(call) if {
+	some value in call.values
+	value != "absent"
+}
+
 _right_one(call) if {
 	call.thing == "named"
 	every value in call.values {
-		value == "said"
+		value in {"absent", "said"}
 	}
 	_unconditional(call)
 }
@@ -178,6 +188,10 @@ _open(call) if {
 
 _open(call) if {
 	call.thing in {"named", "unclear"}
+	_speaks(call)
+}
+
+_speaks(call) if {
 	some word in call.matter
 	wording.mentions_forms(word)
 }

@@ -111,3 +111,26 @@ test_ordered if {
 		calls.ordered({"put", "go", "reprice"}, {"price"}) == set() with input as _request(statement)
 	}
 }
+
+_undoable := {"acts": {"move"}, "matter": {"appointment"}, "thing": "named", "undoable": true}
+
+test_absent_values if {
+	request := {"task": {"intent_source": "signed", "statement": "Ann: appointment at nine"}}
+	calls.meaning(object.union(_undoable, {"values": ["said", "absent"]})) == "said" with input as request
+	calls.meaning(object.union(_undoable, {"values": ["absent"]})) == "open" with input as request
+	calls.meaning(object.union(_undoable, {"values": ["none", "absent"]})) == "open" with input as request
+}
+
+test_needs if {
+	call := object.union(_undoable, {"values": ["said"], "needs": true})
+	every statement, says in {"Ann: appointment at nine": "said", "Ann at nine": "no"} {
+		calls.meaning(call) == says with input as {"task": {"intent_source": "signed", "statement": statement}}
+	}
+}
+
+test_what_others_would_like if {
+	call := object.union(_undoable, {"values": ["said"]})
+	every statement, says in {"Bob would like Ann at nine": "open", "I'd like Ann at nine": "said"} {
+		calls.meaning(call) == says with input as {"task": {"intent_source": "signed", "statement": statement}}
+	}
+}

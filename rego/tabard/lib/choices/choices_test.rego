@@ -42,3 +42,38 @@ test_within if {
 	all_of_it := object.union(_service, {"within": ""})
 	choices.meaning(all_of_it) == "said" with input as _call(says, {"service": "express"})
 }
+
+_environment := {"name": "environment", "options": {"production": {"production", "live"}, "staging": {"staging"}}}
+
+test_ruled_out_and_reported if {
+	every case in [
+		["Put 0.9.9 there, not on production", "staging", "said"],
+		["Put 0.9.9 there, not on production", "production", "none"],
+		["It has been fine in staging all week. Roll it out", "production", "none"],
+		["It has been fine in staging all week. Roll it out", "staging", "said"],
+		["Roll it out to staging", "production", "other"],
+		["It has been fine in staging. Roll it out to production", "staging", "none"],
+	] {
+		choices.meaning(_environment) == case[2] with input as _call(case[0], {"environment": case[1]})
+	}
+	urgency := {"name": "urgency", "options": {"routine": {"routine"}, "urgent": {"urgent"}}}
+	choices.meaning(urgency) == "said" with input as _call("Refer him, nothing urgent", {"urgency": "routine"})
+	choices.meaning(urgency) == "none" with input as _call("Refer him, nothing urgent", {"urgency": "urgent"})
+}
+
+_prices := {"P-3": 3400, "P-5": 5000}
+
+test_picked if {
+	every case in [
+		["Take the cheaper one", "price", {"P-3"}], ["The most expensive, please", "price", {"P-5"}],
+		["Whichever is earlier", "time", {"P-3"}], ["The latest slot", "time", {"P-5"}], ["The bigger one", "size", {"P-5"}],
+		["The cheaper one", "size", set()], ["Ten percent cheaper", "price", set()],
+		["The cheapest or the dearest", "price", set()], ["Not the cheaper one", "price", set()],
+	] {
+		choices.picked(_prices, case[1]) == case[2] with input as _call(case[0], {})
+	}
+	choices.comparing("price") with input as _call("Take the cheaper one", {})
+	not choices.comparing("time") with input as _call("Take the cheaper one", {})
+	asserted := {"task": {"intent_source": "asserted", "statement": "Take the cheaper one"}}
+	not choices.comparing("price") with input as asserted
+}

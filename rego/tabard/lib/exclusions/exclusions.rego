@@ -56,8 +56,8 @@ forbidden contains {"acts": acts, "text": part.out} if {
 #   "never", "don't", "no longer", "not" and "no" where they tell that something isn't so.
 # scope: document
 marked := concat("", [text |
-	some part in _parts
-	text := concat("", [_written(part), part.out, _turn(part), part.kept])
+	some place, part in _parts
+	text := concat("", [_written(part), part.out, _turn(part, place), part.kept])
 ])
 
 _written(part) := "isn't" if part.kind == "state"
@@ -284,7 +284,14 @@ _same_act(piece) := sprintf(`|, ?(?:please )?(?:%s) [^\s,]`, [verb]) if {
 	not regex.match(`\b(?:or|nor|and|neither|either)\b`, concat(" ", [found[0][2], found[0][4]]))
 } else := ""
 
-_turn(part) := " ; " if {
+# "Quote their letter instead of his name, and note it": another order.
+_goes_on_with := `^[ ,]*(?:and|then|so)[ ,]+(?:(?:and|also|then|please|just|now|so) )*(?:%s)`
+
+_turn(part, place) := " ; " if {
+	part.kind == "contrast"
+	regex.match(sprintf(_goes_on_with, [_next_verb]), part.kept)
+	not _forbids_before(place)
+} else := " ; " if {
 	part.kind == "act"
 	_same_act(concat("", [part.out, part.kept])) != ""
 	regex.match(`^, ?(?:please )?[a-zA-Z]`, part.kept)
@@ -293,6 +300,15 @@ _turn(part) := " ; " if {
 	trim_space(part.out) != ""
 	regex.match(`(?i)^ ?(?:so|therefore|hence) `, part.kept)
 } else := ""
+
+# A prohibition in the same sentence, to which the order may belong.
+_forbids_before(place) if {
+	some before, part in _parts
+	before < place
+	part.kind in {"act", "act instead", "behind"}
+	between := concat("", [one.kept | some at, one in _parts; at >= before; at < place])
+	not regex.match(`[.!?;\n]`, between)
+}
 
 # ---- what tells that something isn't so
 

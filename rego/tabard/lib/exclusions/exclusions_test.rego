@@ -174,3 +174,12 @@ test_a_condition_in_front_forbids_no_order if {
 	contains(exclusions.kept, "book Ann") with input as _request("Ask him. Unless he objects, book Ann")
 	count(exclusions.forbidden) == 1 with input as _request("Book Ann unless he objects, then go")
 }
+
+test_an_order_behind_a_contrast if {
+	every statement in ["Quote the letter instead of his name, and note it", "Send Ann's, not Bob's, then cancel it"] {
+		request := {"task": {"intent_source": "signed", "statement": statement}}
+		regex.match(` ; , (?:and|then)`, exclusions.marked) with input as request
+	}
+	forbidden := "Don't pay Ann instead of Bob, and refund it"
+	not regex.match(` ; `, exclusions.marked) with input as {"task": {"intent_source": "signed", "statement": forbidden}}
+}

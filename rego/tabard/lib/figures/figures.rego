@@ -57,9 +57,18 @@ count_meaning(name, id, directory) := _count_meaning(arguments.number(name), cou
 
 _count_meaning(number, own, _) := "said" if number in own
 
+# "Up to 20": fewer aren't ruled out.
+_count_meaning(number, own, _) := "none" if {
+	count(own) > 0
+	not number in own
+	quantities.count_within_limits(number)
+}
+
 _count_meaning(number, own, _) := "other" if {
 	count(own) > 0
 	not number in own
+	is_number(number)
+	not quantities.count_within_limits(number)
 }
 
 _count_meaning(number, own, left) := _left_over(number, left) if count(own) == 0
@@ -137,11 +146,27 @@ _without(text, pattern) := regex.replace(text, pattern, " ; ")
 
 # ---- parts of sentences
 
-# The parts of the request whose numbers belong to the thing.
+# METADATA
+# description: |
+#   The parts of the request whose numbers belong to `id`, in lower case, with numbers in digits;
+#   `beside("D-1", data.drugs)` for "Ramipril 10 mg, atorvastatin as before" is {"ramipril 10 mg"}.
+beside(id, directory) := _beside(id, directory)
+
 _beside(id, directory) := {_latest(part) |
 	some sentence in _sentences
 	some place, part in sentence
 	_belongs(id, sentence, place, directory)
+} | _each_of_all(id, directory)
+
+# "Do both again. 28 each": of a sentence that names nothing, for all that the request names.
+_each_of_all(id, directory) := {_latest(part) |
+	some sentence in _sentences
+	some part in sentence
+	regex.match(`\b(?:each|apiece|a ?piece|of (?:each|both))\b`, part)
+	count({thing | some one in sentence; some thing in _things(one, directory)}) == 0
+	some other in _sentences
+	some one in other
+	id in _things(one, directory)
 }
 
 _belongs(id, sentence, place, directory) if _things(sentence[place], directory) == {id}

@@ -99,3 +99,16 @@ test_count_meaning if {
 	}
 	not figures.count_meaning("price_cents", "V", _articles) with input as _sets("Order vests", "x")
 }
+
+test_each_in_another_sentence if {
+	figures.counts("d1", _drugs) == {28} with input as _request("Ramipril and atorvastatin again. 28 each, please")
+	figures.counts("d1", _drugs) == set() with input as _request("Atorvastatin again. 28 each, please")
+	figures.beside("d1", _drugs) == {"ramipril 10 mg"} with input as _request("Ramipril 10 mg, atorvastatin")
+}
+
+test_up_to if {
+	every number, says in {20: "said", 12: "none", 21: "other"} {
+		call := object.union(_request("Order up to 20 ropes"), {"tool": {"arguments": {"quantity": number}}})
+		figures.count_meaning("quantity", "ROP-1", _stock) == says with input as call
+	}
+}

@@ -95,6 +95,7 @@ _words(level) := said if {
 _goal := concat("", [
 	`\b(?:(?:up|back|down|stock|level) to|(?:set|correct|change|bring|get|top|fill)(?: \pL+){1,3} to`,
 	`|(?:so|until|till) (?:that )?(?:we|there) (?:have|are)`,
+	`|(?:counted|count)(?: (?:today|yesterday|again|now|is|was|in \pL+)){0,2}:`,
 	`|(?:it's|it is|there are|there is|we have|has|have|holds?|counted|make it|should (?:be|say)|is|are)`,
 	`(?: (?:only|now|really|exactly))?) ([0-9]{1,7})\b`,
 ])

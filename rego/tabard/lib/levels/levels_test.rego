@@ -43,3 +43,14 @@ test_missing if {
 	levels.stated(level) with input as _call("Get us back up to 20 vests", 0)
 	not levels.stated(level) with input as _call("Order 20 vests", 0)
 }
+
+test_counted if {
+	level := {"name": "delta", "id": "ROP", "directory": {"ROP": ["Rope"]}, "now": 74}
+	every statement in ["Counted: 70 ropes in east", "Ropes in east, counted today: 70"] {
+		request := {
+			"task": {"intent_source": "signed", "statement": statement},
+			"tool": {"arguments": {"delta": -4}},
+		}
+		levels.meaning(level) == "said" with input as request
+	}
+}

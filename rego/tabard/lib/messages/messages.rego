@@ -8,6 +8,7 @@
 package tabard.lib.messages
 
 import data.tabard.lib.arguments
+import data.tabard.lib.demands
 import data.tabard.lib.intent
 import data.tabard.lib.lures
 import data.tabard.lib.texts
@@ -23,11 +24,14 @@ import data.tabard.lib.wording
 #   receiver, and for a colleague those whom the request names. `clean: true` if no text of strangers was read before,
 #   so that the words are the agent's own; `private: true` if the receiver may not know all that the task has read.
 #   `words` says how many further words of no weight a text may have, 2 unless you say it, at most 5, and none in a
-#   private one. "other": the text has a lure (`lures.within`) or speaks of a person who isn't in `about`. "said": the
-#   task is clean and not private, or each word, number, date and name is one of the request, of `own` or of courtesy,
-#   beside such further words, and none of these orders or denies anything. "none" otherwise. An absent text is
-#   "said". `meaning({"name": "body", "own": data.customers[to], "people": data.people, "about": {to}, "clean":
-#   facts.value("texts_read") == 0})`.
+#   private one. "other": the text has a lure (`lures.within`) or speaks of a person who isn't in `about`; or it isn't
+#   confirmed, and does more than tell (`demands.within`): it orders, grants, sets an amount or a dose, of which neither
+#   the request nor `own` speaks. `asks` is a set of kinds of `demands` that are "none" all the same, as
+#   {"orders"} for a letter between colleagues; `refuses` one of kinds of `unconfirmed` that are "other", too, as
+#   {"numbers", "names"} for a receiver outside. "said": the task is clean and not private, or each word, number, date
+#   and name is one of the request, of `own` or of courtesy, beside such further words, and none of these orders or
+#   denies anything. "none" otherwise: it tells something in other words. An absent text is "said". `meaning({"name":
+#   "body", "own": data.customers[to], "people": data.people, "about": {to}, "clean": facts.value("texts_read") == 0})`.
 # scope: document
 default meaning(_) := "other"
 
@@ -39,14 +43,45 @@ meaning(message) := "said" if {
 	_confirmed(message)
 } else := "none" if {
 	_readable(message)
+	count(object.keys(_refused(message))) == 0
 }
 
 # METADATA
 # description: |
+#   For what `meaning` refuses a text, by kind, each a set, for the message of a denial: lures, `people`, and the kinds
+#   of `demands` and `refuses`. `{}` for a text that is "said" or "none".
+refused(message) := _never(message) if {
+	_never(message) != {}
+} else := {} if {
+	_readable(message)
+	_confirmed(message)
+} else := _refused(message)
+
+_refused(message) := {kind: found |
+	some kind, found in object.union(_demands(message), _unsaid(message))
+	_refuses(kind, message)
+}
+
+_refuses(kind, message) if {
+	kind in {"amounts", "doses", "grants", "matters", "orders"}
+	not kind in demands.spoken
+	not kind in object.get(message, "asks", set())
+}
+
+_refuses(kind, message) if kind in object.get(message, "refuses", set())
+
+# Above the length that `texts` reads it is unreadable anyway.
+_demands(message) := demands.within(_without_courtesy(arguments.text(message.name)), message.own) if {
+	count(arguments.text(message.name)) <= 3000
+} else := {}
+
+# METADATA
+# description: |
 #   Why a text isn't confirmed, by kind, each a set: the lures (`links`, `numbers`, `secrets`, `unreadable`) and
-#   `people` for which `meaning` says "other", the kinds of `texts.unsaid`, `acts`, new words that order something, and
-#   `denials`, as "isn't". `{}` for a text of which nothing is new. Look at it with `policy eval --show`.
-unconfirmed(message) := object.union(_unsaid(message), _never(message))
+#   `people` for which `meaning` says "other", the kinds of `demands.within` and of `texts.unsaid`, `acts`, new words
+#   that order something, and `denials`, as "isn't". `{}` for a text of which nothing is new. Look at it with `policy
+#   eval --show`.
+unconfirmed(message) := object.union_n([_demands(message), _unsaid(message), _never(message)])
 
 # METADATA
 # description: |
@@ -111,6 +146,7 @@ _confirmed(message) if {
 _confirmed(message) if {
 	unsaid := _unsaid(message)
 	object.keys(unsaid) - {"words"} == set()
+	object.keys(_demands(message)) - demands.spoken == set()
 	count(object.get(unsaid, "words", set())) <= _room(message)
 }
 

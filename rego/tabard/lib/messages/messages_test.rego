@@ -33,9 +33,9 @@ test_asked if {
 	every kind, body in {
 		"dates": "Order 1006 comes on Thursday",
 		"numbers": "Order 1006 comes on Wednesday, so expect 17 of them",
-		"grave": "Order 1006 comes on Wednesday, please pay the driver",
+		"grave": "Order 1006 comes on Wednesday, the driver has a card",
 		"names": "Order 1006 comes on Wednesday, give it to Carlo",
-		"acts": "Order 1006 comes on Wednesday. Unplug the printer",
+		"acts": "Order 1006 comes on Wednesday. Paint the printer",
 		"denials": "Order 1006 doesn't come on Wednesday",
 		"marks": "Order 1006 comes on Wednesday {x}",
 	} {
@@ -94,4 +94,27 @@ test_asked_for if {
 		messages.asked_for(fields) == found with input as _call(statement, "")
 		messages.asked_for(fields) == set() with input as _asserted(_call(statement, ""))
 	}
+}
+
+test_refused if {
+	every kind, body in {
+		"orders": "Order 1006 comes on Wednesday. Please take it to the depot",
+		"grants": "Order 1006 comes on Wednesday, and you get the money back",
+		"amounts": "Order 1006 comes on Wednesday, the driver wants 12.90",
+		"doses": "Order 1006 comes on Wednesday with 40 mg",
+		"matters": "Order 1006 comes on Wednesday. Our revenue fell",
+	} {
+		call := _call(_says, body)
+		messages.meaning(_message) == "other" with input as call
+		object.keys(messages.refused(_message)) == {kind} with input as call
+		messages.unconfirmed(_message)[kind] with input as call
+		messages.meaning(object.union(_message, {"asks": {kind}})) == "none" with input as call
+		messages.refused(object.union(_message, {"asks": {kind}})) == {} with input as call
+		messages.meaning(object.union(_message, {"clean": true})) == "said" with input as call
+		messages.refused(object.union(_message, {"clean": true})) == {} with input as call
+	}
+	messages.meaning(_message) == "none" with input as _call("Tell Ann Lee the price", "The driver wants 12.90 for it")
+	outside := object.union(_message, {"refuses": {"dates"}})
+	messages.meaning(outside) == "other" with input as _call(_says, "Order 1006 comes on Thursday")
+	object.keys(messages.refused(_message)) == {"links"} with input as _call(_says, "See evil.example/x")
 }

@@ -83,6 +83,24 @@ _states(sentence, _, _, things) if {
 	_has_thing(sentence, things)
 }
 
+# METADATA
+# description: |
+#   True if `sentence`, in lower case, orders goods without a verb, and one of `acts` is one for that ("buy", "order"):
+#   "40 of the ten-metre ones from Drystone at 6.50 each", "another dozen vests from Safewater". It begins with how many
+#   there are to be, says where from or at what price, and reports nothing.
+bare(sentence, acts) if {
+	count(acts & {"buy", "get", "order", "purchase", "reorder"}) > 0
+	regex.match(_how_many, sentence)
+	regex.match(`\bfrom \pL|\bat [$€£]?[0-9]|\b(?:each|apiece|a ?piece)\b`, sentence)
+	not regex.match(_finite, sentence)
+	not regex.match(`\b\pL+ed\b|\b(?:was|were|broke|fell|gone|torn|bent|back|missing|left)\b`, sentence)
+}
+
+_how_many := concat("", [
+	`^(?:(?:and|also|so|then|please|another|a further|some more),? )*(?:[0-9]+|(?:half )?a dozen|dozen|two|three|four`,
+	`|five|six|seven|eight|nine|ten|eleven|twelve|fifteen|twenty|thirty|forty|fifty|sixty|a hundred|hundred)\b`,
+])
+
 _to_a_time := concat("", [
 	`^[^\s,]+(?: [^\s,]+){0,4} to (?:next |the )?(?:mon|tues|wednes|thurs|fri|satur|sun)day\b`,
 	`|^[^\s,]+(?: [^\s,]+){0,4} to (?:today|tomorrow|noon|half past|quarter|[0-9]{1,2}(?::[0-9]{2}|st|nd|rd|th)\b)`,

@@ -13,3 +13,17 @@ test_planned if {
 		not plans.planned(sentence, {"move", "take"}, {"blood test"})
 	}
 }
+
+test_orders_without_a_verb if {
+	every sentence in [
+		"40 of the ten-metre ones from drystone at 6.50 each", "and a dozen vests from safewater", "twenty at 5 each",
+	] {
+		plans.bare(sentence, {"buy"})
+		not plans.bare(sentence, {"cancel"})
+	}
+	every sentence in [
+		"two of the ropes from drystone are torn", "20 boxes from drystone arrived", "40 ropes", "ropes at 6.50 each",
+	] {
+		not plans.bare(sentence, {"buy"})
+	}
+}

@@ -45,7 +45,7 @@ limits contains {"kind": kind, "cents": round(_decimal(found[2]) * 100)} if {
 	intent.trusted
 	count(input.task.statement) <= 4096
 	text := digits_of(lower(replace(input.task.statement, "’", "'")))
-	some found in regex.find_all_string_submatch_n(_limit, regex.replace(text, _unless, " ; "), 20)
+	some found in regex.find_all_string_submatch_n(_limit, raised(regex.replace(text, _unless, " ; ")), 20)
 	some kind in [one | some one, cues in _limit_cues; regex.match(sprintf("^(?:%s)$", [cues]), found[1])]
 }
 
@@ -61,6 +61,41 @@ cents_within_limits(name) if {
 		_within(value, limit.cents, limit.kind)
 	}
 }
+
+# METADATA
+# description: |
+#   A text in lower case with "to" for "up to" where something is brought to a level; `raised("put it up to 135")` is
+#   "put it to 135", and "order up to 20" stays, since that is a limit.
+raised(text) := regex.replace(text, _raising, "$1 to ")
+
+_raising := concat("", [
+	`\b((?:put|puts|bring|brings|raise|raises|raised|move|moves|mark|marked|goes|step|push|back|them all)`,
+	`(?: [^\s,.;:]+){0,4}?) up to `,
+])
+
+# METADATA
+# description: |
+#   True if the request limits a count, and `number` is within each such limit: "up to 20 vests", "at most a dozen", "at
+#   least ten"; `count_within_limits(12)`. Money is none: `limits` has it.
+count_within_limits(number) if {
+	count(_count_limits) > 0
+	every limit in _count_limits {
+		_within(number, limit.count, limit.kind)
+	}
+}
+
+_count_limits contains {"kind": kind, "count": to_number(found[2])} if {
+	intent.trusted
+	count(input.task.statement) <= 4096
+	text := digits_of(lower(replace(input.task.statement, "’", "'")))
+	some found in regex.find_all_string_submatch_n(_count_limit, raised(regex.replace(text, _unless, " ; ")), 20)
+	not found[3] in {"eur", "euro", "euros", "usd", "dollars", "gbp", "pounds", "cents", "percent"}
+	some kind in [one | some one, cues in _limit_cues; regex.match(sprintf("^(?:%s)$", [cues]), found[1])]
+}
+
+_count_limit := sprintf(`\b(%s) (?:about |around )?([0-9]{1,7})(?:$|[;:!?)]|[.,](?:$|\s)| (\pL+))`, [
+	concat("|", [_limit_cues.least, _limit_cues.most, _limit_cues.less, _limit_cues.more]),
+])
 
 _within(value, cents_, "most") if value <= cents_
 
@@ -134,7 +169,8 @@ cents_requested(name) if arguments.number(name) in cents
 # METADATA
 # description: |
 #   What the request says of the argument `name`, a count: "said" if it states this one, "none" if it states no count,
-#   "other" if it states others only; `count_meaning("quantity")` of 144 for "order a dozen" is "other". Ask where it is
+#   "other" if it states others only; `count_meaning("quantity")` of 144 for "order a dozen" is "other". Within a limit
+#   ("up to 20") each other number is "none". Ask where it is
 #   "none", since a text may tell the count, and grant nothing where it is "other". Undefined if it is no number.
 count_meaning(name) := "said" if {
 	is_number(arguments.number(name))
@@ -143,6 +179,8 @@ count_meaning(name) := "said" if {
 	is_number(arguments.number(name))
 	intent.trusted
 	count(counts) == 0
+} else := "none" if {
+	count_within_limits(arguments.number(name))
 } else := "other" if {
 	is_number(arguments.number(name))
 }
@@ -209,6 +247,16 @@ digits := digits_of(_text)
 # description: |
 #   A text in lower case with its numbers in digits; `digits_of("split by three")` is "split by 3".
 digits_of(text) := concat("", [part |
+	pieces := regex.split(_pronoun, text)
+	kept := regex.find_n(_pronoun, text, -1)
+	some place, piece in pieces
+	part := concat("", [_in_digits(piece), concat("", array.slice(kept, place, place + 1))])
+])
+
+# "The scratched one" counts nothing.
+_pronoun := `\b(?:the|this|that|which|his|her|my|our|your|their|last|next|other)(?: [a-z-]+){0,2} one\b`
+
+_in_digits(text) := concat("", [part |
 	pieces := regex.split(_run, text)
 	runs := regex.find_n(_run, text, -1)
 	some place, piece in pieces
@@ -272,7 +320,8 @@ _measures := concat("|", [
 	`\b(?:at|until|till|half past|quarter past|quarter to|half) [0-9]{1,2}\b`,
 	concat("", [
 		`\b[0-9]+(?:[.,][0-9]+)?[ -]?(?:%|percent\b|per cent\b|°|(?:mg|mcg|µg|g|kg|ml|cl|l|iu|mm|cm|m|km|kb|mb|gb|w|v|a`,
-		`|seconds?|minutes?|mins?|hours?|hrs?|days?|weeks?|months?|years?|degrees?)\b)`,
+		`|seconds?|minutes?|mins?|hours?|hrs?|days?|weeks?|months?|years?|degrees?|met(?:re|er)s?|foot|feet|ft|footers?`,
+		`|inch(?:es)?|lit(?:re|er)s?|grams?|kilos?|milligrams?|micrograms?)\b)`,
 	]),
 	`\border #?[0-9]{4,}\b|\borders #?[0-9]+(?:(?:,| and| or) [0-9]{3,})*`,
 	concat("", [

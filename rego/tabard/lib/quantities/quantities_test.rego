@@ -134,3 +134,34 @@ test_limits if {
 test_cents_in if quantities.cents_in("20 euros or 29.90") == {2000, 2990}
 
 test_digits_of if quantities.digits_of("split by three") == "split by 3"
+
+_asks(statement, number) := {
+	"task": {"intent_source": "signed", "statement": statement},
+	"tool": {"arguments": {"n": number}},
+}
+
+test_limits_of_counts if {
+	every case in [
+		["Order up to 20 vests", 20, "said"], ["Order up to 20 vests", 12, "none"], ["Order up to 20 vests", 21, "other"],
+		["Order at least ten vests", 12, "none"], ["Order at least ten vests", 9, "other"],
+		["Order vests for up to 20 euros", 12, "none"], ["Order 20 vests", 12, "other"],
+	] {
+		quantities.count_meaning("n") == case[2] with input as _asks(case[0], case[1])
+	}
+	not quantities.count_within_limits(12) with input as _asks("Order 20 vests", 12)
+	not quantities.count_within_limits(12) with input as _asks("Order vests for up to 20 euros", 12)
+}
+
+test_a_level_is_no_limit if {
+	quantities.limits == set() with input as _asks("Put the price up to 135 euros", 0)
+	quantities.limits == {{"kind": "most", "cents": 13500}} with input as _asks("Buy it for up to 135 euros", 0)
+}
+
+test_what_counts_nothing if {
+	every statement, found in {
+		"The scratched one doesn't come": set(), "One is scratched": {1}, "Two boxes of the 10 metre ones": {2},
+		"Send the other one and three more": {3}, "Four 12 footers": {4},
+	} {
+		quantities.counts == found with input as _asks(statement, 0)
+	}
+}

@@ -74,6 +74,52 @@ stated := quantities.cents_in(_whole_amounts) & quantities.cents
 #   `cents_meaning("amount_cents", data.paid["O-1006"])`.
 cents_meaning(name, base) := _meaning(arguments.number(name), base, stated, _within(name))
 
+# METADATA
+# description: |
+#   What the request says of the argument `name`, a count of which your records have `base`, or 0: "said" if it states
+#   this number, if it follows from `base` by a share or change ("half of them", "double", "a third of the stock"), or
+#   if no number is said and it is `base` itself ("all of them"); "none" if no number is said that fits no other, or a
+#   limit ("up to 20") has room for it; "other" if the request states other numbers or such a share;
+#   `count_meaning("quantity", data.orders["O-1006"].bags)`.
+count_meaning(name, base) := _count_meaning(arguments.number(name), base)
+
+_count_meaning(number, base) := "said" if {
+	_counts_said(number, base)
+} else := "none" if {
+	quantities.count_within_limits(number)
+} else := "none" if {
+	count(quantities.counts) == 0
+	_open_share(base)
+} else := "other" if is_number(number)
+
+_counts_said(number, _) if number in quantities.counts
+
+_counts_said(number, base) if {
+	base > 0
+	number in (of(base) | changed(base))
+}
+
+_counts_said(number, base) if {
+	base == number
+	count(quantities.counts) == 0
+	_nothing_else
+}
+
+_nothing_else if {
+	intent.trusted
+	not _shared
+	not _as_elsewhere
+}
+
+_shared if count(_shares | _factors) > 0
+
+_open_share(_) if {
+	intent.trusted
+	not _shared
+}
+
+_open_share(0) if intent.trusted
+
 default _within(_) := false
 
 _within(name) if quantities.cents_within_limits(name)
@@ -110,6 +156,7 @@ _as_elsewhere if regex.match(
 		`|\bwhat (?:we|they|he|she) (?:paid|pay|charged?)`,
 		`|\b(?:same|last|usual|old|agreed|listed) (?:price|rate|amount|sum)|\bwith (?:the|their|a) (?:discount|rebate)`,
 		`|\b(?:as|like) (?:last time|before|usual|on the (?:list|bill|invoice))\b`,
+		`|\b(?:at|to|for) \pL+'s prices?\b|\b(?:prices?|sum|amount) (?:that|which) (?:is |was |stands )?(?:on|in|from) `,
 	]),
 	_text,
 )
@@ -119,7 +166,7 @@ _text := quantities.digits
 # "Minus 20 euros" rules out nothing.
 default _whole := ""
 
-_whole := quantities.digits_of(lower(replace(input.task.statement, "’", "'"))) if {
+_whole := quantities.raised(quantities.digits_of(lower(replace(input.task.statement, "’", "'")))) if {
 	intent.trusted
 	count(input.task.statement) <= 4096
 }

@@ -71,3 +71,21 @@ test_cents_meaning if {
 	}
 	not shares.cents_meaning("amount_cents", 100) with input as _request("Pay it")
 }
+
+test_count_meaning if {
+	every case in [
+		["Take three of them back", 3, 8, "said"], ["Take half of them back", 4, 8, "said"],
+		["Take all of them back", 8, 8, "said"], ["Double the number", 16, 8, "said"],
+		["Take half of them back", 8, 8, "other"], ["Take three of them back", 8, 8, "other"],
+		["Take up to six back", 2, 8, "none"], ["Take some back", 2, 8, "none"], ["Take half of them back", 4, 0, "none"],
+		["Take as many as on the list", 2, 8, "none"],
+	] {
+		call := {
+			"task": {"intent_source": "signed", "statement": case[0]},
+			"tool": {"arguments": {"n": case[1]}},
+		}
+		shares.count_meaning("n", case[2]) == case[3] with input as call
+		asserted := object.union(call, {"task": {"intent_source": "asserted"}})
+		shares.count_meaning("n", case[2]) == "other" with input as asserted
+	}
+}

@@ -220,7 +220,7 @@ _makes := sprintf(
 		`\b(?:in|into|as|to) (?:an?|another|one)(?: \pL+){0,2} (?:%s)(?:[^\pL]|$)`,
 		`\b(?:get|buy|fetch|find) (?:me|us) (?:[0-9]+|an?other|(?:some )?more|half a dozen|an? (?:dozen|few|couple|pack|box)`,
 		`%s)\b`,
-		`\b(?:write|draft|prepare|make) (?:me|us) (?:\pL+ )*?(?:report|file|note|document|memo)\b`,
+		`\b(?:write|draft|prepare|make) (?:me|us) (?:\pL+ )*?(?:report|file|note|document|memo|page)\b`,
 	]),
 	[_products, `two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|twenty|fifty|hundred`],
 )
@@ -287,6 +287,7 @@ _follow := sprintf(
 			`\b(?:all|everything|every(?:one|body)|every (?:\S+ ){0,3}|each|what(?:ever)|who(?:ever)|people|those|the ones`,
 			`|the (?:two|three|others)) (?:\S+ ){0,4}?(?:on|in|from|of) (?:\S+ ){0,4}?%[1]s\b`,
 		]),
+		`\b(?:address|amount|date|number|price|time|value)s? (?:on|in|from) (?:the|his|her|their) (?:\S+ )?%[1]s\b`,
 		`\b(?:there is|there's|theres|see|by|from|off|in) (?:an?|the|my|our|his|her|their|\S+'s) (?:\S+ ){0,2}%[1]s\b`,
 		`^(?:\S+ ){0,4}(?:instructions?|to-?dos?|checklist)\b`,
 		concat("", [
@@ -358,6 +359,8 @@ _wishes(sentence, _, acts, _) if {
 	count(acts & {"buy", "order", "purchase", "reorder"}) > 0
 	regex.match(_number_wanted, sentence)
 }
+
+_wishes(sentence, _, acts, _) if plans.bare(sentence, acts)
 
 # "Same again, please", "the usual for Ann".
 _wishes(sentence, _, acts, _) if {

@@ -260,3 +260,13 @@ test_of_all_in_a_statement if {
 	count(wishes.of_all({"come"}, {"patient"})) == 1 with input as _request(statement)
 	wishes.of_all({"cancel"}, {"patient"}) == set() with input as _request(statement)
 }
+
+test_more_ways_to_order if {
+	every statement in ["40 of the long ones from Drystone at 6.50 each", "Ropes: out. Twenty from Drystone, at 5 each"] {
+		count(wishes.may({"order"})) > 0 with input as {"task": {"intent_source": "signed", "statement": statement}}
+	}
+	every statement in ["Order 100 more, at the address on their sheet", "Pay it. The number on the list, please"] {
+		wishes.follows with input as {"task": {"intent_source": "signed", "statement": statement}}
+	}
+	not wishes.only_reads with input as {"task": {"intent_source": "signed", "statement": "Write me a page for Monday"}}
+}
