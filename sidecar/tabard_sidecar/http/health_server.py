@@ -16,9 +16,12 @@ from tabard_sidecar.health import Health, Report, Snapshot, State, Status
 from tabard_sidecar.http.server import HttpServer, Page
 from tabard_sidecar.util.ticks import next_tick
 
-STUCK_SECONDS = 3.0
-"""How long the event loop may be held up until health says so: the usual wait of ``tabard health``."""
-_BEAT_SECONDS = 0.5
+STUCK_SECONDS = 2.0
+"""How late a beat of the event loop may be until health says so.
+
+Beats are a second apart, so that the loop has been held up for two to three seconds: the usual wait of ``tabard health``.
+"""
+_BEAT_SECONDS = 1.0
 
 
 class HealthServer:
@@ -42,7 +45,7 @@ class HealthServer:
         self._health = health
         self._server = HttpServer(pages(self._snapshot), address, most=most)
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._beaten = monotonic()
+        self._beaten = self._due = monotonic()
         self._beating: asyncio.TimerHandle | None = None
 
     async def start(self) -> None:
@@ -70,15 +73,18 @@ class HealthServer:
         self._loop.close()
 
     def _beat(self) -> None:
-        self._beaten = monotonic()
         loop = asyncio.get_running_loop()
-        self._beating = loop.call_at(next_tick(loop.time(), _BEAT_SECONDS), self._beat)
+        self._beaten = loop.time()
+        self._due = next_tick(self._beaten, _BEAT_SECONDS)
+        self._beating = loop.call_at(self._due, self._beat)
 
     def _snapshot(self) -> Snapshot:
         """Return the health. Called in the thread: the reports of a moment are copied in one step of the interpreter."""
-        snapshot, silent = self._health.snapshot(), monotonic() - self._beaten
-        if silent < STUCK_SECONDS:
+        # The loop's time is monotonic().
+        snapshot, now = self._health.snapshot(), monotonic()
+        if now - self._due < STUCK_SECONDS:
             return snapshot
+        silent = now - self._beaten
         reason = f"the event loop has been held up for {silent:.0f} s, so no request is answered"
         report = Report(State.FAILED, reason, required=True)
         return replace(

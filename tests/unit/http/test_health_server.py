@@ -49,8 +49,8 @@ async def test_an_answer_does_not_wait_for_the_loop(served):
 @pytest.mark.parametrize("page", ["/readyz", "/healthz"])
 async def test_a_loop_that_is_held_up_is_neither_ready_nor_live(served, monkeypatch, page):
     """And it is both again as soon as it goes on."""
-    monkeypatch.setattr(health_server, "STUCK_SECONDS", 1.0)
-    time.sleep(1.5)  # noqa: ASYNC251 - holds the loop up
+    monkeypatch.setattr(health_server, "STUCK_SECONDS", 0.5)
+    time.sleep(2.1)  # noqa: ASYNC251 - holds the loop up
     asked = served(page)
     time.sleep(0.5)  # noqa: ASYNC251 - the same
     status, document = asked.result()
