@@ -10,8 +10,8 @@ from bench.harness import wakeups
 from testbed.world import World
 
 SECONDS = 10.0
-MOST = 17.0
-"""Wake-ups a second, of some 13: 7 are gRPC's own, 4 look for changes of policy and catalogue."""
+MOST = 20.0
+"""Wake-ups a second; 13 to 17 were counted: 7 are gRPC's own, 4 look for changes of policy and catalogue."""
 
 
 async def test_an_idle_sidecar_is_woken_seldom():
