@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -69,18 +70,25 @@ def cross(ctx: click.Context, /, **given: Any) -> None:  # noqa: ANN401 - click'
         tabard policy cross policy --cases requests.yaml --cases hostile.yaml --asks
     """
     target = find_target(given["path"], given["catalogue_file"], given["config_file"], given["assignments"])
-    found = _crossed(target, given)
+    shown = ("allow", "ask") if given["asks"] else ("allow",)
+    found = _crossed(
+        target,
+        given,
+        lambda crossings: None if given["as_json"] else _print(crossings, shown),
+    )
     effects = Counter(one.effect for one in found)
-    listed = [one for one in found if one.effect == "allow" or (one.effect == "ask" and given["asks"])]
     if given["as_json"]:
-        echo_json({"decided": len(found), **_counts(effects), "calls": [_as_json(one) for one in listed]})
+        listed = [_as_json(one) for one in found if one.effect in shown]
+        echo_json({"decided": len(found), **_counts(effects), "calls": listed})
     else:
-        _print(found, listed, effects)
+        _print_sums(found, effects)
     failing = {"allow": effects["allow"], "ask": effects["allow"] + effects["ask"]}.get(given["fail_on"], 0)
     ctx.exit(exit_codes.NEGATIVE if failing else exit_codes.OK)
 
 
-def _crossed(target: Target, given: dict[str, Any]) -> tuple[Crossing, ...]:
+def _crossed(
+    target: Target, given: dict[str, Any], told: Callable[[Sequence[Crossing]], None]
+) -> tuple[Crossing, ...]:
     from tabard_opa import Engine  # noqa: PLC0415 - loads the engine
 
     from tabard_sidecar.errors import NoDecision  # noqa: PLC0415
@@ -100,7 +108,7 @@ def _crossed(target: Target, given: dict[str, Any]) -> tuple[Crossing, ...]:
         length = decisions(cases, catalogues, **chosen)
         with progress(length, "crossing", steps=50) as advance, Engine() as engine:
             found = cross_cases(
-                engine, target.path, target.options, catalogues, cases, **chosen, progress=advance
+                engine, target.path, target.options, catalogues, cases, **chosen, progress=advance, told=told
             )
     except re.error as error:
         raise click.UsageError(f"--run {given['pattern']}: {error}") from error
@@ -138,15 +146,26 @@ def _as_json(one: Crossing) -> dict[str, object]:
     }
 
 
-def _print(found: tuple[Crossing, ...], listed: list[Crossing], effects: Counter[str]) -> None:
-    before = ""
+def _print(crossings: Sequence[Crossing], shown: Sequence[str]) -> None:
+    """Print what a request lets through, by tool; nothing if it lets nothing through."""
+    listed = sorted(
+        (one for one in crossings if one.effect in shown), key=lambda one: (one.call.tool, one.effect)
+    )
+    if listed:
+        echo(f"{listed[0].request}: {listed[0].statement}")
     for one in listed:
-        if one.request != before:
-            echo(f"{one.request}: {one.statement}")
-            before = one.request
         effect = style(f"{one.effect:<5}", fg=_COLOURS[one.effect])
         arguments = json.dumps(one.call.arguments, ensure_ascii=False)
         echo(f"  {effect}  {one.call.tool} {arguments}  by {', '.join(one.codes)} (of {one.call.origin})")
+
+
+def _print_sums(found: Sequence[Crossing], effects: Counter[str]) -> None:
+    """Print the sums, and below them how often each tool is let through."""
     requests = len({one.request for one in found})
     counts = ", ".join(f"{number} {effect}" for effect, number in _counts(effects).items())
     echo(f"{requests} request{'s' * (requests != 1)}, {len(found)} calls of others: {counts}")
+    for effect in ("allow", "ask"):
+        tools = Counter(one.call.tool for one in found if one.effect == effect)
+        if tools:
+            told = ", ".join(f"{tool} {number}" for tool, number in tools.most_common())
+            echo(f"  {style(effect, fg=_COLOURS[effect])} by tool: {told}")

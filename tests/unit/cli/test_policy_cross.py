@@ -52,6 +52,8 @@ def test_what_is_allowed_is_printed_with_its_request(folder):
         '  allow  pay {"to": "ann"}  by loose (of ann)',
         '  allow  pay {"to": "eve"}  by loose (of eve)',
         "2 requests, 4 calls of others: 2 allow, 1 ask, 1 deny",
+        "  allow by tool: pay 2",
+        "  ask by tool: pay 1",
     ]
 
 
@@ -105,6 +107,7 @@ def test_a_broken_policy_is_told(folder):
 
 def test_run_chooses_requests(folder):
     assert run(folder, "--run", "^ann$").stdout.splitlines() == [
-        "1 request, 2 calls of others: 0 allow, 1 ask, 1 deny"
+        "1 request, 2 calls of others: 0 allow, 1 ask, 1 deny",
+        "  ask by tool: pay 1",
     ]
     assert run(folder, "--run", "(").exit_code == exit_codes.USAGE

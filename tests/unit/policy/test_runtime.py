@@ -32,7 +32,6 @@ from tests.support.policy import (
     tool,
     write,
 )
-from tests.support.tokens import FakeClock
 from tests.support.waiting import DEADLINE_SECONDS, eventually
 
 RUNAWAY = """\
@@ -51,9 +50,17 @@ start contains {"code": "begin"} if input.operation == "start_task"
 """
 
 
+class Clock:
+    def __init__(self):
+        self.now = 1000.0
+
+    def __call__(self):
+        return self.now
+
+
 @pytest.fixture
 def clock():
-    return FakeClock(1000.0)
+    return Clock()
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -92,6 +93,7 @@ def cross(  # noqa: PLR0913 - as for the run of cases, and what is tried
     reads: bool = False,
     pattern: str = "",
     progress: Callable[[int], None] = lambda _: None,
+    told: Callable[[Sequence[Crossing]], None] = lambda _: None,
 ) -> tuple[Crossing, ...]:
     """Decide, under each request of ``cases``, the calls of all other requests and those that cases expect to be denied.
 
@@ -107,6 +109,7 @@ def cross(  # noqa: PLR0913 - as for the run of cases, and what is tried
         reads: whether calls that only read are tried, too.
         pattern: only requests whose first case has a name that matches this regular expression.
         progress: told after each decision, with how many it were.
+        told: gets the crossings of a request as soon as all of them are decided.
 
     Returns:
         One for each request and foreign call, in the order of requests and calls.
@@ -122,14 +125,36 @@ def cross(  # noqa: PLR0913 - as for the run of cases, and what is tried
     tried = [one for task in tasks for one in _tried(task, calls, catalogues)]
     own = [case for case in cases if not case.cell]
     together = [*own, *(case for _, _, case in tried)]
-    report = decide_cases(engine, path, options, catalogues, together, progress=progress)
-    results = {(result.case.file, result.case.name): result for result in report.results}
-    found: dict[tuple[_Key, str], Crossing] = {}
-    for task, call, case in tried:
-        one = _crossing(task, call, results[case.file, case.name])
-        key = task.key, call.identity
-        found[key] = min(found.get(key, one), one, key=lambda crossing: _WORST_FIRST.index(crossing.effect))
-    return tuple(found.values())
+    found = _Found(tried, told)
+    decide_cases(engine, path, options, catalogues, together, progress=progress, result=found.note)
+    return tuple(one for task in found.crossings.values() for one in task.values())
+
+
+class _Found:
+    """Collects the crossings while calls are decided, the worst of each, and tells those of a request once it is done."""
+
+    def __init__(
+        self, tried: Sequence[tuple[_Task, Call, Case]], told: Callable[[Sequence[Crossing]], None]
+    ) -> None:
+        self.crossings: dict[_Key, dict[str, Crossing]] = {}
+        self._tried = {_key(case): (task, call) for task, call, case in tried}
+        self._left = Counter(task.key for task, _, _ in tried)
+        self._told = told
+
+    def note(self, result: CaseResult) -> None:
+        """Take the result of a case, which may be none of the foreign calls."""
+        if _key(result.case) not in self._tried:
+            return
+        task, call = self._tried[_key(result.case)]
+        here = self.crossings.setdefault(task.key, {})
+        one = _crossing(task, call, result)
+        worst = min(
+            here.get(call.identity, one), one, key=lambda crossing: _WORST_FIRST.index(crossing.effect)
+        )
+        here[call.identity] = worst
+        self._left[task.key] -= 1
+        if not self._left[task.key]:
+            self._told(tuple(here.values()))
 
 
 def decisions(
@@ -153,7 +178,9 @@ def _chosen(
 
 
 def _crossing(task: _Task, call: Call, result: CaseResult) -> Crossing:
-    return Crossing(task.first.name, task.first.keys.statement, call, result.effect, result.codes)
+    return Crossing(
+        task.first.sentence or task.first.name, task.first.keys.statement, call, result.effect, result.codes
+    )
 
 
 def _hostile(case: Case) -> bool:

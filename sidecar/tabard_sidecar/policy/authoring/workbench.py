@@ -14,6 +14,7 @@ from tabard_opa import Engine, EvaluationError, Policy
 
 from tabard_sidecar.model import Operation, PolicyDecision, Reason
 from tabard_sidecar.policy.authoring.facts import with_facts
+from tabard_sidecar.policy.authoring.hints import hints
 from tabard_sidecar.policy.authoring.input_faults import input_faults
 from tabard_sidecar.policy.authoring.measuring import Measurement, measure
 from tabard_sidecar.policy.authoring.samples import sample_call, sample_input
@@ -91,7 +92,12 @@ def check(
         return CheckReport(path, source.revision, problems=(*error.problems, *ignored(path)))
     rules = compiled.rules
     compiled.close()
-    problems = (*compiled.warnings, *_strangers(path), *ignored(path))
+    problems = (
+        *compiled.warnings,
+        *_strangers(path),
+        *ignored(path),
+        *hints(engine, path, source, catalogue),
+    )
     measured: list[Measurement] = []
     if inputs is not None:
         wanted = inputs or made_up_inputs(catalogue)

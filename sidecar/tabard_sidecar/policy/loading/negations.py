@@ -22,7 +22,7 @@ def check_negations(file: str, module: Node, required: frozenset[str]) -> Iterat
     In other rules it warns of facts that a helper names which isn't defined for every call.
     ``required`` has the names of arguments that are never missing.
     """
-    conditional = _conditional(module)
+    conditional = conditional_rules(module)
     for rule in rules(module):
         if rule.name in _RULES:
             yield from _of(file, rule, required)
@@ -30,7 +30,7 @@ def check_negations(file: str, module: Node, required: frozenset[str]) -> Iterat
             yield from _of_facts(file, rule, conditional, aliases(module))
 
 
-def _conditional(module: Node) -> frozenset[str]:
+def conditional_rules(module: Node) -> frozenset[str]:
     """Return the names of values that the module's rules define under conditions only, without a default."""
     found: dict[str, bool] = {}
     for rule in rules(module):

@@ -111,6 +111,32 @@ def test_progress_counts_every_decision(engine, policy, catalogues):
     assert sum(told) == decisions(read_cases(policy), catalogues)
 
 
+def test_each_request_is_told_as_soon_as_it_is_done(engine, policy, catalogues):
+    told, decided = [], []
+    cases = read_cases(policy)
+    found = cross(
+        engine, policy, CompileOptions(), catalogues, cases,
+        told=lambda crossings: told.append((len(decided), crossings)), progress=decided.append,
+    )  # fmt: skip
+    assert tuple(one for _, crossings in told for one in crossings) == found
+    assert len(told) == len({one.request for one in found})
+    assert told[0][0] < told[-1][0] < len(decided)
+
+
+def test_sentences_are_requests(engine, policy, catalogues):
+    (policy / "desk_cases.yaml").write_text("""\
+requests:
+  - {says: pay ann, subject: alice, does: [{read: {id: a}}, {pay: {who: ann}}]}
+  - {says: look, subject: alice, does: [{read: {id: a}}], never: [{pay: {who: bob}}]}
+""")
+    found = cross(engine, policy, CompileOptions(), catalogues, read_cases(policy))
+    assert [(one.request, one.call.arguments["who"], one.effect) for one in found] == [
+        ("pay ann", "bob", "allow"),
+        ("look", "ann", "deny"),
+        ("look", "bob", "deny"),
+    ]
+
+
 def test_too_many_decisions_are_refused(engine, policy, catalogues, monkeypatch):
     monkeypatch.setattr(crossing, "MAX_DECISIONS", 3)
     with pytest.raises(TooManyError, match="3 are the most"):
