@@ -3,66 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-import json
-import shutil
 import statistics
-import subprocess
 import sys
-import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
-from urllib.parse import urlsplit
 
 import hvac
-import psycopg
 import tabard
 from tabard import handles
 
 from bench.harness import Compared, Figure, compare, kept_bytecode, percentile, publish, timed
-from testbed.world import ISSUER, PERSON, World, spiffe_id
-from tests.support.vault_server import (
-    PostgresServer,
-    TokenIssuer,
-    VaultServer,
-    dev_vault,
-    postgres_server,
-)
+from bench.vault_place import AGENT, MAX_CONNECTIONS, Place, connections_of, existing_logins, vault_place
+from testbed.world import ISSUER, PERSON, spiffe_id
 
-AGENT = "orchestrator"
 SUB_AGENTS = 200
 LEASES = 500
-MAX_CONNECTIONS = 16
 PAUSE_SECONDS = 0.01
-POLICY = """package policy.last_mile
-
-import data.tabard.lib.credentials
-
-start contains {"code": "a_task", "limits": {
-	"tools": ["*"],
-	"max_depth": 2,
-	"max_children": 200,
-	"audiences": ["postgres://orders", "https://orders.example"],
-}} if input.operation == "start_task"
-
-grant contains {
-	"code": "signed",
-	"credential": credentials.jwt("https://orders.example", [], 300),
-} if input.tool.name == "orders.signed"
-
-grant contains {
-	"code": "held",
-	"credential": credentials.vault("held", "postgres://orders", 300),
-} if input.tool.name == "orders.held"
-
-grant contains {
-	"code": "fresh",
-	"credential": credentials.vault("fresh", "postgres://orders", 300),
-} if input.tool.name == "orders.fresh"
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,38 +48,10 @@ FULL = Size(
 QUICK = Size(blocks=2, held_calls=5, first_calls=3, rounds=3, commands=1, leases=20, sub_agents=20)
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
-    """What is measured: a sidecar, its vault, its database."""
-
-    world: World
-    vault: VaultServer
-    postgres: PostgresServer
-    tokens: TokenIssuer
-
-    @property
-    def address(self) -> str:
-        """Where the agent asks."""
-        return self.world.sidecars[AGENT].address
-
-    def task(self, client: tabard.Client) -> tabard.Task:
-        """Start a person's task."""
-        return client.start_task(
-            self.world.issuer.access_token(PERSON),
-            intent_token=self.world.intent("refunds", "Read the orders."),
-        )
-
-    def revoke(self, task_id: str) -> None:
-        """Run ``tabard revoke task``, as an operator would."""
-        command = [sys.executable, *self.world.program, "revoke", "task", task_id]
-        operator = self.world.sidecars[AGENT].operator
-        subprocess.run([*command, "--operator", operator], check=True, capture_output=True)
-
-
 def run(*, quick: bool) -> bool:
     """Run every measurement and tell whether every goal is met."""
     size = QUICK if quick else FULL
-    with kept_bytecode(), _place() as place, tabard.connect(place.address) as client:
+    with kept_bytecode(), vault_place() as place, tabard.connect(place.address) as client:
         figures = [
             *_held(place, client, size),
             *_first(place, client, size),
@@ -130,46 +60,6 @@ def run(*, quick: bool) -> bool:
             *_sub_agents(place, size),
         ]
     return True if quick else publish("credentials", figures)
-
-
-@contextmanager
-def _place() -> Iterator[Place]:
-    folder = Path(tempfile.mkdtemp(prefix="tbb", dir="/tmp"))
-    tokens, loop = TokenIssuer(), asyncio.new_event_loop()
-    with postgres_server() as postgres, dev_vault() as vault:
-        vault.set_up(tokens, postgres)
-        world = World(
-            folder, workloads=(AGENT,), policy={"last_mile.rego": POLICY}, overrides=_settings(folder, vault)
-        )
-        (folder / "token").write_text(tokens.token("tabard-vault", seconds=7200))
-        try:
-            world.prepare()
-            loop.run_until_complete(world.start())
-            yield Place(world, vault, postgres, tokens)
-        finally:
-            loop.run_until_complete(world.stop())
-            loop.close()
-            tokens.close()
-            shutil.rmtree(folder, ignore_errors=True)
-
-
-def _settings(folder: Path, vault: VaultServer) -> Mapping[str, object]:
-    orders = {"engine": "database", "name": "orders-read", "audiences": ["postgres://orders"]}
-    section = {
-        "address": vault.address,
-        "auth": {"method": "jwt", "role": "tabard", "token_file": str(folder / "token")},
-        "max_connections": MAX_CONNECTIONS,
-        "timeout_seconds": 20,
-        "max_live_per_holder": 100_000,
-        "max_live_per_task": 100_000,
-        "roles": {"held": orders, "fresh": orders | {"reuse": False}},
-    }
-    # A copy without shared parts, which would become anchors.
-    return {
-        "vault.main": json.loads(json.dumps(section)),
-        "limits.max_in_flight": 512,
-        "limits.request_seconds": 30,
-    }
 
 
 def _caller(task: tabard.Task, tool: str) -> Callable[[], tabard.Decision]:
@@ -235,7 +125,7 @@ def _first(place: Place, client: tabard.Client, size: Size) -> Iterator[Figure]:
         yield Figure(f"p99 {of}", percentile(taken, 0.99) * 1e3, "ms")
     task.end()
     with place.postgres.admin() as admin:
-        while _existing(admin, names):
+        while existing_logins(admin, names):
             time.sleep(PAUSE_SECONDS)
 
 
@@ -305,7 +195,7 @@ def _many_killed(place: Place, client: tabard.Client, size: Size) -> Iterator[Fi
     taken: list[float] = []
     with place.postgres.admin() as admin:
         while len(taken) < size.leases:
-            gone = size.leases - _existing(admin, names)
+            gone = size.leases - existing_logins(admin, names)
             if gone and another.ident is None:
                 another.start()
             taken += [time.perf_counter() - began] * (gone - len(taken))
@@ -315,14 +205,6 @@ def _many_killed(place: Place, client: tabard.Client, size: Size) -> Iterator[Fi
     yield Figure(f"p50 of {size.leases} logins revoked at once", percentile(taken, 0.5) * 1e3, "ms")
     yield Figure(f"p99 of {size.leases} logins revoked at once", percentile(taken, 0.99) * 1e3, "ms")
     yield Figure("one login of another task, ended meanwhile", behind[0] * 1e3, "ms")
-
-
-def _existing(admin: psycopg.Connection, names: Sequence[str]) -> int:
-    """Count the logins that the database would still let in."""
-    row = admin.execute(
-        "SELECT count(*) FROM pg_roles WHERE rolcanlogin AND rolname = ANY(%s)", [list(names)]
-    ).fetchone()
-    return int(row[0])
 
 
 async def _obtain(place: Place, number: int) -> tuple[str, list[str]]:
@@ -348,7 +230,7 @@ def _sub_agents(place: Place, size: Size) -> Iterator[Figure]:
     def count() -> None:
         nonlocal most
         while not over.wait(0.002):
-            most = max(most, _connections(place))
+            most = max(most, connections_of(place))
 
     counting = threading.Thread(target=count)
     counting.start()
@@ -390,21 +272,3 @@ async def _ask_at_once(place: Place, number: int) -> list[float]:
     for error in failed[:1]:
         print(f"of {len(failed)} errors the first: {error!r}", file=sys.stderr)
     return taken
-
-
-def _connections(place: Place) -> int:
-    """Count the connections of the sidecar's process to Vault."""
-    process = place.world.sidecars[AGENT].process
-    if process is None:
-        raise RuntimeError("the sidecar has no process")
-    inodes = set()
-    for link in Path(f"/proc/{process.pid}/fd").iterdir():
-        try:
-            target = str(link.readlink())
-        except OSError:
-            continue  # closed meanwhile
-        if target.startswith("socket:["):
-            inodes.add(target[8:-1])
-    port = f":{urlsplit(place.vault.address).port:04X}"
-    rows = [line.split() for line in Path("/proc/net/tcp").read_text(encoding="ascii").splitlines()[1:]]
-    return sum(row[2].endswith(port) and row[9] in inodes for row in rows)

@@ -127,7 +127,7 @@ def _template(document: dict[str, Any]) -> str:
 
 
 def _schema() -> dict[str, Any]:
-    """Return the schema of values.yaml. Text that becomes part of an expression has safe characters only."""
+    """Return the schema of values.yaml."""
     text, boolean = {"type": "string"}, {"type": "boolean"}
     name, optional = {"type": "string", "pattern": _NAME}, {"type": "string", "pattern": f"^$|{_NAME}"}
     networks = {"type": "array", "items": {"type": "string", "pattern": _NETWORK}}
@@ -140,28 +140,7 @@ def _schema() -> dict[str, Any]:
         "tolerations": {"type": "array", "items": {"type": "object"}},
         "priorityClassName": optional,
     }
-    injector = _sections(InjectorSettings, leave_out={"webhook", "http", "network"})
-    control = _sections(ControlSettings, leave_out={"server", "http", "master"})
-    definitions = injector.pop("$defs") | control.pop("$defs")
-    # The chart gives the image.
-    definitions["SidecarConfig"].pop("required", None)
-    for section, key in (
-        ("SidecarConfig", "image"),
-        ("SidecarConfig", "keys_secret"),
-        ("InjectorClusterConfig", "audience"),
-        ("ControlConfig", "audience"),
-        ("ControlConfig", "ca_config_map"),
-    ):
-        definitions[section]["properties"][key]["pattern"] = _SAFE
-    definitions["InjectorClusterConfig"]["properties"]["former_audiences"]["items"]["pattern"] = _SAFE
-    former = definitions["SidecarConfig"]["properties"]["former_images"]
-    (until,) = former["patternProperties"].values()
-    former["patternProperties"] = {_SAFE: until}
-    former["additionalProperties"] = False
-    tokens = definitions["InjectorClusterConfig"]["properties"]["tokens"]
-    tokens["additionalProperties"] = False
-    for audience in tokens["patternProperties"].values():
-        audience["pattern"] = _SAFE
+    injector, control, definitions = _configurations()
     ports = {"type": "array", "items": {"type": "integer", "minimum": 1, "maximum": 65535}, "minItems": 1}
     network = {
         "enabled": boolean,
@@ -224,6 +203,36 @@ def _schema() -> dict[str, Any]:
         **_object(properties),
         "$defs": definitions,
     }
+
+
+def _configurations() -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
+    """Return the schemas of the two configuration files, and what they refer to.
+
+    Text of theirs that becomes part of an expression has safe characters only.
+    """
+    injector = _sections(InjectorSettings, leave_out={"webhook", "http", "network"})
+    control = _sections(ControlSettings, leave_out={"server", "http", "master"})
+    definitions = injector.pop("$defs") | control.pop("$defs")
+    # The chart gives the image.
+    definitions["SidecarConfig"].pop("required", None)
+    for section, key in (
+        ("SidecarConfig", "image"),
+        ("SidecarConfig", "keys_secret"),
+        ("InjectorClusterConfig", "audience"),
+        ("ControlConfig", "audience"),
+        ("ControlConfig", "ca_config_map"),
+    ):
+        definitions[section]["properties"][key]["pattern"] = _SAFE
+    definitions["InjectorClusterConfig"]["properties"]["former_audiences"]["items"]["pattern"] = _SAFE
+    former = definitions["SidecarConfig"]["properties"]["former_images"]
+    (until,) = former["patternProperties"].values()
+    former["patternProperties"] = {_SAFE: until}
+    former["additionalProperties"] = False
+    tokens = definitions["InjectorClusterConfig"]["properties"]["tokens"]
+    tokens["additionalProperties"] = False
+    for audience in tokens["patternProperties"].values():
+        audience["pattern"] = _SAFE
+    return injector, control, definitions
 
 
 def _object(properties: dict[str, Any]) -> dict[str, Any]:

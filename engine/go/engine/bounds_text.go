@@ -1,6 +1,8 @@
 package engine
 
 import (
+	"fmt"
+	"regexp"
 	"strings"
 	"unicode/utf8"
 
@@ -207,3 +209,19 @@ func yamlBound(operands []*ast.Term) error {
 	}
 	return nil
 }
+
+// zoneBound bounds the names of time zones, which OPA looks up among the system's files and keeps for ever.
+func zoneBound(operands []*ast.Term) error {
+	for index, operand := range operands {
+		given, ok := operand.Value.(*ast.Array)
+		if !ok || given.Len() < 2 {
+			continue
+		}
+		if name, ok := given.Elem(1).Value.(ast.String); ok && (len(name) > maxZoneName || !zones.MatchString(string(name))) {
+			return fmt.Errorf("operand %d names no time zone", index+1)
+		}
+	}
+	return nil
+}
+
+var zones = regexp.MustCompile(`^(?:[A-Za-z][A-Za-z0-9_+-]*(?:/[A-Za-z0-9][A-Za-z0-9_+-]*){0,3})?$`)

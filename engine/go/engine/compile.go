@@ -8,7 +8,6 @@ import (
 	"maps"
 	"slices"
 	"strings"
-	"sync/atomic"
 	"time"
 
 	"github.com/open-policy-agent/opa/v1/ast"
@@ -23,6 +22,8 @@ type Source struct {
 	Data         json.RawMessage   `json:"data"`
 	Entrypoints  []string          `json:"entrypoints"`
 	Capabilities json.RawMessage   `json:"capabilities"`
+	Withheld     []string          `json:"withheld"`  // builtins; sooner parsed than capabilities without them
+	AllowNet     []string          `json:"allow_net"` // in place of that of the capabilities, unless it is null
 	InputSchema  json.RawMessage   `json:"input_schema"`
 	Strict       bool              `json:"strict"`
 	DeadlineNS   int64             `json:"deadline_ns"` // 0 is none
@@ -84,7 +85,7 @@ func CompileInTime(source *Source) (*Policy, error) {
 // Compile parses and compiles everything, and prepares the entrypoints. The error is Problems: all that the failing stage
 // of OPA found.
 func Compile(source *Source) (*Policy, error) {
-	capabilities, err := parseCapabilities(source.Capabilities)
+	capabilities, err := capabilitiesOf(source)
 	if err != nil {
 		return nil, err
 	}
@@ -182,27 +183,26 @@ func answersFor(compiler *ast.Compiler, source *Source, read *mention) *answers 
 	return newAnswers(found, source.RememberedBytes)
 }
 
-// lastCapabilities are those that were read last: reading them takes longer than most policies take to compile. Nothing
-// changes them; what needs others makes a copy.
-var lastCapabilities atomic.Pointer[readCapabilities]
-
-type readCapabilities struct {
-	text   []byte
-	parsed *ast.Capabilities
-}
-
-func parseCapabilities(text []byte) (*ast.Capabilities, error) {
-	if len(text) == 0 || string(text) == "null" {
-		return ast.CapabilitiesForThisVersion(), nil
+// capabilitiesOf returns what a source may use.
+func capabilitiesOf(source *Source) (*ast.Capabilities, error) {
+	capabilities := ast.CapabilitiesForThisVersion()
+	if len(source.Capabilities) > 0 && string(source.Capabilities) != "null" {
+		var err error
+		if capabilities, err = ast.LoadCapabilitiesJSON(bytes.NewReader(source.Capabilities)); err != nil {
+			return nil, Problems{{Code: "capabilities_error", Message: err.Error()}}
+		}
 	}
-	if last := lastCapabilities.Load(); last != nil && bytes.Equal(last.text, text) {
-		return last.parsed, nil
+	for _, name := range source.Withheld {
+		if ast.BuiltinMap[name] == nil {
+			return nil, Problems{{Code: "capabilities_error", Message: fmt.Sprintf("%q, which is withheld, is no builtin", name)}}
+		}
 	}
-	capabilities, err := ast.LoadCapabilitiesJSON(bytes.NewReader(text))
-	if err != nil {
-		return nil, Problems{{Code: "capabilities_error", Message: err.Error()}}
+	capabilities.Builtins = slices.DeleteFunc(capabilities.Builtins, func(builtin *ast.Builtin) bool {
+		return slices.Contains(source.Withheld, builtin.Name)
+	})
+	if source.AllowNet != nil {
+		capabilities.AllowNet = source.AllowNet
 	}
-	lastCapabilities.Store(&readCapabilities{bytes.Clone(text), capabilities})
 	return capabilities, nil
 }
 

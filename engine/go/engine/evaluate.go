@@ -102,18 +102,10 @@ func (p *Policy) Evaluate(
 	if index < 0 || index >= len(p.entrypoints) {
 		return Result{Failure: &Failure{Code: CodeInternal, Message: "no such entrypoint"}}, nil
 	}
-	started := time.Now()
-	value, parseErr := parseJSON(input, p.inputs)
-	parsed := time.Now()
-	result.ParseNS = parsed.Sub(started).Nanoseconds()
-	if parseErr != nil {
-		result.Failure = invalidInput(parseErr)
+	value, parsed := p.begin(input, limits, ticket, asked, &result)
+	if value == nil {
 		return result, nil
 	}
-	if asked != nil {
-		value = asked.watching(value, input)
-	}
-	ticket.brake.arm(parsed, limits)
 	term, runErr := p.run(p.entrypoints[index], value, ticket)
 	if runErr == nil {
 		result.JSON, runErr = ticket.brake.write(term.Value)
@@ -121,15 +113,44 @@ func (p *Policy) Evaluate(
 	if runErr == nil && asked != nil {
 		result.Way = asked.remember(result.JSON)
 	}
-	result.EvalNS = time.Since(parsed).Nanoseconds()
-	if runErr != nil {
-		stop := ticket.brake.stop.Load()
-		if stop == stoppedByHold {
-			return Result{}, ErrHold
-		}
-		result.Failure = failureOf(runErr, stop)
+	err = result.end(parsed, ticket, runErr)
+	return result, err
+}
+
+// begin parses the input of an evaluation, lets a question that was asked watch it, and begins to bound the evaluation. It
+// returns no value if the input isn't JSON; the result says so then.
+func (p *Policy) begin(
+	input []byte, limits Limits, ticket *Ticket, asked *Question, result *Result,
+) (ast.Value, time.Time) {
+	started := time.Now()
+	value, err := parseJSON(input, p.inputs)
+	parsed := time.Now()
+	result.ParseNS = parsed.Sub(started).Nanoseconds()
+	if err != nil {
+		result.Failure = invalidInput(err)
+		return nil, parsed
 	}
-	return result, nil
+	if asked != nil {
+		value = asked.watching(value, input)
+	}
+	ticket.brake.arm(parsed, limits)
+	return value, parsed
+}
+
+// end tells how long an evaluation took, and why it failed if it did. It returns ErrHold, and leaves no result, if the
+// evaluation didn't finish before its hold time.
+func (r *Result) end(begun time.Time, ticket *Ticket, failed error) error {
+	r.EvalNS = time.Since(begun).Nanoseconds()
+	if failed == nil {
+		return nil
+	}
+	stop := ticket.brake.stop.Load()
+	if stop == stoppedByHold {
+		*r = Result{}
+		return ErrHold
+	}
+	r.Failure = failureOf(failed, stop)
+	return nil
 }
 
 func (b *brake) arm(now time.Time, limits Limits) {

@@ -4,9 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strconv"
-	"unicode/utf16"
-	"unicode/utf8"
 
 	"github.com/open-policy-agent/opa/v1/ast"
 )
@@ -231,47 +228,6 @@ func (p *jsonParser) memberValue(depth int) (ast.Value, error) {
 	return p.value(depth + 1)
 }
 
-// placed reads the value of a member of an open part, and notes where it is.
-func (p *jsonParser) placed(depth int, open *part, name string) (err error) {
-	begin, inner := p.at, open.members[name]
-	if inner == nil {
-		err = p.checked(depth + 1)
-	} else {
-		p.inside = inner
-		_, err = p.value(depth + 1)
-		p.inside = nil
-	}
-	if err == nil {
-		p.places.note(open, inner, name, begin, p.at)
-	}
-	return err
-}
-
-// checked reads the value of a member of an open part. A text that was read at this depth before is skipped.
-func (p *jsonParser) checked(depth int) error {
-	checked := p.places.checked
-	if depth > len(checked) {
-		_, err := p.value(depth)
-		return err
-	}
-	end := extent(p.text, p.at)
-	if end-p.at < rememberedMin || end-p.at > rememberedMax {
-		_, err := p.value(depth)
-		return err
-	}
-	known, text := checked[depth-1], p.text[p.at:end]
-	hash := known.hash(text)
-	if known.recall(hash, text) != nil {
-		p.at = end
-		return nil
-	}
-	_, err := p.value(depth)
-	if err == nil {
-		known.remember(hash, text, ast.NullValue)
-	}
-	return err
-}
-
 // remembered parses a value, or returns the cached value of the same text.
 func (p *jsonParser) remembered(depth int) (ast.Value, error) {
 	end := extent(p.text, p.at)
@@ -404,126 +360,4 @@ func (p *jsonParser) number() (ast.Value, error) {
 		return interned.Value, nil
 	}
 	return ast.NumberChecked(text)
-}
-
-// skip reads a string without making its value.
-func (p *jsonParser) skip() error {
-	start := p.at + 1
-	text, err := p.raw()
-	if err == nil && text == nil {
-		_, err = p.escaped(start)
-	}
-	return err
-}
-
-func (p *jsonParser) str() (string, error) {
-	start := p.at + 1
-	text, err := p.raw()
-	if err != nil {
-		return "", err
-	}
-	if text != nil {
-		return string(text), nil
-	}
-	return p.escaped(start)
-}
-
-// raw reads a string without escapes; in a string with escapes it stops at the first backslash and returns nil.
-func (p *jsonParser) raw() ([]byte, error) {
-	p.at++
-	start, ascii := p.at, true
-	for p.at < len(p.text) {
-		c := p.text[p.at]
-		switch {
-		case c == '"':
-			text := p.text[start:p.at:p.at]
-			if !ascii && !utf8.Valid(text) {
-				return nil, errors.New("the string that ends here isn't UTF-8")
-			}
-			p.at++
-			return text, nil
-		case c == '\\':
-			return nil, nil
-		case c < 0x20:
-			return nil, errors.New("a control character in a string has to be escaped")
-		case c >= utf8.RuneSelf:
-			ascii = false
-		}
-		p.at++
-	}
-	return nil, errors.New("unexpected end of text in a string")
-}
-
-// escaped reads the rest of a string from its first backslash on.
-func (p *jsonParser) escaped(start int) (string, error) {
-	out := append(make([]byte, 0, p.at-start+32), p.text[start:p.at]...)
-	for p.at < len(p.text) {
-		c := p.text[p.at]
-		switch {
-		case c == '"':
-			if !utf8.Valid(out) {
-				return "", errors.New("the string that ends here isn't UTF-8")
-			}
-			p.at++
-			return string(out), nil
-		case c == '\\':
-			char, err := p.escape()
-			if err != nil {
-				return "", err
-			}
-			out = utf8.AppendRune(out, char)
-			continue
-		case c < 0x20:
-			return "", errors.New("a control character in a string has to be escaped")
-		}
-		out = append(out, c)
-		p.at++
-	}
-	return "", errors.New("unexpected end of text in a string")
-}
-
-var simpleEscapes = map[byte]rune{
-	'"': '"', '\\': '\\', '/': '/', 'b': '\b', 'f': '\f', 'n': '\n', 'r': '\r', 't': '\t',
-}
-
-func (p *jsonParser) escape() (rune, error) {
-	p.at++
-	c := p.peek()
-	if char, ok := simpleEscapes[c]; ok {
-		p.at++
-		return char, nil
-	}
-	if c != 'u' {
-		return 0, errors.New("unknown escape in a string")
-	}
-	first, err := p.hex()
-	if err != nil || !utf16.IsSurrogate(first) {
-		return first, err
-	}
-	if p.peek() != '\\' || p.at+1 >= len(p.text) || p.text[p.at+1] != 'u' {
-		return 0, errors.New("unpaired surrogate in a string")
-	}
-	p.at++
-	second, err := p.hex()
-	if err != nil {
-		return 0, err
-	}
-	char := utf16.DecodeRune(first, second)
-	if char == utf8.RuneError {
-		return 0, errors.New("unpaired surrogate in a string")
-	}
-	return char, nil
-}
-
-// hex reads the uXXXX of an escape.
-func (p *jsonParser) hex() (rune, error) {
-	if p.at+5 > len(p.text) {
-		return 0, errors.New("unexpected end of text in a string")
-	}
-	code, err := strconv.ParseUint(string(p.text[p.at+1:p.at+5]), 16, 16)
-	if err != nil {
-		return 0, errors.New("\\u needs four hexadecimal digits")
-	}
-	p.at += 5
-	return rune(code), nil
 }

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"strings"
 	"sync"
-	"time"
 
 	"github.com/open-policy-agent/opa/v1/ast"
 )
@@ -93,18 +92,10 @@ func (p *Policy) partially(
 	show func([]ast.Body, []*ast.Module) ([]byte, error),
 ) (result Result, err error) {
 	defer recovered(&result)
-	started := time.Now()
-	value, parseErr := parseJSON(input, p.inputs)
-	parsed := time.Now()
-	result.ParseNS = parsed.Sub(started).Nanoseconds()
-	if parseErr != nil {
-		result.Failure = invalidInput(parseErr)
+	value, parsed := p.begin(input, limits, ticket, asked, &result)
+	if value == nil {
 		return result, nil
 	}
-	if asked != nil {
-		value = asked.watching(value, input)
-	}
-	ticket.brake.arm(parsed, limits)
 	queries, support, runErr := p.partialRun(query, value, limits, ticket)
 	if runErr == nil {
 		result.JSON, runErr = show(queries, support)
@@ -112,15 +103,8 @@ func (p *Policy) partially(
 	if runErr == nil && asked != nil {
 		asked.remember(result.JSON)
 	}
-	result.EvalNS = time.Since(parsed).Nanoseconds()
-	if runErr != nil {
-		stop := ticket.brake.stop.Load()
-		if stop == stoppedByHold {
-			return Result{}, ErrHold
-		}
-		result.Failure = failureOf(runErr, stop)
-	}
-	return result, nil
+	err = result.end(parsed, ticket, runErr)
+	return result, err
 }
 
 func (p *Policy) partialRun(

@@ -23,45 +23,6 @@ type reading struct {
 	name   string // of a member
 }
 
-// kind is what the value of a part is in one input.
-type kind uint8
-
-const (
-	absent kind = iota
-	object
-	other
-)
-
-// places are where the parts of one input are in its text, and the members of those that are objects.
-type places struct {
-	parts   []place
-	checked []*memory     // texts that are known to be JSON, by their depth, from 1
-	members []memberPlace // of all parts
-}
-
-type place struct {
-	kind       kind
-	begin, end int
-}
-
-type memberPlace struct {
-	part       int
-	name       string
-	begin, end int
-}
-
-func (p *places) note(open, inner *part, name string, begin, end int) {
-	p.members = append(p.members, memberPlace{open.index, name, begin, end})
-	if inner == nil {
-		return
-	}
-	found := &p.parts[inner.index]
-	found.begin, found.end = begin, end
-	if found.kind != object {
-		found.kind = other
-	}
-}
-
 const (
 	usualMembers  = 40
 	usualReadings = 24

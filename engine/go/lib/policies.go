@@ -12,8 +12,7 @@ import (
 	"tabard.dev/engine/engine"
 )
 
-// tabard_compile reads a JSON object {modules, data, entrypoints, capabilities, input_schema, strict, deadline_ns,
-// remembered_bytes}; the handle of the policy is in the outcome.
+// tabard_compile reads a JSON object, which is the engine's Source; the handle of the policy is in the outcome.
 //
 //export tabard_compile
 func tabard_compile(pool C.uint64_t, request *C.char, length C.int64_t, out *C.tabard_outcome) {

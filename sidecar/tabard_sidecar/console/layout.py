@@ -237,24 +237,7 @@ def search(
         label: what the form does.
     """
     names = [name for name, *_ in fields]
-    shown_fields = [
-        tag(
-            "div",
-            tag("label", text, for_=f"filter-{name}"),
-            tag(
-                "input",
-                id=f"filter-{name}",
-                name=name,
-                value=wanted.get(name, ""),
-                placeholder=hint or None,
-                maxlength="256",
-                autocomplete="off",
-                spellcheck="false",
-            ),
-            class_="field",
-        )
-        for name, text, hint in fields
-    ]
+    shown_fields = [_filter_field(*field, wanted.get(field[0], "")) for field in fields]
     kept = {name: text for name, text in wanted.items() if text and name not in names}
     keep = [tag("input", type="hidden", name=name, value=text) for name, text in kept.items()]
     clear = None
@@ -271,6 +254,24 @@ def search(
         role="search",
         aria_label=label,
         class_=f"filter of-{len(fields)}",
+    )
+
+
+def _filter_field(name: str, label: str, hint: str, value: str) -> Html:
+    return tag(
+        "div",
+        tag("label", label, for_=f"filter-{name}"),
+        tag(
+            "input",
+            id=f"filter-{name}",
+            name=name,
+            value=value,
+            placeholder=hint or None,
+            maxlength="256",
+            autocomplete="off",
+            spellcheck="false",
+        ),
+        class_="field",
     )
 
 

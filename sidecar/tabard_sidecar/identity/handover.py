@@ -130,8 +130,21 @@ def sign_handover(  # noqa: PLR0913 - one parameter per claim that the handover 
             f"a handover needs a signing key for {ALGORITHM}, and {key.kid} is for {key.algorithm or 'something else'}; "
             "run: tabard keys new --use signing",
         )
+    claims = _claims(issuer, zone, holder, handover, now)
+    header = jose.encode_header(key.private_key, key.kid, HANDOVER_TYPE)
+    payload = json.dumps(claims).encode()
+    too_many = len(handover.caveats) > MAX_CAVEATS or len(handover.labels) > MAX_LABELS
+    if too_many or len(payload) * 4 // 3 + len(header) + _ROOM > jose.MAX_TOKEN_BYTES:
+        raise Refused(
+            "grant_too_large",
+            "the task's caveats, labels and claims are too much for a handover to another zone",
+        )
+    return jose.sign(key.private_key, header, payload)
+
+
+def _claims(issuer: str, zone: str, holder: str, handover: Handover, now: float) -> dict[str, Any]:
     subject, intent = handover.subject, handover.intent
-    claims = {
+    return {
         "iss": issuer,
         "aud": zone,
         "sub": subject.id,
@@ -153,15 +166,6 @@ def sign_handover(  # noqa: PLR0913 - one parameter per claim that the handover 
         "iat": int(now),
         "exp": int(now) + LIFETIME_SECONDS,
     }
-    header = jose.encode_header(key.private_key, key.kid, HANDOVER_TYPE)
-    payload = json.dumps(claims).encode()
-    too_many = len(handover.caveats) > MAX_CAVEATS or len(handover.labels) > MAX_LABELS
-    if too_many or len(payload) * 4 // 3 + len(header) + _ROOM > jose.MAX_TOKEN_BYTES:
-        raise Refused(
-            "grant_too_large",
-            "the task's caveats, labels and claims are too much for a handover to another zone",
-        )
-    return jose.sign(key.private_key, header, payload)
 
 
 class HandoverTokens:

@@ -276,18 +276,19 @@ def budgets(grant: VerifiedGrant, state: TaskState) -> dict[str, dict[str, int]]
     """
     found: dict[str, dict[str, int]] = {}
     granted = grant.granted_budgets if grant.budgets else frozenset()
-    for budget in grant.budgets:
-        if budget.name not in granted:
+    so_far = state.spent
+    for budget_id, name, limit in grant.budgets:
+        if name not in granted:
             continue
-        spent = state.spent.get(budget.budget_id, 0)
-        remaining = max(0, budget.limit - spent)
-        known = found.get(budget.name)
+        spent = so_far.get(budget_id, 0)
+        remaining = limit - spent if limit > spent else 0
+        known = found.get(name)
         if known is None:
-            found[budget.name] = {"limit": budget.limit, "spent": spent, "remaining": remaining}
+            found[name] = {"limit": limit, "spent": spent, "remaining": remaining}
             continue
         known["spent"] = max(known["spent"], spent)
         if remaining < known["remaining"]:
-            known["limit"], known["remaining"] = budget.limit, remaining
+            known["limit"], known["remaining"] = limit, remaining
     return found
 
 

@@ -106,13 +106,13 @@ def _facts(before: Facts, notes: Notes) -> Facts:
 
 
 def _spent(before: Mapping[str, int], wanted: Reservation) -> Mapping[str, int]:
-    if not wanted.charges:
+    charges = wanted.charges
+    if not charges:
         return before
     spent = dict(before)
-    for budget in wanted.chain.budgets:
-        amount = wanted.charges.get(budget.name, 0)
-        if amount:
-            spent[budget.budget_id] = spent.get(budget.budget_id, 0) + amount
+    for budget_id, name, _ in wanted.chain.budgets:
+        if amount := charges.get(name, 0):
+            spent[budget_id] = spent.get(budget_id, 0) + amount
     return spent
 
 

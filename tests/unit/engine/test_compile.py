@@ -1,9 +1,7 @@
 from __future__ import annotations
 
-import json
-
 import pytest
-from tabard_opa import Engine, EngineError, default_capabilities
+from tabard_opa import Engine, EngineError, EvaluationError, default_capabilities
 
 
 def _problems(engine, modules, data=None, **options):
@@ -122,15 +120,39 @@ def test_builtins_outside_the_capabilities_are_refused_with_a_place(engine):
     assert "http.send" in problem.message
 
 
-def test_capabilities_as_text_hold_for_their_policy_only(engine):
-    """The engine keeps what it read last."""
-    module = {"a.rego": 'package a\n\np := http.send({"url": "http://x", "method": "get"})\n'}
-    allowed = default_capabilities()
-    refused = {**allowed, "builtins": [b for b in allowed["builtins"] if b["name"] != "http.send"]}
-    for _ in range(2):
-        engine.compile(module, {}, entrypoints=["data.a.p"], capabilities=json.dumps(allowed)).close()
-        for given in (refused, json.dumps(refused), json.dumps(refused)):
-            assert "undefined function http.send" in _problems(engine, module, capabilities=given)[0].message
+@pytest.mark.parametrize("document", [False, True], ids=["of-all", "of-a-document"])
+def test_a_withheld_builtin_is_refused_with_a_place(engine, document):
+    capabilities = default_capabilities() if document else None
+    module = {"a.rego": 'package a\n\np := http.send({"method": "get", "url": "http://127.0.0.1:1"})\n'}
+
+    problem = _problems(engine, module, capabilities=capabilities, withheld={"http.send", "walk"})[0]
+
+    assert (problem.file, problem.row) == ("a.rego", 3)
+    assert "http.send" in problem.message
+
+
+def test_a_builtin_is_withheld_from_one_policy_only(engine):
+    module = {"a.rego": "package a\n\np := time.now_ns()\n"}
+    assert _problems(engine, module, withheld={"time.now_ns"})
+
+    engine.compile(module, {}, entrypoints=["data.a.p"]).close()
+
+
+def test_what_is_no_builtin_is_not_withheld_unnoticed(engine):
+    problems = _problems(engine, {"a.rego": "package a\n\np := 1\n"}, withheld={"http.sent"})
+
+    assert problems[0].code == "capabilities_error"
+    assert "http.sent" in problems[0].message
+
+
+@pytest.mark.parametrize("hosts", [(), ("example.com",)])
+def test_no_other_host_is_reached_than_the_allowed_ones(engine, hosts):
+    module = {"a.rego": 'package a\n\np := http.send({"method": "get", "url": "http://127.0.0.1:1"})\n'}
+    with (
+        engine.compile(module, {}, entrypoints=["data.a.p"], allow_net=hosts) as policy,
+        pytest.raises(EvaluationError, match=r"disallowed host: 127\.0\.0\.1"),
+    ):
+        policy.evaluate_blocking("data.a.p", b"{}", deadline_seconds=5)
 
 
 def test_malformed_capabilities_are_a_problem(engine):

@@ -32,6 +32,7 @@ from tests.support.policy import (
     tool,
     write,
 )
+from tests.support.tokens import FakeClock
 from tests.support.waiting import DEADLINE_SECONDS, eventually
 
 RUNAWAY = """\
@@ -50,17 +51,9 @@ start contains {"code": "begin"} if input.operation == "start_task"
 """
 
 
-class Clock:
-    def __init__(self):
-        self.now = 1000.0
-
-    def __call__(self):
-        return self.now
-
-
 @pytest.fixture
 def clock():
-    return Clock()
+    return FakeClock(1000.0)
 
 
 @pytest.fixture

@@ -15,18 +15,9 @@ from tabard_sidecar.state import Child, TaskRecord
 from tabard_sidecar.state.sqlite import SQLiteStateStore
 
 from tests.support.grants import ALICE, NOW, make_kit
+from tests.support.tokens import FakeClock
 
 IDP = "https://idp.example.org"
-
-
-@dataclass
-class Clock:
-    """A clock that a test moves, for dates and for uptime alike."""
-
-    now: float = NOW
-
-    def __call__(self) -> float:
-        return self.now
 
 
 class Breakable:
@@ -67,7 +58,7 @@ class Side:
 
 @pytest.fixture
 def clock():
-    return Clock()
+    return FakeClock(NOW)
 
 
 @pytest.fixture

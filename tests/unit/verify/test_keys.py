@@ -10,14 +10,7 @@ from tabard.verify.keys import Freshness, KeysError, KeySet, key_set, parse_jwks
 from tabard.verify.macaroon_credential import AudienceKeys
 
 from tests.support.backends import Documents
-
-
-class Clock:
-    def __init__(self):
-        self.now = 1000.0
-
-    def __call__(self):
-        return self.now
+from tests.support.tokens import FakeClock
 
 
 class Source:
@@ -39,7 +32,7 @@ class Source:
 
 @pytest.fixture
 def clock():
-    return Clock()
+    return FakeClock(1000.0)
 
 
 @pytest.fixture
@@ -219,7 +212,7 @@ def test_a_missing_file_is_refused(tmp_path):
 
 def test_audience_keys_are_read_again_when_the_file_changes(tmp_path):
 
-    first, second, clock = FakeIssuer("refunds"), FakeIssuer("refunds"), Clock()
+    first, second, clock = FakeIssuer("refunds"), FakeIssuer("refunds"), FakeClock(1000.0)
     path = first.write_audience_keys(tmp_path / "keys.json")
     keys = AudienceKeys(path, "refunds", clock)
     before = keys.get("root-fake", 0)

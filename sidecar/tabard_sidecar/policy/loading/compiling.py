@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import field, replace
-from functools import lru_cache
 from pathlib import Path
 
 from tabard_opa import Engine, EngineError, Policy, default_capabilities
@@ -328,7 +326,8 @@ def _compile(engine: Engine, job: _Job, data: Mapping[str, Json], options: Compi
         job.modules,
         with_settings(data, options),
         entrypoints=[job.entrypoint],
-        capabilities=_capabilities_text(options.insecure_builtins, options.remote),
+        withheld=_withheld(options),
+        allow_net=_reached(options),
         input_schema=job.input_schema,
         strict=True,
         deadline_seconds=(PATIENT_SECONDS if options.patient else COMPILE_SECONDS)
@@ -345,16 +344,17 @@ def with_settings(data: Mapping[str, Json], options: CompileOptions) -> dict[str
 
 
 def capabilities(options: CompileOptions) -> dict[str, Json]:
-    """Return OPA's capabilities without the withheld builtins."""
-    allowed = dict(default_capabilities())
-    withheld = {*WITHHELD, *(WITHHELD_REMOTE if options.remote else ())} - options.insecure_builtins
+    """Return OPA's capabilities without the withheld builtins, as ``opa`` reads them."""
+    allowed = default_capabilities()
+    withheld, reached_hosts = _withheld(options), _reached(options)
     allowed["builtins"] = [builtin for builtin in allowed["builtins"] if builtin["name"] not in withheld]
-    if not options.insecure_builtins & _NETWORK:
-        allowed["allow_net"] = []
-    return allowed
+    return allowed if reached_hosts is None else {**allowed, "allow_net": list(reached_hosts)}
 
 
-@lru_cache(maxsize=4)
-def _capabilities_text(insecure_builtins: frozenset[str], remote: bool) -> str:
-    """Return the capabilities as JSON: making it takes longer than most compilations."""
-    return json.dumps(capabilities(CompileOptions(insecure_builtins, remote=remote)), separators=(",", ":"))
+def _withheld(options: CompileOptions) -> frozenset[str]:
+    return frozenset({*WITHHELD, *(WITHHELD_REMOTE if options.remote else ())}) - options.insecure_builtins
+
+
+def _reached(options: CompileOptions) -> tuple[str, ...] | None:
+    """Return the hosts that builtins may reach; ``None`` for any."""
+    return None if options.insecure_builtins & _NETWORK else ()

@@ -42,7 +42,8 @@ from tabard_sidecar.policy.loading.shapes import (
     uncertain,
     union,
 )
-from tabard_sidecar.policy.loading.terms import SCALARS, Terms, parts_of
+from tabard_sidecar.policy.loading.taking_apart import parts_of
+from tabard_sidecar.policy.loading.terms import SCALARS, Terms
 from tabard_sidecar.policy.values import Json
 
 _MAX_DEPTH = 24

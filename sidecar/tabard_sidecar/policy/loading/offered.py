@@ -207,54 +207,53 @@ def input_schema(
         facts: schema of the facts that grants note.
     """
     root: dict[str, Json] = _marked(base, "input")
-    specs = list(names.outside.tools or ())
     fields = root["properties"]
     _limit(fields["approvals"]["items"]["properties"]["module"], modules, "value_unknown", "")
     for place in ("constraints", "chain"):
         caveat = fields["delegation"]["properties"][place]["items"]
         caveat = caveat["properties"]["caveats"]["items"] if place == "chain" else caveat
         _limit(caveat["properties"]["type"], CAVEATS.types, "value_unknown", "")
-    tools = {spec.name for spec in specs}
-    for field_ in (
-        fields["tool"]["properties"]["name"],
-        fields["history"]["properties"]["calls"]["items"]["properties"]["tool"],
-    ):
-        if specs:
-            _limit(field_, tools, "tool_unknown", "Correct the name, or add the tool to the catalogue")
-        if names.tools is not None:
-            field_ |= {"x-globs": sorted(names.tools)}
-    if specs:
-        annotations = fields["tool"]["properties"]["annotations"]
-        _close(
-            annotations,
-            {*_MCP_HINTS, *(key for spec in specs for key in spec.annotations)},
-            "annotation_unknown",
-            "",
-        )
-        fields["tool"]["properties"]["arguments"] = _arguments(specs)
+    _limit_tools(fields, names)
     if names.budgets is not None:
         step = "Correct the name, or grant the budget in a start rule"
-        _close(
-            fields["budgets"],
-            names.budgets,
-            "budget_unknown",
-            step,
-            fields["budgets"]["additionalProperties"],
-        )
+        budgets = fields["budgets"]
+        _close(budgets, names.budgets, "budget_unknown", step, budgets["additionalProperties"])
     if names.outside.claims is not None:
         step = "Correct the name, or add it to kept_claims of the issuer"
         _close(fields["subject"]["properties"]["claims"], names.outside.claims, "claim_unknown", step)
     fields["task"]["properties"]["facts"] = facts
-    calls = fields["history"]["properties"]["calls"]["items"]["properties"]
-    labels = [fields["history"]["properties"]["labels"]["items"], calls["labels"]["items"]]
-    for each in labels:
+    _limit_labels(fields, names)
+    return root
+
+
+def _limit_tools(fields: dict[str, Json], names: Offered) -> None:
+    """Limit the names of tools, and what is known of a call's tool, to the catalogue and to what start rules name."""
+    specs = list(names.outside.tools or ())
+    tool, calls = (
+        fields["tool"]["properties"],
+        fields["history"]["properties"]["calls"]["items"]["properties"],
+    )
+    for each in (tool["name"], calls["tool"]):
+        if specs:
+            step = "Correct the name, or add the tool to the catalogue"
+            _limit(each, {spec.name for spec in specs}, "tool_unknown", step)
+        if names.tools is not None:
+            each |= {"x-globs": sorted(names.tools)}
+    if specs:
+        known = {*_MCP_HINTS, *(key for spec in specs for key in spec.annotations)}
+        _close(tool["annotations"], known, "annotation_unknown", "")
+        tool["arguments"] = _arguments(specs)
+
+
+def _limit_labels(fields: dict[str, Json], names: Offered) -> None:
+    history = fields["history"]["properties"]
+    for each in (history["labels"]["items"], history["calls"]["items"]["properties"]["labels"]["items"]):
         each["x-name"] = "label"
         if names.labels is None:
             continue
         step = "Correct the label, or list it in METADATA under custom.tabard.labels if a backend or an agent adds it"
         allowed = {text for label in names.labels for text in (label, _REPORTED + label)}
         _limit(each, allowed, "label_unknown", step)
-    return root
 
 
 _RECORD_TEXTS = (

@@ -17,6 +17,7 @@ from tabard_sidecar.policy.loading.bounds import (
     Unknown,
     Values,
 )
+from tabard_sidecar.policy.loading.builtins import builtin_results
 from tabard_sidecar.policy.loading.finding import (
     Frame,
     constant_order,
@@ -28,7 +29,7 @@ from tabard_sidecar.policy.loading.finding import (
 )
 from tabard_sidecar.policy.loading.operands import check_operands, operands_of
 from tabard_sidecar.policy.loading.patterns import may_match_glob, may_match_regex
-from tabard_sidecar.policy.loading.program import Path, Program, builtin_results
+from tabard_sidecar.policy.loading.program import Path, Program
 from tabard_sidecar.policy.loading.ranges import count_of, flipped, order
 from tabard_sidecar.policy.loading.shapes import (
     certain,

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import field
-from functools import cache
-
-from tabard_opa import default_capabilities
 
 from tabard_sidecar.policy.loading.ast import Node, Rule, package_path, rules
 from tabard_sidecar.policy.loading.ast import aliases as imports_of
@@ -143,14 +140,6 @@ def differing(program: Program) -> frozenset[str]:
     )
 
 
-_LISTED: Mapping[str, Mapping[str, Json]] = {
-    "time.weekday": {
-        "enum": ["Friday", "Monday", "Saturday", "Sunday", "Thursday", "Tuesday", "Wednesday"],
-    },
-    "type_name": {"enum": ["array", "boolean", "null", "number", "object", "set", "string"]},
-}
-"""What builtins return that have few answers."""
-_SCALARS = frozenset({"boolean", "number", "string"})
 _COMPARISON = 3  # operator and two sides
 
 
@@ -188,22 +177,3 @@ def _is_path(term: Json, path: Path) -> bool:
 
 def _constant(path: Path) -> Path:
     return path[: path.index("?")] if "?" in path else path
-
-
-@cache
-def builtin_results() -> Mapping[str, Mapping[str, Json]]:
-    """Return the schema of what each builtin returns, as far as its type says."""
-    return dict(_results())
-
-
-def _results() -> Iterator[tuple[str, Mapping[str, Json]]]:
-    for builtin in default_capabilities()["builtins"]:
-        result = builtin["decl"].get("result") or {}
-        kind = result.get("type")
-        if kind in _SCALARS:
-            yield builtin["name"], {"type": kind, **_LISTED.get(builtin["name"], {})}
-        elif kind == "array" and (result.get("dynamic") or {}).get("type") in _SCALARS:
-            yield (
-                builtin["name"],
-                {"type": "array", "items": {"type": result["dynamic"]["type"], "x-what": builtin["name"]}},
-            )

@@ -209,6 +209,23 @@ def keys_of(shape: Shape) -> Shape:
     return Fits(({**shape.schemas[0], "type": "string", "enum": names},))
 
 
+def literal_keys(shape: Shape) -> list[tuple[Json, Origin]]:
+    """Return the keys and members that a rule writes out, by which a part of the input is looked up."""
+    if isinstance(shape, Fields) and shape.origin is not None:
+        return [(name, shape.origin) for name in shape.fields]
+    if isinstance(shape, Many | Listed) and shape.kind != "array":
+        bounds = shape.items if isinstance(shape, Listed) else (keys_of(shape),)
+        written = (one for one in bounds if isinstance(one, Values) and one.origin is not None)
+        return [(key, one.origin) for one in written for key in one.items if one.origin is not None]
+    if not isinstance(shape, Values) or shape.origin is None:
+        return []
+    found: list[Json] = []
+    for value in shape.items:
+        if isinstance(value, dict | SetValue):
+            found += value if isinstance(value, dict) else value.members
+    return [(key, shape.origin) for key in found]
+
+
 def _keys_of_written(shape: Many | Listed | Fields) -> Shape:
     if isinstance(shape, Fields):
         return Values(tuple(shape.fields), shape.origin) if shape.fields else ANY

@@ -1,8 +1,10 @@
-"""Finds patterns, such as ``{"name": value} := object``, that the term which they take apart never has."""
+"""Takes terms apart by patterns, such as ``{"name": value} := object``, and finds patterns that a term never has."""
 
 from __future__ import annotations
 
-from tabard_sidecar.policy.loading.bounds import Fits, Origin, Shape
+from collections.abc import Iterator
+
+from tabard_sidecar.policy.loading.bounds import ANY, Fits, Listed, Origin, Shape, Values
 from tabard_sidecar.policy.loading.finding import Frame, inexact_pattern, missing_key, wrong_pattern
 from tabard_sidecar.policy.loading.shapes import field_of, kinds
 from tabard_sidecar.policy.values import Json
@@ -31,6 +33,23 @@ def check_pattern(pattern: Json, shape: Shape, frame: Frame) -> None:
             and set(names) not in every
         ):
             inexact_pattern(shape, sorted(every[0] - set(names)), frame)
+
+
+def parts_of(pattern: Json, shape: Shape) -> Iterator[tuple[Json, Shape]]:
+    """Yield the parts of a pattern that are no patterns themselves, each with the bound of what it has to equal."""
+    kind, value = pattern.get("type"), pattern.get("value")
+    if kind == "array":
+        for index, part in enumerate(value):
+            inner = field_of(shape, index) if isinstance(shape, Values | Fits) else None
+            if isinstance(shape, Listed):
+                inner = shape.items[index] if index < len(shape.items) else None
+            yield from parts_of(part, ANY if inner is None else inner)
+    elif kind == "object":
+        for key, part in value:
+            inner = field_of(shape, key.get("value")) if key.get("type") == "string" else None
+            yield from parts_of(part, ANY if inner is None else inner)
+    else:
+        yield pattern, shape
 
 
 def _most(schema: Json) -> float:

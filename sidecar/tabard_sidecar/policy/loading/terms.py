@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from itertools import product
 from math import prod
@@ -40,6 +40,7 @@ from tabard_sidecar.policy.loading.shapes import (
     is_literal,
     items_of,
     keys_of,
+    literal_keys,
     union,
 )
 from tabard_sidecar.policy.values import Json
@@ -94,7 +95,7 @@ class Terms:
     def bind(self, pattern: Json, shape: Shape, frame: Frame) -> None:
         """Give the variables of a pattern their bounds."""
         taking_apart.check_pattern(pattern, shape, frame)
-        for part, inner in parts_of(pattern, shape):
+        for part, inner in taking_apart.parts_of(pattern, shape):
             if part.get("type") == "var":
                 frame.variables[part["value"]] = inner
             elif part is not pattern:
@@ -293,7 +294,7 @@ class Terms:
         operators.require_key(shape, key, frame)
         require_written(shape, key, frame)
         if isinstance(key, Fits):
-            for name, origin in _literal_keys(shape):
+            for name, origin in literal_keys(shape):
                 if not fits(name, key) and not (isinstance(name, str) and name in self._named):
                     frame.sink.never(name, key, origin, frame)
         if not isinstance(key, Values):
@@ -352,40 +353,6 @@ def _require_started(found: Shape | None, frame: Frame) -> None:
 
 def _string(text: str, near: Node) -> Node:
     return {"type": "string", "value": text, "location": near.get("location")}
-
-
-def parts_of(pattern: Json, shape: Shape) -> Iterator[tuple[Json, Shape]]:
-    """Yield the parts of a pattern that are no patterns themselves, each with the bound of what it has to equal."""
-    kind, value = pattern.get("type"), pattern.get("value")
-    if kind == "array":
-        for index, part in enumerate(value):
-            inner = field_of(shape, index) if isinstance(shape, Values | Fits) else None
-            if isinstance(shape, Listed):
-                inner = shape.items[index] if index < len(shape.items) else None
-            yield from parts_of(part, ANY if inner is None else inner)
-    elif kind == "object":
-        for key, part in value:
-            inner = field_of(shape, key.get("value")) if key.get("type") == "string" else None
-            yield from parts_of(part, ANY if inner is None else inner)
-    else:
-        yield pattern, shape
-
-
-def _literal_keys(shape: Shape) -> list[tuple[Json, Origin]]:
-    """Return the keys and members that a rule writes out, by which a part of the input is looked up."""
-    if isinstance(shape, Fields) and shape.origin is not None:
-        return [(name, shape.origin) for name in shape.fields]
-    if isinstance(shape, Many | Listed) and shape.kind != "array":
-        bounds = shape.items if isinstance(shape, Listed) else (keys_of(shape),)
-        written = (one for one in bounds if isinstance(one, Values) and one.origin is not None)
-        return [(key, one.origin) for one in written for key in one.items if one.origin is not None]
-    if not isinstance(shape, Values) or shape.origin is None:
-        return []
-    found: list[Json] = []
-    for value in shape.items:
-        if isinstance(value, dict | SetValue):
-            found += value if isinstance(value, dict) else value.members
-    return [(key, shape.origin) for key in found]
 
 
 def _parts(value: Json) -> int:

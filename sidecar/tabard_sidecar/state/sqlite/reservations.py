@@ -184,13 +184,13 @@ def _charge(connection: sqlite3.Connection, wanted: Reservation) -> list[tuple[s
     charges, root_id = wanted.charges, wanted.chain.root_id
     charged: list[tuple[str, str, int, int]] = []
     wants: list[str | int] = []
-    for one in wanted.chain.budgets:
-        amount = charges.get(one.name, 0)
-        charged.append((one.budget_id, one.name, one.limit, amount))
-        if amount > one.limit:
-            raise NotReserved(Reserved(ReserveState.EXHAUSTED, one.budget_id))
+    for budget_id, name, limit in wanted.chain.budgets:
+        amount = charges.get(name, 0)
+        charged.append((budget_id, name, limit, amount))
+        if amount > limit:
+            raise NotReserved(Reserved(ReserveState.EXHAUSTED, budget_id))
         if amount:
-            wants += (root_id, one.budget_id, amount, one.name, one.limit)
+            wants += (root_id, budget_id, amount, name, limit)
     if wants:
         budgets = len(wants) // _CHARGE_COLUMNS
         if connection.execute(_charge_statement(budgets), wants).rowcount != budgets:

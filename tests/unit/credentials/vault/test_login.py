@@ -10,21 +10,12 @@ from tabard_sidecar.credentials.vault.transport import VaultTransport
 from tabard_sidecar.util.bounded_http import until
 
 from tests.support.fake_vault import LOGIN, RENEW, SECRET, Answer, auth
-
-
-class Clock:
-    """A clock that tests move."""
-
-    def __init__(self):
-        self.now = 1000.0
-
-    def __call__(self):
-        return self.now
+from tests.support.tokens import FakeClock
 
 
 @pytest.fixture
 def clock():
-    return Clock()
+    return FakeClock(1000.0)
 
 
 def login_to(vault, clock, **auth_keys):
