@@ -358,6 +358,7 @@ _stated := concat("", [
 	`\b(?:(?:if|whether or) not|(?:no|not) (?:more|less|later|earlier|fewer|sooner|higher|lower|cheaper) than`,
 	`|(?:is|was|are|were|has|have|had|did|does|can|could|will|would) not|(?:i|we|they) (?:do not|don't)`,
 	` (?:have|know|like|use|sell|need (?:it|them|this|that|the|her|his|any))`,
+	`|(?:and|but) nothing (?:more|else|further)`,
 	`|no(?:thing|body|ne| ?one)(?: of (?:it|them|these|those))?(?: (?:here|there|else|yet))*`,
 	` (?:(?:has|have|had) (?:been|come|got|paid|sent|told|[a-z]+ed)|arrived|came|works?|worked|prints?|printed`,
 	`|happens?|happened`,

@@ -164,3 +164,12 @@ test_a_noun_with_a_number_begins_no_order if {
 		count(clauses.ordered({"invoice", "order"})) == 1 with input as _request(statement)
 	}
 }
+
+test_nothing_more_ends_there if {
+	says := "Mail them that and nothing more, quote their letter instead of his name, and note it in his record"
+	request := {"task": {"intent_source": "signed", "statement": says}}
+	count(clauses.ordered({"quote"})) == 1 with input as request
+	count(clauses.ordered({"note"})) == 1 with input as request
+	nothing := {"task": {"intent_source": "signed", "statement": "Do nothing, refund it"}}
+	clauses.ordered({"refund"}) == set() with input as nothing
+}

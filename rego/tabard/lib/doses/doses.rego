@@ -65,7 +65,7 @@ default meaning(_) := "other"
 meaning(dose) := "said" if {
 	_readable(dose)
 	_answers(dose) == {"said"}
-	texts.plain_text(_other_words(dose), {_record(dose), _words}, 0)
+	texts.plain_text(_other_words(dose), {_record(dose), _words, quantities.digits}, 0)
 } else := "none" if {
 	_readable(dose)
 	not "other" in _answers(dose)
@@ -216,16 +216,38 @@ _part(dose) := text if {
 	text := concat(" ; ", sort(figures.beside(dose.id, dose.directory)))
 	count(strengths(text) | (rhythms(text) | pieces(text))) > 0
 } else := quantities.digits if {
-	count(entities.named(dose.directory, set()) - {dose.id}) == 0
+	_alone(dose)
 } else := ""
 
-_numbers(amount) := own if {
-	own := figures.counts(amount.id, amount.directory) - _other_counts
+# "28 tablets" names no "water tablets".
+_alone(thing) if {
+	# regal ignore:with-outside-test-context
+	named := entities.named(thing.directory, set()) with input.task.statement as _without_packing
+	count(named - {thing.id}) == 0
+}
+
+_without_packing := regex.replace(quantities.digits, sprintf(`([0-9]) (?:%s)`, [_packs]), "$1")
+
+_packs := sprintf("(?:%s)(?:e?s)?\\b", [concat("|", figures.packing)])
+
+_numbers(amount) := _packed if {
+	count(_packed) > 0
+	_alone(amount)
+} else := own if {
+	own := _counting(figures.counts(amount.id, amount.directory))
 	count(own) > 0
 } else := left if {
-	count(entities.named(amount.directory, set()) - {amount.id}) == 0
-	left := quantities.counts - _other_counts
+	_alone(amount)
+	left := _counting(quantities.counts)
 } else := set()
+
+_counting(numbers_) := numbers_ - _other_counts
+
+# "28 tablets".
+_packed contains to_number(found[1]) if {
+	text := regex.replace(quantities.digits, _no_counts, " ; ")
+	some found in regex.find_all_string_submatch_n(sprintf(`\b([0-9]{1,6}) %s`, [_packs]), text, 20)
+}
 
 # Repeats, and times a day.
 _other_counts contains to_number(found) if {
@@ -237,6 +259,10 @@ _no_counts := concat("|", [
 	sprintf(`\b[0-9]{1,2} %s\b`, [_repeat]), `\b[0-9]{1,2}(?: times|x| x)? (?:a|per|each|every) (?:day|week|month)\b`,
 	`\b[0-9]{1,2}(?: times|x| x) (?:daily|weekly)\b`, `\bevery [0-9]{1,2} (?:hours?|days?|weeks?)\b`,
 	`\b[1-9] (?:puff|drop|spray)s?\b`,
+	concat("", [
+		`\b[1-9] (?:tablet|capsule|pill|sachet)s? (?:up to |(?:a|per|each|every) |once\b|twice\b|[0-9]{1,2} ?(?:x|times)`,
+		`|daily\b|at |in the |as |when )`,
+	]),
 ])
 
 _same_again if regex.match(_same, quantities.digits)

@@ -98,3 +98,24 @@ test_repeats if {
 		not doses.repeats_meaning("repeats") with input as _asserted(_call(case[0], case[1]))
 	}
 }
+
+_more_drugs := object.union(_drugs, {"D-3": ["Sertraline"], "D-4": ["Furosemide", "water tablets"]})
+
+_sertraline := {"directory": _more_drugs, "id": "D-3"}
+
+test_what_people_write if {
+	amount := object.union(_sertraline, {"name": "quantity", "record": 30})
+	every case in [
+		["Stop the sertraline 50, start her on 100 mg once a day, 28 tablets", "100 mg once a day", "50 mg once a day", 28],
+		["Sertraline as before but 168 tablets, no repeats", "50 mg once a day", "50 mg once a day", 168],
+		["Sertraline 500 mg three times a day for 7 days, 21 capsules", "500 mg three times a day", "", 21],
+		["Sertraline, 2 tablets up to four times a day, 100", "2 tablets up to four times a day", "", 100],
+	] {
+		call := _call(case[0], {"dose": case[1], "quantity": case[3], "wrong_dose": "200 mg once a day", "wrong": 5600})
+		dose := object.union(_sertraline, {"name": "dose", "record": case[2]})
+		doses.meaning(dose) == "said" with input as call
+		doses.quantity_meaning(amount) == "said" with input as call
+		doses.meaning(object.union(dose, {"name": "wrong_dose"})) != "said" with input as call
+		doses.quantity_meaning(object.union(amount, {"name": "wrong"})) == "other" with input as call
+	}
+}

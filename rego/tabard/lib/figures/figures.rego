@@ -212,6 +212,7 @@ _named(said, _, names, _) if {
 _named(said, id, names, directory) if {
 	some name in names
 	some word in regex.find_n(`\pL{3,}`, lower(name), -1)
+	not wording.singular(word) in packing
 	contains(said, _phrase(word))
 	others := {other |
 		some other, theirs in directory
@@ -219,6 +220,13 @@ _named(said, id, names, directory) if {
 		contains(_phrase(called), _phrase(word))
 	}
 	others == {id}
+}
+
+# METADATA
+# description: Words in which things of many kinds are counted; none of them names a thing by itself ("water tablets").
+packing := {
+	"bottle", "box", "capsule", "carton", "case", "drop", "item", "pack", "package", "packet", "pair", "pallet", "piece",
+	"pill", "puff", "roll", "sachet", "set", "strip", "tablet", "tube", "unit",
 }
 
 _phrase(text) := sprintf(" %s ", [concat(" ", words)]) if {

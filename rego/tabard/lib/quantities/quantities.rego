@@ -254,7 +254,7 @@ digits_of(text) := concat("", [part |
 ])
 
 # "The scratched one" counts nothing.
-_pronoun := `\b(?:the|this|that|which|his|her|my|our|your|their|last|next|other)(?: [a-z-]+){0,2} one\b`
+_pronoun := `\b(?:(?:the|his|her|my|our|your|their)(?: [a-z-]+)?|this|that|which|last|next|other) one\b`
 
 _in_digits(text) := concat("", [part |
 	pieces := regex.split(_run, text)
