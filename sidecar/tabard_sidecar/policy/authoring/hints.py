@@ -259,7 +259,9 @@ def _of_call(
     _, kind = entries.get("kind", ({}, {}))
     if kind.get("type") == "string" and kind["value"] not in _KINDS:
         message = f"kind {kind['value']!r} isn't known to calls.meaning{nearest(kind['value'], _KINDS)}"
-        yield _warning(file, place(kind).row or row, "call_kind_unknown", message, 'Write "message", or remove it')
+        yield _warning(
+            file, place(kind).row or row, "call_kind_unknown", message, 'Write "message", or remove it'
+        )
     for name, (key, _) in entries.items():
         close = nearest(name, _KEYS)
         # A key that the module's own rules read is meant.

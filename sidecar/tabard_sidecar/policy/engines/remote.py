@@ -229,6 +229,8 @@ class RemoteProvider:
 
     async def _look(self) -> _Found:
         at, served = self._clock(), await served_by(self._client)
+        if self._checked is None:  # which documents are foreign is known once its rules are
+            return _Found(served, ())
         found = _Found(served, tuple(sorted([path async for path in self._foreign()])))
         self._looked_at = at
         return found

@@ -39,11 +39,12 @@ class World:
         new.write_bytes(content)
         new.replace(self._file)
 
-    async def start(self, content):
+    async def start(self, content, *, load=True):
         """Start the server with a bundle, and check it."""
         self.put(content)
         await self._process.start()
-        await self.provider.load()
+        if load:
+            await self.provider.load()
 
     async def close(self):
         await self.provider.close()
@@ -79,6 +80,15 @@ async def test_bundles_that_own_the_policy_are_asked_for_their_names(world, aske
     asked.clear()
     assert await world.provider.fingerprint() == seen
     assert asked == ["/v1/data/tabard/none", "/v1/data/system/bundles"]
+
+
+async def test_a_policy_is_the_same_before_and_after_its_first_check(world):
+    """So that it isn't checked a second time."""
+    await world.start(opa_bundle("one", GRANT_ALL), load=False)
+    seen = await world.provider.fingerprint()
+    await world.provider.load()
+    assert await world.provider.fingerprint() == seen
+    assert not world.provider.unchecked
 
 
 async def test_all_modules_are_looked_at_now_and_then(world, asked):
