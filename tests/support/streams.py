@@ -1,7 +1,7 @@
 """Runs the integration tests as two processes of pytest side by side: most tests wait for something most of the time.
 
 What there is once on a machine is used in one of the two only: ports with a fixed number, the packet filter, the
-network of pods, container engines. ``python -m tests.support.streams [ARGUMENT...]`` takes pytest's arguments. Paths
+network of pods, container engines, and of the checkout dist. ``python -m tests.support.streams [ARGUMENT...]`` takes pytest's arguments. Paths
 below tests/integration choose what runs, and ``{stream}`` in an argument stands for the stream's name, for example in
 ``--junitxml={stream}.xml``. Tests of one stream only run as pytest itself runs them, with this terminal.
 """
@@ -25,7 +25,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 TESTS = ROOT / "tests" / "integration"
 STREAMS: Mapping[str, Sequence[str]] = {
-    "cluster": ("image", "k8s", "pods", "operations", "engine", "spiffe", "wheels"),
+    "cluster": ("image", "k8s", "pods", "operations", "engine", "wheels"),
     "services": (
         *("alerts", "cli", "conformance", "console", "editor", "exchange", "files", "health", "keys"),
         *(
