@@ -34,6 +34,7 @@ STREAMS: Mapping[str, Sequence[str]] = {
             "revocation",
             "scenario",
             "sdk",
+            "spiffe",
             "state",
             "vault",
             "verify",
