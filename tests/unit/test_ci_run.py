@@ -1,4 +1,4 @@
-"""What .ci/run does with steps that pass, fail or test nothing, in a folder whose Makefile has a few."""
+"""Runs .ci/run with steps that pass, fail or test nothing, in a folder whose Makefile has a few."""
 
 from __future__ import annotations
 
