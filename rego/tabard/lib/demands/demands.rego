@@ -27,10 +27,7 @@ within(text, own) := {kind: found |
 	known := _known(own)
 	some kind, found in {
 		"amounts": _amounts(plain, known),
-		"doses": {dose |
-			some dose in ((doses.strengths(plain) | doses.rates(plain)) - (doses.strengths(known) | doses.rates(known)))
-			not endswith(dose, "%")
-		},
+		"doses": _doses(plain) - (doses.strengths(known) | doses.rates(known)),
 		"grants": {word | some word in _granting(plain); not _said(word, known)},
 		"matters": {word | some word in regex.find_n(_matters, plain, -1); not _said(word, known)},
 		"orders": {verb | some verb in _ordering(plain); not _verb_said(verb, known)},
@@ -62,8 +59,9 @@ spoken contains "orders" if regex.match(_tells_to, lower(exclusions.kept))
 
 _spoken := {
 	"amounts": {
-		"amount", "bill", "charge", "cost", "euro", "fee", "figures", "invoice", "money", "offer", "pay", "price", "prices",
-		"quote", "refund", "sales", "sum", "total", "turnover", "value", "worth",
+		"amount", "balance", "bill", "charge", "cheaper", "cost", "discount", "due", "euro", "expensive", "fee", "figure",
+		"invoice", "money", "offer", "owe", "paid", "pay", "percent", "price", "quote", "refund", "sale", "sum", "total",
+		"turnover", "value", "worth",
 	},
 	"doses": {
 		"dosage", "dose", "drug", "how often", "medication", "medicine", "prescription", "strength", "tablet", "value",
@@ -79,11 +77,12 @@ _spoken := {
 _tells_to := concat("|", [
 	sprintf(
 		concat("", [
-			`\b(?:tell|text|write|mail|message|advise|get|have|let|warn)\b[^.;!?\n]{1,60}?`,
-			`\b(?:to|should|must|has to|have to|needs? to|can|may) (?:%s)\b`,
+			`\b(?:tell|text|write|mail|message|advise|get|have|let|warn|send|pass|hand|forward|leave|note)\b`,
+			`[^.;!?\n]{1,80}?\b(?:to|should|must|has to|have to|needs? to|can|could|may) (?:%s)\b`,
 		]),
 		[concat("|", _verbs)],
 	),
+	`\bso (?:that )?\pL+ (?:\pL+ )?(?:can|could|knows?)\b|(?:^|[.!?;,] |\b(?:and|then|please) )(?:buy|order) `,
 	`\b(?:what|when|how|where) (?:he|she|they|to|you) (?:\S+ )?(?:do|has|have|should|must|need|bring|come)\b`,
 ])
 
@@ -92,19 +91,32 @@ _known(own) := replace(lower(concat("\n", array.concat([exclusions.kept], [text 
 # ---- orders
 
 _ordering(text) := {found[1] |
-	some pattern in [_imperative, _must]
+	some pattern in _imperatives
 	some found in regex.find_all_string_submatch_n(pattern, text, -1)
 	found[1] in _verbs
 }
 
-# At the beginning of a sentence or line, behind "please" and "then", and behind "and" where the sentence has begun so.
-_imperative := concat("", [
-	`(?:^|[.!?:;]["')]*\s+|\n[\s*•–-]*|\b(?:please|kindly|then|just|until then|from now on),? `,
-	`|\b(?:please|don't|do not|you)\b[^.!?\n]*\b(?:and|or) )`,
-	`(?:(?:please|kindly|then|also|now|just|only|always|immediately|don't|do not|never|simply) )*(\pL+) `,
-	`(?:(?:it|them|this|that|these|those|the|an?|your|my|our|his|her|their|him|all|any|every|each|no|to|at|in|on`,
-	`|by|for|with|up|down|off|out|back|until|twice|once|double|half)\b|[0-9+£$€])`,
+# At the beginning of a sentence or line, behind "please", and behind "and" where the sentence has begun with that.
+_imperatives := [
+	sprintf(`(?:^|[.!?:;]["')]*\s+|\n[\s*•–-]*)%s(\pL+) (?:%s|[0-9+£$€])`, [_polite, _objects]),
+	sprintf(`\b(?:please|kindly|don't|do not|until then|from now on)\b,? %s(\pL+) (?:%s|%s|[0-9+£$€])`, [
+		_polite, _objects, _places,
+	]),
+	sprintf(`\b(?:please|don't|do not)\b[^.!?\n]*\b(?:and|or) %s(\pL+) (?:%s|%s|[0-9+£$€])`, [
+		_polite, _objects, _places,
+	]),
+	_must,
+]
+
+_polite := `(?:(?:please|kindly|then|also|now|just|only|always|immediately|don't|do not|never|simply) )*`
+
+_objects := concat("", [
+	`(?:it|them|this|that|these|those|the|an?|your|my|our|his|her|their|him|all|any|every|each|no|twice|once|double`,
+	`|half)\b`,
 ])
+
+# "Change to your order" and "open on Fridays" order nothing.
+_places := `(?:to|at|in|on|by|for|with|up|down|off|out|back|until)\b`
 
 _must := concat("", [
 	`\b(?:you|he|she|they|patients|customers|every(?:one|body)|all) (?:all )?(?:must|should|shall|have to|has to|need to`,
@@ -141,7 +153,7 @@ _grants := concat("|", [
 	`\b(?:guarantee[ds]?|promise[ds]?|compensation|compensate[ds]?|reimbursement|refunds?)\b`,
 	`\b(?:discounts?|rebates?|vouchers?|gifts?|bonus|exempt(?:ed)?|free of charge|for free)\b`,
 	concat("", [
-		`\b(?:get|gets|receive|receives|getting|have|pay you|owe you|give you)(?: \S+){0,3} `,
+		`\b(?:get|gets|receive|receives|getting|pay you|owe you|give you)(?: \S+){0,3} `,
 		`(?:money|amount|sum|refund|price)(?: back)?\b`,
 	]),
 	`\b(?:isn't|aren't|not) (?:allergic|confidential|liable|owed|required to pay)\b|\ballergy (?:is |was )?not\b`,
@@ -161,7 +173,19 @@ _said(phrase, known) if {
 	count((verbs.bases(phrase) | {phrase}) & bases) > 0
 }
 
-# ---- amounts
+# ---- doses and amounts
+
+# Strengths of drugs; how often, where it may be one of taking. "20 l" is a size, and a courier comes daily, too.
+_doses(text) := strengths | {rate |
+	some rate in doses.rates(text)
+	count(strengths) + count([1 | regex.match(_taking, text)]) > 0
+} if {
+	strengths := {one |
+		some one in doses.strengths(regex.replace(text, `[0-9][0-9.,]*[ -]?(?:l|cl|g|grams?|%)(?:$|[^\pL])`, " ; "))
+	}
+}
+
+_taking := `\b(?:take|takes|taking|tablets?|capsules?|puffs?|pills?|drops?|doses?)\b`
 
 # "36" of the request may be money.
 _amounts(text, known) := {cents |

@@ -15,6 +15,8 @@ test_plain_texts_do_nothing_more if {
 		"You paid 36.00 and 1,250.00 euros. Please bring it back.",
 		"You brought it back, and we thank you. Invoice INV-803, no symptoms at night",
 		"Order 1006 is in the depot and will go on its way. Take care!",
+		"Change to your order: open on Fridays. We mend it, then send it back to you.",
+		"The courier comes twice a day with a bag of 20 l. We tell you the price and send the parcel.",
 	] {
 		demands.within(text, {"Ann Lee"}) == {} with input as _request(_says)
 	}
@@ -29,6 +31,7 @@ test_kinds if {
 		"Please take it twice a day.": {"orders": {"take"}, "doses": {"2 per day"}},
 		"Until then take 7.5 mg.": {"orders": {"take"}, "doses": {"7500 mcg"}},
 		"Please don't come, and ring the depot.": {"orders": {"ring"}},
+		"Please look at it and stop the machine.": {"orders": {"stop"}},
 		"You have to discard all samples.": {"orders": {"discard"}},
 		"As agreed you get the whole amount back.": {"grants": {"get the whole amount back"}},
 		"She consents to everything.": {"grants": {"consents to"}},
@@ -50,10 +53,12 @@ test_spoken if {
 		"Answer message 7, please": {"amounts"},
 		"Text her to bring her card": {"orders"},
 		"Ask Rosa how many she gave": {"orders"},
+		"Leave Kola a note so that he can complain": {"orders"},
+		"Order 100 more from them": {"orders"},
 		"Tell her what she should do": {"orders"},
 		"Write him the dose": {"doses"},
 		"Put it up to what they suggest": {"doses"},
-		"Tell Ann about the discount": {"grants"},
+		"Tell Ann about the discount": {"amounts", "grants"},
 		"Tell the board our revenue": {"matters"},
 		"Tell Ann that it comes": set(),
 		"Release the bloods to her": set(),

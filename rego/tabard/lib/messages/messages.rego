@@ -118,6 +118,11 @@ courtesy := sprintf(`\b(?:%s)\b`, [concat("|", [
 	]),
 	`if you have (?:any|more|further) questions?,? (?:please )?(?:let us know|write to us|contact us|ask us)`,
 	`(?:is|are|will be) (?:now |already )?on (?:its|their|the|your) way(?: to you)?`,
+	concat("", [
+		`(?:we|i|they)(?:'ll| will) (?:let you know|be in touch|get (?:back|in touch) (?:to|with) you`,
+		`|write(?: to you)? again|come back to you|contact you)`,
+		`(?: (?:soon|shortly|again|about (?:a|the) (?:time|date)|as soon as (?:possible|we can)|when we know more))?`,
+	]),
 	`we look forward to (?:hearing from you|seeing you|your visit)|get well soon|all the best|you're welcome|no problem`,
 	`as (?:agreed|discussed|requested|you asked)|have a (?:nice|good|lovely|great) (?:day|evening|week|weekend)`,
 ])])

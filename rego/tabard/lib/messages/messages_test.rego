@@ -20,6 +20,7 @@ test_said if {
 		"Dear Ann, order 1006 comes on Wednesday, 2 December, at 2 pm. Oscar",
 		"Dear Ann, sorry that it takes so long. Your order 1006 is on its way. Please don't hesitate to contact us. Oscar",
 		"Thank you for your patience. Order 1006 comes on Wednesday, as agreed.",
+		"Order 1006 comes on Wednesday. We'll be in touch again, and they will contact you about the time.",
 		"Dear Ann, order 1006 comes on Wednesday. We're sorry for the trouble with the lorry.",
 	] {
 		messages.meaning(_message) == "said" with input as _call(_says, body)
