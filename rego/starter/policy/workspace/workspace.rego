@@ -50,7 +50,8 @@ _reason := "Your request leaves open what, how much, to whom or which words, or 
 
 start contains {"code": "workspace", "limits": {
 	"tools": [
-		"calendar.*", "contacts.*", "files.*", "goods.*", "inbox.*", "mail.*", "notes.*", "payments.*", "records.*",
+		"calendar.*", "contacts.*", "documents.*",
+		"files.*", "goods.*", "inbox.*", "mail.*", "notes.*", "payments.*", "records.*",
 		"settings.*", "shell.*", "staff.*",
 	],
 	"audiences": [_backend],
@@ -165,7 +166,7 @@ _fits if count(wishes.stated(_it.acts, _it.matter)) > 0
 
 _fits if {
 	_it.handed
-	wishes.follows
+	_hands_over
 }
 
 _fits if {
@@ -196,25 +197,32 @@ _thing := _receivers if {
 	_follows[_tool]
 } else := "named" if {
 	_aimed in {"none", "unclear"}
-	count(wishes.of_all(_it.acts, _it.matter)) > 0
+	count(wishes.of_all(_it.acts, _it.all)) > 0
 	_all[_tool]
 	not _id in entities.ruled_out(_it.acts, _it.directory, _it.kinds)
 } else := "other" if {
-	_it.all
-	count(wishes.of_all(_it.acts, _it.matter)) > 0
+	count(wishes.of_all(_it.acts, _it.all)) > 0
 	_aimed in {"none", "unclear"}
 } else := _aimed
 
 _aimed := _path if {
 	_it.id == "path"
-} else := calls.aimed(_id, _it.directory, _it.kinds, _it.acts, _it.matter)
+} else := calls.aimed(_subject, _it.directory, _it.kinds, _it.acts, _it.matter)
+
+_subject := _client if {
+	_it.by_client
+} else := _id
 
 # "Do what message 7 asks": the backend signed whose message it is, and the thing is of the same client.
 _vouched if {
-	wishes.follows
+	_hands_over
 	some message in _followed
-	facts.has("belongs", sprintf("%s:%s", [message, _client]))
+	_client in _belonging(message)
 }
+
+_hands_over if wishes.follows
+
+_hands_over if wording.hands_over
 
 _followed := said if {
 	said := entities.ids("M", {"message", "mail"})
@@ -274,6 +282,11 @@ grant contains {"code": "read", "credential": _once, "facts": {
 	not _house_file
 }
 
+# A client's letters and documents: the backend signs whose they are, "D-5:C-101".
+grant contains {"code": "read", "credential": _once, "notes": ["belongs"], "facts": {"texts_read": 1}} if {
+	_tool == "documents.read"
+}
+
 # Folders that only our own people write don't taint.
 grant contains {"code": "look", "credential": _once, "facts": {"runbooks_read": 1}} if {
 	_tool == "files.read"
@@ -303,7 +316,8 @@ _clean if facts.value("texts_read") == 0
 # `acts`: every verb that a colleague would use. `matter`: words of its kind, in the singular. `undoable`: we can take
 # it back in our own records, so "Ines: Friday at ten" needs no verb. `held`: conditions that our rules or the tool
 # check anyway. `once`: once for each thing in a task. `handed`: a text that the request follows may want it, though the
-# request has no word of it. `tells`: arguments of which a message may speak afterwards.
+# request has no word of it. `tells`: arguments of which a message may speak afterwards. `all`: words for lists ("all
+# open invoices"). `by_client`: the thing has no names of its own, and is named as its client is.
 # `_right` is what records and roles allow, whatever is said. `_values` has an answer for EACH argument but the id.
 
 # ---- notes.add: others act upon a note later, so its text is confirmed as a message is
@@ -371,7 +385,7 @@ _about["calendar.move"] := {
 	"undoable": true,
 	"handed": true,
 	"held": "free|possible|slot|open|available|works",
-	"all": true,
+	"all": {"appointment", "client", "visit"},
 	"id": "visit_id",
 	"directory": data.workspace.visits,
 	"kinds": {"appointment", "visit"},
@@ -389,7 +403,7 @@ _about["calendar.cancel"] := {
 	"matter": _visit_matter,
 	"handed": true,
 	"once": true,
-	"all": true,
+	"all": {"appointment", "client", "visit"},
 	"id": "visit_id",
 	"directory": data.workspace.visits,
 	"kinds": {"appointment", "visit"},
@@ -447,7 +461,7 @@ _about["payments.send"] := {
 	"matter": {"bill", "invoice", "money", "payment"},
 	"held": "account|open|unpaid|paid|due|ours",
 	"once": true,
-	"all": true,
+	"all": {"bill", "invoice", "supplier"},
 	"id": "invoice_id",
 	"directory": data.workspace.invoices,
 	"kinds": {"bill", "invoice"},
@@ -540,6 +554,25 @@ _right["files.share"] if {
 # Sharing shows no content: what this task wrote beside things that the request doesn't speak of isn't shared unseen.
 _values["files.share"] := {"recipient": _recipient, "content": _unmixed}
 
+# A document that was read, so that the backend has signed whose it is.
+_about["documents.share"] := {
+	"acts": {"forward", "give", "let", "mail", "pass", "send", "share", "show"},
+	"matter": {"copy", "document", "letter", "report"},
+	"once": true,
+	"by_client": true,
+	"id": "document_id",
+	"directory": data.workspace.clients,
+	"kinds": {"client"},
+}
+
+_right["documents.share"] if {
+	count(_belonging(_a.document_id)) == 1
+	_known(_a.recipient)
+	_fresh
+}
+
+_values["documents.share"] := {"recipient": _recipient}
+
 _about["files.delete"] := {
 	"acts": {
 		"bin", "clean", "clear", "delete", "discard", "drop", "erase", "purge", "remove", "throw", "trash", "wipe",
@@ -597,7 +630,15 @@ _visit := data.workspace.visit[_a.visit_id]
 # Whose it is: for signed facts, and for whom the task does something.
 _client := _a.client_id if {
 	_a.client_id
-} else := _visit.client
+} else := _visit.client if {
+	_visit
+} else := [client | some client in _belonging(_id)][0]
+
+_belonging(id) := {parts[1] |
+	some pair in facts.elements("belongs")
+	parts := split(pair, ":")
+	parts[0] == id
+}
 
 # ---- dates and times
 _day := meaning if {
@@ -694,11 +735,14 @@ _is_told(to) if to in groups.told(data.workspace.groups, _it.directory)
 
 _is_told(to) if to in _me
 
+# The client whom an address belongs to, or whose id it is.
+_reader(to) := object.get(data.workspace.client_of, to, to)
+
 # "Answer message 7": its author, as the backend signed.
 _is_told(to) if {
 	wording.asks_for_form({"answer", "reply", "respond"})
 	some message in _followed
-	facts.has("belongs", sprintf("%s:%s", [message, data.workspace.client_of[to]]))
+	_reader(to) in _belonging(message)
 }
 
 # The address stands in the request.
@@ -746,7 +790,7 @@ _of_whom := entities.named(data.workspace.clients, {"client"}) | ((facts.element
 	_client
 })
 
-_receiving := {data.workspace.client_of[to] | some to in _to}
+_receiving := {_reader(to) | some to in _to}
 
 default _private := false
 
