@@ -192,6 +192,9 @@ _thing := _receivers if {
 } else := "named" if {
 	_aimed in {"none", "unclear"}
 	_vouched
+} else := "other" if {
+	_aimed in {"none", "unclear"}
+	_foreign
 } else := "named" if {
 	_aimed in {"none", "unclear"}
 	_follows[_tool]
@@ -216,8 +219,19 @@ _subject := _client if {
 # "Do what message 7 asks": the backend signed whose message it is, and the thing is of the same client.
 _vouched if {
 	_hands_over
+	_client in _owners
+}
+
+_owners := {client |
 	some message in _followed
-	_client in _belonging(message)
+	some client in _belonging(message)
+}
+
+# The text that is followed is of another client.
+_foreign if {
+	_hands_over
+	count(_owners) > 0
+	not _client in _owners
 }
 
 _hands_over if wishes.follows
