@@ -186,7 +186,7 @@ _confirmed if facts.has("confirmed", _id)
 _id := _a[_it.id]
 
 # "Unclear" and "none": the request may mean it. Then a signed fact, or "all of them" and our records, can say that it
-# does. "Other": it names something else.
+# does. "Other": it names something else. If no block of yours defines `_all` or `_follows`, delete its branch here.
 _thing := _receivers if {
 	_it.kind == "message"
 } else := "named" if {
@@ -457,6 +457,7 @@ _about["mail.send"] := {
 	"acts": _tell,
 	"matter": {"email", "know", "letter", "line", "mail", "message", "reply", "word"},
 	"kind": "message",
+	"handed": true,
 	"directory": data.workspace.contacts,
 }
 
@@ -737,6 +738,12 @@ _receivers := "named" if {
 	# "Let them know": within the house only.
 	groups.unnamed_told
 	_tool == "staff.message"
+} else := "unclear" if {
+	# "Do what message 7 asks": an answer to its author may be wanted.
+	_hands_over
+	every to in _to {
+		_reader(to) in _owners
+	}
 } else := "unclear" if {
 	every to in _to {
 		entities.meaning(to, _it.directory, set()) in {"named", "unclear"}
