@@ -46,7 +46,13 @@ def _provider(config: PolicyConfig, options: CompileOptions, engine: Engine) -> 
     if config.remote is not None:
         from tabard_sidecar.policy.engines.remote import RemoteProvider  # noqa: PLC0415 - for those who need it
 
-        return RemoteProvider(engine, config.remote, options, load_seconds=config.load_seconds)
+        return RemoteProvider(
+            engine,
+            config.remote,
+            options,
+            load_seconds=config.load_seconds,
+            poll_seconds=config.poll_seconds,
+        )
     signed = replace(options, bundle_keys=bundle_keys(config.bundle))
     if config.url is not None:
         from tabard_sidecar.policy.engines.service import BundleProvider  # noqa: PLC0415 - aiohttp, as above

@@ -12,7 +12,7 @@ from tabard_sidecar.errors import NoDecision
 from tabard_sidecar.interfaces import Clock
 from tabard_sidecar.policy.breaker import Breaker
 from tabard_sidecar.policy.conf import PolicyConfig
-from tabard_sidecar.policy.engines.provider import LOAD_TIMEOUT, Active, PolicyProvider
+from tabard_sidecar.policy.engines.provider import LOAD_TIMEOUT, UNREACHABLE, Active, PolicyProvider
 from tabard_sidecar.policy.lease import PolicyLease, SharedPolicy, mask
 from tabard_sidecar.policy.loading.rules import RuleIndex
 from tabard_sidecar.policy.problems import PolicyBrokenError, PolicyProblem
@@ -182,12 +182,17 @@ class Runtime:
         return status
 
     def _plan_retry(self) -> None:
-        """Plan to load an unchanged source again if the load came to no end: the machine may have been busy, which passes."""
-        if any(problem.code in {LOAD_TIMEOUT, UNFINISHED} for problem in self._problems):
-            self._retry_pause = min(self._retry_pause * 2 or self._config.load_seconds, _MOST_PAUSE_SECONDS)
-            self._retry_at = self._clock() + self._retry_pause
+        """Plan to load an unchanged source again if what kept the load from its end may pass: a busy machine or server."""
+        codes, config = {problem.code for problem in self._problems}, self._config
+        if codes & {LOAD_TIMEOUT, UNFINISHED}:
+            first, most = config.load_seconds, _MOST_PAUSE_SECONDS
+        elif UNREACHABLE in codes:  # Nothing is decided until it is loaded.
+            first, most = config.poll_seconds, max(config.poll_seconds, config.load_seconds)
         else:
             self._retry_pause, self._retry_at = 0.0, None
+            return
+        self._retry_pause = min(self._retry_pause * 2 or first, most)
+        self._retry_at = self._clock() + self._retry_pause
 
     async def _fingerprint(self) -> object:
         """Return a value that changes whenever the policy's source or the companion's does."""
@@ -280,14 +285,18 @@ class Runtime:
                 if self._retry_at is not None and self._clock() >= self._retry_at:
                     await self.reload()
                 continue
-            if self._provider.unchecked and self._active is not None:
-                # What is evaluated from now on is another policy than the one that was checked.
-                self._broke((_UNCHECKED,))
-                self._tell()
+            self._end_unchecked()
             while True:
                 await asyncio.sleep(self._config.quiet_seconds)
                 again = await self._fingerprint()
                 if again == seen:
                     break
                 seen = again
+                self._end_unchecked()
             await self.reload()
+
+    def _end_unchecked(self) -> None:
+        """Serve no policy if what would be evaluated from now on is another one than was checked."""
+        if self._provider.unchecked and self._active is not None:
+            self._broke((_UNCHECKED,))
+            self._tell()

@@ -118,6 +118,9 @@ class Active:
 LOAD_TIMEOUT = "load_timeout"
 """Code of the problem of a load that was given up. Another try may be in time."""
 
+UNREACHABLE = "unreachable"
+"""Code of the problem of a server that didn't answer as it has to. It may answer the next time."""
+
 
 def load_took_too_long(where: str, error: StuckError, busy_seconds: float | None = None) -> PolicyBrokenError:
     """Return the problem of a load that was given up.

@@ -23,7 +23,12 @@ from tabard_sidecar.errors import NoDecision
 from tabard_sidecar.interfaces import Clock, InputParts
 from tabard_sidecar.policy.conf import RemoteConfig
 from tabard_sidecar.policy.engines.opa_client import OpaClient
-from tabard_sidecar.policy.engines.provider import Active, EvaluationFailedError, load_took_too_long
+from tabard_sidecar.policy.engines.provider import (
+    UNREACHABLE,
+    Active,
+    EvaluationFailedError,
+    load_took_too_long,
+)
 from tabard_sidecar.policy.engines.sent_input import SentInput
 from tabard_sidecar.policy.engines.served import (
     CHECK_SECONDS,
@@ -143,13 +148,14 @@ class RemoteProvider:
 
     keeps_last_good = False
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - one argument per part
         self,
         engine: Engine,
         config: RemoteConfig,
         options: CompileOptions,
         *,
         load_seconds: float = 30.0,
+        poll_seconds: float = 1.0,
         clock: Clock = time.monotonic,
     ) -> None:
         self._engine = engine
@@ -157,6 +163,7 @@ class RemoteProvider:
         self._options = replace(options, remote=True)
         self._whole_input = config.whole_input
         self._load_seconds = load_seconds
+        self._names_seconds = WHOLE_SECONDS - poll_seconds
         self._loading = Detached("checking the policy")
         self._paths: _Paths = frozenset()
         self._last: Served | None = None
@@ -202,20 +209,21 @@ class RemoteProvider:
         self.outdated.clear()
         try:
             self._client.refresh()
-            served = await served_by(self._client)
+            at, served = self._clock(), await served_by(self._client)
             parsed = await self._detached(lambda: parse_modules(self._engine, served.modules))
             self._paths = frozenset(_rule_paths(parsed))
             problems = [*_check_library(served.modules, parsed)]
             foreign = sorted([path async for path in self._foreign()])
             problems += [_base_document(self._client.where, path) for path in foreign]
+            problems += [_compiled(self._client.where, name) for name in served.activated.compiled]
             self._checked, self.unchecked = _Found(served, tuple(foreign)), False
-            self._named, self._looked_at = False, self._clock()
+            self._named, self._looked_at = False, at
             active, self._named = await self._detached(lambda: self._check(parsed, problems, served))
         except StuckError as error:
             raise load_took_too_long(self._client.where, error) from error
         except (OSError, EvaluationFailedError, NoDecision, *MALFORMED) as error:
             message = getattr(error, "message", None) or str(error)
-            problem = PolicyProblem("", 0, 0, "unreachable", message, "Check policy.remote and the server")
+            problem = PolicyProblem("", 0, 0, UNREACHABLE, message, "Check policy.remote and the server")
             raise PolicyBrokenError([problem]) from error
         return active
 
@@ -237,7 +245,7 @@ class RemoteProvider:
 
     async def _unchanged(self, activated: Bundles) -> bool:
         """Tell whether the names of the bundles say that the policy is the checked one."""
-        recently = self._clock() - self._looked_at < WHOLE_SECONDS
+        recently = self._clock() - self._looked_at < self._names_seconds
         return (
             self._named and not self.unchecked and recently and await activated_by(self._client) == activated
         )
@@ -335,6 +343,11 @@ def _base_document(where: str, path: tuple[str, ...]) -> PolicyProblem:
     return PolicyProblem(
         where, 0, 0, "data_reserved", message, f"Delete it: DELETE /v1/data/{'/'.join(path)}"
     )
+
+
+def _compiled(where: str, bundle: str) -> PolicyProblem:
+    message = f"the bundle {bundle!r} has modules in WebAssembly, whose values could be mistaken for rules"
+    return PolicyProblem(where, 0, 0, "wasm", message, "Build it without --target wasm")
 
 
 def _reused(where: str, revision: str) -> PolicyProblem:

@@ -51,15 +51,20 @@ class Bundles:
     @property
     def roots(self) -> frozenset[str]:
         """The paths that they own; none if the server doesn't tell them."""
-        manifests = (
-            [one.get("manifest") for one in self.told.values() if isinstance(one, dict)]
-            if isinstance(self.told, dict)
-            else []
-        )
-        roots = [one.get("roots") for one in manifests if isinstance(one, dict)]
+        roots = [manifest.get("roots") for manifest in self._manifests().values()]
         return frozenset(
             str(root) for listed in roots for root in (listed if isinstance(listed, list) else ())
         )
+
+    @property
+    def compiled(self) -> list[str]:
+        """The names of those that have modules in WebAssembly: where no rule is, a server may ask them."""
+        return [name for name, manifest in self._manifests().items() if manifest.get("wasm")]
+
+    def _manifests(self) -> dict[str, dict[str, Json]]:
+        told = self.told.items() if isinstance(self.told, dict) else ()
+        manifests = ((name, one.get("manifest")) for name, one in told if isinstance(one, dict))
+        return {name: manifest for name, manifest in manifests if isinstance(manifest, dict)}
 
 
 class Served:
@@ -89,7 +94,8 @@ class Served:
         Args:
             packages: top-level packages of the modules, as roots of a bundle are written.
         """
-        return all(self.bundles.values()) and all(map(self._owns, {*_EVALUATED, *packages}))
+        named = bool(self.bundles) and all(self.bundles.values())
+        return named and all(map(self._owns, {*_EVALUATED, *packages}))
 
     def revision(self, packages: Iterable[str]) -> str:
         """Return the revision of the only bundle, if that is all there is; otherwise a digest of the modules."""

@@ -11,8 +11,9 @@ import pytest
 from tabard_sidecar.policy.conf import RemoteConfig
 from tabard_sidecar.policy.engines.opa_client import OpaClient
 from tabard_sidecar.policy.engines.remote import WHOLE_SECONDS, RemoteProvider
-from tabard_sidecar.policy.engines.served import activated_by
+from tabard_sidecar.policy.engines.served import Bundles, Served, activated_by
 from tabard_sidecar.policy.loading.compiling import CompileOptions
+from tabard_sidecar.policy.problems import PolicyBrokenError
 
 from tests.support.opa_bundle import ALL_ROOTS, opa_bundle
 from tests.support.opa_process import OpaApi, OpaProcess
@@ -30,8 +31,13 @@ class World:
         self._file = folder / "bundle.tar.gz"
         self._config = RemoteConfig(url=f"unix:{folder}/opa.sock")
         self._process = OpaProcess(self._config, "--watch", "--bundle", self._file)
-        self.provider = RemoteProvider(engine, self._config, CompileOptions(), clock=lambda: self.now)
+        self._engine = engine
+        self.provider = self.made()
         self.api = OpaApi(self._config)
+
+    def made(self, **options):
+        """Return a provider that looks at the server."""
+        return RemoteProvider(self._engine, self._config, CompileOptions(), clock=lambda: self.now, **options)
 
     def put(self, content):
         """Replace the bundle in one step, so that the server reads all of it."""
@@ -103,6 +109,17 @@ async def test_all_modules_are_looked_at_now_and_then(world, asked):
     assert "/v1/policies" not in asked
 
 
+async def test_no_two_looks_at_all_modules_are_further_apart_than_they_may_be(world, asked):
+    """The next poll would come too late."""
+    world.provider = world.made(poll_seconds=WHOLE_SECONDS * 2 / 3)
+    await world.start(opa_bundle("one", GRANT_ALL))
+    await world.provider.fingerprint()
+    asked.clear()
+    world.now += WHOLE_SECONDS * 2 / 3
+    await world.provider.fingerprint()
+    assert "/v1/policies" in asked
+
+
 async def test_another_revision_is_seen_at_once(world):
     await world.start(opa_bundle("one", GRANT_ALL))
     seen = await world.provider.fingerprint()
@@ -147,13 +164,14 @@ async def test_an_upload_beside_the_bundle_is_seen_with_the_next_whole_look(worl
 class Downloading:
     """A fake client of a server that downloads its bundle: each download has an ETag."""
 
-    def __init__(self):
+    def __init__(self, **manifest):
         self.etag = "a"
+        self._manifest = {"revision": "one", "roots": ["policy"]} | manifest
 
     async def get(self, path, _):
         if path.startswith("/v1/data/tabard"):
             return {"provenance": {"bundles": {"zone": {"revision": "one"}}}}
-        return {"result": {"zone": {"etag": self.etag, "manifest": {"revision": "one", "roots": ["policy"]}}}}
+        return {"result": {"zone": {"etag": self.etag, "manifest": self._manifest}}}
 
 
 async def test_a_download_with_another_etag_counts_as_another_bundle():
@@ -163,6 +181,32 @@ async def test_a_download_with_another_etag_counts_as_another_bundle():
     assert before.roots == {"policy"}
     client.etag = "b"
     assert await activated_by(client) != before
+
+
+async def test_a_bundle_that_is_only_told_of_names_nothing(world):
+    """Without a bundle, what stands at system.bundles is a document that someone wrote."""
+    told = {"x": {"manifest": {"revision": "one", "roots": list(ALL_ROOTS)}}}
+    assert not Served({}, Bundles({}, told)).is_named([])
+    assert Served({}, Bundles({"x": "one"}, told)).is_named([])
+
+
+async def test_a_bundle_with_wasm_is_refused(world, monkeypatch):
+    """OPA's usual builds evaluate it; the one of the tests has none, so the server's word is changed."""
+    await world.start(opa_bundle("one", GRANT_ALL))
+    get = OpaClient.get
+
+    async def told(self, path, deadline_seconds):
+        answer = await get(self, path, deadline_seconds)
+        if path == "/v1/data/system/bundles":
+            for one in answer["result"].values():
+                one["manifest"]["wasm"] = [{"entrypoint": "tabard/settings", "module": "/policy.wasm"}]
+        return answer
+
+    monkeypatch.setattr(OpaClient, "get", told)
+    with pytest.raises(PolicyBrokenError) as caught:
+        await world.provider.load()
+    assert [problem.code for problem in caught.value.problems] == ["wasm"]
+    assert (await activated_by(Downloading(wasm=[]))).compiled == []
 
 
 async def _serves(world, revision):
