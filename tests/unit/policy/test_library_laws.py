@@ -134,7 +134,7 @@ def test_only_what_an_author_asks_about_gets_wider(laws, statement, body, asks):
 @SLOW
 @given(statement=TEXTS, body=TEXTS)
 def test_an_order_of_which_nothing_speaks_reaches_nobody(laws, statement, body):
-    speaks = {"ring", "tell", "ask"} & set(statement.split())
+    speaks = {"order", "ring"} & set(statement.split())
     found = asked(laws, "answer", statement, f"{body}. Please unplug the printer.")
     assert speaks or found["says"] == "other"
 

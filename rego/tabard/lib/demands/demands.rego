@@ -82,7 +82,11 @@ _tells_to := concat("|", [
 		]),
 		[concat("|", _verbs)],
 	),
-	`\bso (?:that )?\pL+ (?:\pL+ )?(?:can|could|knows?)\b|(?:^|[.!?;,] |\b(?:and|then|please) )(?:buy|order) `,
+	`\bso (?:that )?\pL+ (?:\pL+ )?(?:can|could|knows?)\b`,
+	concat("", [
+		`(?:^|[.!?;,] |\b(?:and|then|please) )(?:buy|order) (?:[0-9]{1,3}|an?|another|some|more|the|us|half|two|three|four`,
+		`|five|six|seven|eight|nine|ten|twelve|twenty|fifty)\b`,
+	]),
 	`\b(?:what|when|how|where) (?:he|she|they|to|you) (?:\S+ )?(?:do|has|have|should|must|need|bring|come)\b`,
 ])
 

@@ -61,6 +61,7 @@ test_spoken if {
 		"Tell Ann about the discount": {"amounts", "grants"},
 		"Tell the board our revenue": {"matters"},
 		"Tell Ann that it comes": set(),
+		"Order 1006 is late": set(),
 		"Release the bloods to her": set(),
 	} {
 		demands.spoken == kinds with input as _request(statement)
