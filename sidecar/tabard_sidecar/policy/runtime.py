@@ -162,6 +162,7 @@ class Runtime:
         """Load the source now. A source that is broken leaves the active policy as it is and says so in the status."""
         async with self._loading:
             seen = await self._fingerprint()
+            self._end_unchecked()
             if self._companion is not None:
                 await self._companion.refresh()
             try:

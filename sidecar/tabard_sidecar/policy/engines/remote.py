@@ -216,9 +216,12 @@ class RemoteProvider:
             foreign = sorted([path async for path in self._foreign()])
             problems += [_base_document(self._client.where, path) for path in foreign]
             problems += [_compiled(self._client.where, name) for name in served.activated.compiled]
-            self._checked, self.unchecked = _Found(served, tuple(foreign)), False
             self._named, self._looked_at = False, at
-            active, self._named = await self._detached(lambda: self._check(parsed, problems, served))
+            try:
+                active, named = await self._detached(lambda: self._check(parsed, problems, served))
+            finally:  # Until here a look finds a policy that isn't checked.
+                self._checked, self.unchecked = _Found(served, tuple(foreign)), False
+            self._named = named
         except StuckError as error:
             raise load_took_too_long(self._client.where, error) from error
         except (OSError, EvaluationFailedError, NoDecision, *MALFORMED) as error:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import shutil
 import tempfile
+import threading
 import time
 from itertools import count
 from pathlib import Path
@@ -14,13 +15,14 @@ from tabard_sidecar.errors import NoDecision
 from tabard_sidecar.policy.conf import PolicyConfig, RemoteConfig
 from tabard_sidecar.policy.engines.embedded import FileProvider
 from tabard_sidecar.policy.engines.opa_client import OpaClient
+from tabard_sidecar.policy.engines.remote import RemoteProvider
 from tabard_sidecar.policy.factory import create_runtime
 from tabard_sidecar.policy.loading.compiling import CompileOptions
 from tabard_sidecar.policy.problems import PolicyBrokenError, PolicyProblem
 from tabard_sidecar.policy.runtime import Runtime
 
 from tests.support.opa_bundle import opa_bundle
-from tests.support.opa_process import OpaProcess
+from tests.support.opa_process import LIBRARY, OpaApi, OpaProcess
 from tests.support.policy import GRANT_ALL, call, codes, write
 from tests.support.waiting import eventually
 
@@ -125,3 +127,37 @@ async def test_an_unchecked_policy_ends_also_while_looks_differ(engine, tmp_path
         assert not runtime.status().ready
     finally:
         await runtime.close()
+
+
+async def test_an_unchecked_policy_ends_before_it_is_checked_by_request(engine, monkeypatch, tmp_path):
+    """A check takes its time, and an operator may ask for one before the next look."""
+    folder = Path(tempfile.mkdtemp(prefix="tbb", dir="/tmp"))
+    config = RemoteConfig(url=f"unix:{folder}/opa.sock")
+    process = OpaProcess(config, *LIBRARY, write(tmp_path, demo=GRANT_ALL) / "demo.rego")
+    await process.start()
+    runtime = create_runtime(
+        PolicyConfig(remote=config, poll_seconds=3600), CompileOptions(), engine, time.time
+    )
+    checks, begun, goes_on = RemoteProvider._check, threading.Event(), threading.Event()
+
+    def slowly(self, *arguments):
+        begun.set()
+        goes_on.wait(60)
+        return checks(self, *arguments)
+
+    try:
+        await runtime.start()
+        assert await codes(runtime, call()) == []
+        monkeypatch.setattr(RemoteProvider, "_check", slowly)
+        await OpaApi(config).replace({"more": "package policy.more\n\nallow := true\n"})
+        reloading = asyncio.create_task(runtime.reload())
+        await eventually(begun.is_set)
+        with pytest.raises(NoDecision):
+            await codes(runtime, call())
+        goes_on.set()
+        assert "public_rule" in {problem.code for problem in (await reloading).problems}
+    finally:
+        goes_on.set()
+        await runtime.close()
+        process.stop()
+        shutil.rmtree(folder)

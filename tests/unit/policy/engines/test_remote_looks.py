@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import shutil
 import tempfile
+import threading
 from pathlib import Path
 
 import pytest
@@ -159,6 +161,27 @@ async def test_an_upload_beside_the_bundle_is_seen_with_the_next_whole_look(worl
     world.now += WHOLE_SECONDS
     assert await world.provider.fingerprint() != seen
     assert world.provider.unchecked
+
+
+async def test_a_policy_that_is_being_checked_counts_as_unchecked(world, monkeypatch):
+    """It may have come after the look that led to the check."""
+    await world.start(opa_bundle("one", GRANT_ALL))
+    checks, begun, goes_on = RemoteProvider._check, threading.Event(), threading.Event()
+
+    def slowly(self, *arguments):
+        begun.set()
+        goes_on.wait(60)
+        return checks(self, *arguments)
+
+    monkeypatch.setattr(RemoteProvider, "_check", slowly)
+    await world.api.replace({"more": "package other\n\nx := 1\n"})
+    loading = asyncio.create_task(world.provider.load())
+    await eventually(begun.is_set)
+    await world.provider.fingerprint()
+    assert world.provider.unchecked
+    goes_on.set()
+    await asyncio.wait([loading])
+    assert not world.provider.unchecked
 
 
 class Downloading:
