@@ -9,13 +9,14 @@ from contextlib import suppress
 from pathlib import Path
 
 # sys/inotify.h; the flags of inotify_init1 are those of open.
-_IN_MODIFY = 0x2
+_IN_MODIFY, _IN_ATTRIB = 0x2, 0x4
 _IN_MOVED_FROM, _IN_MOVED_TO = 0x40, 0x80
 _IN_CREATE, _IN_DELETE = 0x100, 0x200
 _IN_DELETE_SELF, _IN_MOVE_SELF = 0x400, 0x800
 _IN_ONLYDIR, _IN_ONESHOT = 0x1000000, 0x80000000
 _MASK = (
     _IN_MODIFY
+    | _IN_ATTRIB
     | _IN_MOVED_FROM
     | _IN_MOVED_TO
     | _IN_CREATE
@@ -31,7 +32,7 @@ _INIT = getattr(_LIBC, "inotify_init1", None)
 
 
 class FolderBell:
-    """Rings when a file of a folder is written, emptied, made, removed or renamed, or the folder itself is moved.
+    """Rings when a file of a folder is written, emptied, made, removed or renamed or gets another time, or the folder is moved.
 
     It rings once and is then silent until it is asked again, so a folder that is written all the time costs nothing. What
     is written through mapped memory, or by another machine, doesn't ring. Belongs to one event loop.

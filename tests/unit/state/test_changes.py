@@ -177,6 +177,51 @@ async def test_a_folder_that_is_replaced_is_noticed(store, path):
     assert await asyncio.wait_for(watching, LONG_SECONDS)
 
 
+async def test_a_folder_above_that_is_replaced_is_noticed_and_the_new_one_tells(
+    store, path, tmp_path, caplog
+):
+    """The kernel doesn't tell of it, which says nothing about the file system."""
+    folder, backup = path.parent, tmp_path / "elsewhere" / "state"
+    link = tmp_path / "linked"
+    link.symlink_to(folder.parent)
+    backup.mkdir(mode=0o700, parents=True)
+    linked = SQLiteStateStore(link / "state" / path.name, zone="z")
+    await linked.open()
+    try:
+        with contextlib.closing(sqlite3.connect(path)) as connection:
+            connection.execute("VACUUM INTO ?", (str(backup / path.name),))
+        (backup / path.name).chmod(0o600)
+        watching = asyncio.create_task(linked.watch(await newest(linked), timeout_seconds=NEVER_SECONDS))
+        await asyncio.sleep(0.3)
+        link.unlink()
+        link.symlink_to(backup.parent)
+        assert await asyncio.wait_for(watching, LONG_SECONDS)
+        assert "doesn't tell of changes" not in caplog.text
+        assert linked._changes._bell is not None
+    finally:
+        await linked.close()
+
+
+@pytest.mark.usefixtures("told_only")
+@pytest.mark.parametrize("suffix", ["", "-wal"])
+async def test_another_time_of_a_file_rings(store, path, suffix, caplog):
+    """So the time of a file that was only touched doesn't look as if the kernel had told nothing of a write."""
+    looks = Looks()
+    await asyncio.sleep(0.3)
+    watching = asyncio.create_task(store._changes.seen(looks, NEVER_SECONDS))
+    await asyncio.sleep(0.3)
+    before = looks.count
+    os.utime(f"{path}{suffix}")
+    for _ in range(100):
+        if looks.count > before:
+            break
+        await asyncio.sleep(0.1)
+    assert looks.count > before
+    watching.cancel()
+    assert store._changes._bell is not None
+    assert "doesn't tell of changes" not in caplog.text
+
+
 @pytest.mark.usefixtures("told_only")
 async def test_several_wait_at_once(store, other):
     after = await newest(store)

@@ -76,7 +76,7 @@ class Changes:
     async def _doubt(self, ring: asyncio.Future[None]) -> None:
         """Give up the bell if it doesn't tell what the file's time tells, which changes shortly before it rings."""
         await asyncio.sleep(_OFTEN_SECONDS)
-        if not ring.done() and self._bell is not None:
+        if not ring.done() and self._bell is not None and self._file.in_place():
             _log.warning(
                 "the state file's file system doesn't tell of changes, so it is looked at ten times a second",
                 extra={"path": str(self._file.path)},

@@ -148,10 +148,14 @@ class StateFile:
 
     def written_since(self, unwritten: object) -> bool:
         """Tell whether something may have been written, or another file be there, since :meth:`unwritten_since` said so."""
-        if self._place is None or self._place.problem():
+        if self._place is None or not self.in_place():
             return True
         now = self._place.unwritten_since()
         return now is None or now != unwritten
+
+    def in_place(self) -> bool:
+        """Tell whether the path leads to the open file."""
+        return self._place is not None and not self._place.problem()
 
     def being_written(self) -> bool:
         """Tell whether a transaction may be under way, of which a read sees nothing yet, whatever is in the log.
