@@ -29,7 +29,8 @@ from tabard_sidecar.cli.health import USAGE
 from tabard_sidecar.cli.root import COMMANDS, command
 from tabard_sidecar.config import Settings
 from tabard_sidecar.config.fields import default_text, flatten, section, type_text
-from tabard_sidecar.policy.authoring.case_files import MAX_BYTES, CaseFileKeys, CaseKeys, Expected
+from tabard_sidecar.policy.authoring.case_files import MAX_BYTES
+from tabard_sidecar.policy.authoring.case_keys import CaseFileKeys, CaseKeys, Expected
 from tabard_sidecar.policy.authoring.matrices import MAX_CELLS, CellKeys, MatrixKeys
 from tabard_sidecar.policy.authoring.request_keys import OutcomeKeys, RequestKeys
 from tabard_sidecar.policy.authoring.sentences import SentenceKeys

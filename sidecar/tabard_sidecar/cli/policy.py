@@ -104,7 +104,7 @@ def print_check(report: CheckReport, named: Callable[[str], str] = str) -> None:
 @policy.command("case-schema")
 def case_schema() -> None:
     """Print the JSON Schema of files with decision cases (`*_cases.yaml`), for editors."""
-    from tabard_sidecar.policy.authoring.case_files import case_schema as schema  # noqa: PLC0415
+    from tabard_sidecar.policy.authoring.case_keys import case_schema as schema  # noqa: PLC0415
 
     echo_json(schema())
 

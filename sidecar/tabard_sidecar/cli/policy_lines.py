@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from tabard_sidecar.operating.terminal import echo, style
 
 if TYPE_CHECKING:
-    from tabard_sidecar.policy.authoring.cases import CaseResult
+    from tabard_sidecar.policy.authoring.case_results import CaseResult
 
 _COLOURS = {"allow": "green", "ask": "yellow", "deny": "red"}
 EFFECTS = tuple(_COLOURS)

@@ -10,7 +10,7 @@ from tabard_sidecar.operating.terminal import echo, style
 from tabard_sidecar.util.lean import dataclass
 
 if TYPE_CHECKING:
-    from tabard_sidecar.policy.authoring.cases import CaseResult
+    from tabard_sidecar.policy.authoring.case_results import CaseResult
 
 _Chosen = Sequence[tuple["CaseResult", Mapping[str, Any]]]
 

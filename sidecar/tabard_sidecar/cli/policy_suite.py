@@ -18,7 +18,7 @@ from tabard_sidecar.operating.terminal import echo, style
 if TYPE_CHECKING:
     from tabard_opa import Engine, FileCoverage
 
-    from tabard_sidecar.policy.authoring.cases import CaseReport, CaseResult
+    from tabard_sidecar.policy.authoring.case_results import CaseReport, CaseResult
     from tabard_sidecar.policy.authoring.coverage import ModuleCoverage
     from tabard_sidecar.policy.authoring.testing import TestReport
 
@@ -134,7 +134,7 @@ def _run_cases(targets: Sequence[Target], wanted: Wanted) -> tuple[CaseReport, l
     from tabard_opa import Engine  # noqa: PLC0415 - loads the engine
 
     from tabard_sidecar.errors import NoDecision  # noqa: PLC0415
-    from tabard_sidecar.policy.authoring.cases import CaseReport  # noqa: PLC0415
+    from tabard_sidecar.policy.authoring.case_results import CaseReport  # noqa: PLC0415
     from tabard_sidecar.policy.problems import PolicyBrokenError  # noqa: PLC0415
 
     results: list[CaseResult] = []

@@ -18,7 +18,7 @@ from tabard_sidecar.operating.terminal import echo, echo_json, progress
 from tabard_sidecar.util.lean import dataclass
 
 if TYPE_CHECKING:
-    from tabard_sidecar.policy.authoring.cases import CaseReport, CaseResult
+    from tabard_sidecar.policy.authoring.case_results import CaseReport, CaseResult
     from tabard_sidecar.policy.authoring.explaining import Trial
 
 

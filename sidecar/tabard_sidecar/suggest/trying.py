@@ -11,7 +11,8 @@ from typing import Final, NamedTuple
 from tabard_opa import Engine
 
 from tabard_sidecar.policy.authoring.case_files import read_case_file
-from tabard_sidecar.policy.authoring.cases import CaseReport, Catalogues, decide_cases
+from tabard_sidecar.policy.authoring.case_results import CaseReport
+from tabard_sidecar.policy.authoring.cases import Catalogues, decide_cases
 from tabard_sidecar.policy.authoring.workbench import check
 from tabard_sidecar.policy.catalogue import Catalogue
 from tabard_sidecar.policy.loading.compiling import CompileOptions

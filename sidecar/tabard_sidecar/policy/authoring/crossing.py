@@ -10,8 +10,10 @@ from pathlib import Path
 
 from tabard_opa import Engine
 
-from tabard_sidecar.policy.authoring.case_files import Case, Expected
-from tabard_sidecar.policy.authoring.cases import CaseResult, Catalogues, decide_cases
+from tabard_sidecar.policy.authoring.case_files import Case
+from tabard_sidecar.policy.authoring.case_keys import Expected
+from tabard_sidecar.policy.authoring.case_results import CaseResult
+from tabard_sidecar.policy.authoring.cases import Catalogues, decide_cases
 from tabard_sidecar.policy.authoring.request_keys import RequestKeys
 from tabard_sidecar.policy.authoring.sequences import CARRIED, OF_ONE_CALL
 from tabard_sidecar.policy.catalogue import Catalogue

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable
 from pathlib import PurePosixPath
 
-from tabard_sidecar.policy.authoring.case_files import case_schema
+from tabard_sidecar.policy.authoring.case_keys import case_schema
 from tabard_sidecar.policy.authoring.samples import sample_call, sample_input
 from tabard_sidecar.policy.catalogue import ToolSpec
 from tabard_sidecar.policy.resources import library, schema

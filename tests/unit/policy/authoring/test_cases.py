@@ -6,7 +6,8 @@ import tarfile
 from pathlib import Path
 
 import pytest
-from tabard_sidecar.policy.authoring.case_files import case_schema, read_cases
+from tabard_sidecar.policy.authoring.case_files import read_cases
+from tabard_sidecar.policy.authoring.case_keys import case_schema
 from tabard_sidecar.policy.authoring.cases import Catalogues, run_cases
 from tabard_sidecar.policy.catalogue import Catalogue, load_catalogue
 from tabard_sidecar.policy.loading.compiling import CompileOptions
