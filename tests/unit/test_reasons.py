@@ -289,6 +289,8 @@ OTHER_WORDS = {
     "audience_keys",
     "call_digest",
     "call_grant",
+    "call_key_unknown",
+    "call_kind_unknown",
     "call_together",
     "credential_id",
     "decision_id",
@@ -303,8 +305,10 @@ OTHER_WORDS = {
     "subject_issuer",
     "task_id",
     "task_not_started",
+    "tool_without_rule",
 }
-"""Words of the documentation that begin like a reason code and are names of fields, settings or functions, or words of a replay."""
+"""Words of the documentation that begin like a reason code and are names of fields, settings or functions, words of a replay, or
+problems of a policy."""
 
 
 def test_codes_that_the_documentation_names_exist():
