@@ -462,8 +462,8 @@ def test_builtins_that_are_not_withheld_are_refused(engine, clock, tmp_path):
 
 async def test_a_load_that_takes_too_long_tells_how_long_the_process_worked(engine, tmp_path):
     (tmp_path / "m.rego").write_text(GRANT_ALL, "utf-8")
-    provider = FileProvider(engine, tmp_path, CompileOptions(), load_seconds=0.001)
-    with pytest.raises(PolicyBrokenError, match=r"took longer than 0\.001 s, of which this process had the"):
+    provider = FileProvider(engine, tmp_path, CompileOptions(), load_seconds=0.0)
+    with pytest.raises(PolicyBrokenError, match=r"took longer than 0 s, of which this process had the"):
         await provider.load()
 
 
