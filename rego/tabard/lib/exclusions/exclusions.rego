@@ -8,6 +8,7 @@
 #   That something isn't so forbids nothing: "his bag never arrived, refund him", "she no longer wants it, cancel it".
 package tabard.lib.exclusions
 
+import data.tabard.lib.states
 import data.tabard.lib.verbs
 
 # METADATA
@@ -91,11 +92,12 @@ _plain_exception(part) if {
 
 # ---- parts: a cue, what it rules out, and what follows
 
-_statement := regex.replace(straight, _left_out, "excluding $1 ; ") if {
+_statement := states.waiting(kept_in) if {
 	_trusted
 	count(input.task.statement) <= 4096
 	said := replace(replace(input.task.statement, "’", "'"), "‘", "'")
 	straight := _corrected(said)
+	kept_in := regex.replace(straight, _left_out, "excluding $1 ; ")
 }
 
 # "Order 20, no wait, 30 boxes", "tell Ann, I mean Bob": what is taken back isn't said.
@@ -169,6 +171,8 @@ _condition_in_front("unless", before, piece) if {
 }
 
 _states_only(cue, _) if regex.match(_statement_only, cue)
+
+_states_only(cue, piece) if states.reports(cue, piece)
 
 _states_only("no", piece) if not regex.match(`(?i)^ [a-z]`, piece)
 
@@ -474,6 +478,7 @@ _contrast_words := concat("|", [
 	`not only|not|except|excepting|excluding|without|instead of|in place of|in lieu of|rather than|apart from`,
 	`aside from|other than|besides|save for|but for|with the exception of|as opposed to|minus|barring|neither|nor`,
 	`skip|skipping|omit|omitting|ignore|ignoring|exclude|leave out|leaving out|forget|unlike`,
+	`wait (?:with|on)|hold off (?:on|with)`,
 ])
 
 _stated_words := concat("|", [

@@ -183,3 +183,27 @@ test_an_order_behind_a_contrast if {
 	forbidden := "Don't pay Ann instead of Bob, and refund it"
 	not regex.match(` ; `, exclusions.marked) with input as {"task": {"intent_source": "signed", "statement": forbidden}}
 }
+
+test_what_waits_is_ruled_out if {
+	every statement in [
+		"Hold Heron's invoice for now, the others can be paid", "Park Heron's invoice, the rest can go",
+		"Wait with Heron's invoice, pay Glide", "Pay Glide and leave Heron's invoice until further notice",
+	] {
+		contains(concat(" ", exclusions.excepted), "Heron's invoice") with input as _request(statement)
+	}
+	exclusions.kept == "Hold the ten o'clock for Ann" with input as _request("Hold the ten o'clock for Ann")
+}
+
+test_what_fails_rules_out_nothing if {
+	every statement in [
+		"Labels won't print in east, do the usual", "Sofia doesn't want the vest, refund her",
+		"We aren't allowed to keep it, delete the export",
+	] {
+		exclusions.kept == statement with input as _request(statement)
+	}
+	every statement in [
+		"Don't print in east", "Sofia doesn't want the vest sent to Ann", "We aren't allowed to tell Ann",
+	] {
+		contains(exclusions.kept, "…") with input as _request(statement)
+	}
+}

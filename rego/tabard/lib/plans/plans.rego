@@ -42,10 +42,20 @@ _states(sentence, acts, _, _) if {
 	count({before | some before in array.slice(words, 0, place); before in (_no_plan - {"that"})}) == 0
 }
 
-_states(sentence, _, _, _) if regex.match(
-	`^[^,:]{1,60}?[, ] ?(?:now |then |also |both |all )?(?:goes|go) (?:up|down|to|into|in|live|out|back|on)\b`,
-	sentence,
-)
+# What goes somewhere is moved, sent or changed, and not cancelled or paid.
+_states(sentence, acts, _, _) if {
+	count(acts & _going) > 0
+	regex.match(
+		`^[^,:]{1,60}?[, ] ?(?:now |then |also |both |all )?(?:goes|go) (?:up|down|to|into|in|live|out|back|on)\b`,
+		sentence,
+	)
+}
+
+# "Sertraline goes up to 100 mg" changes what there is of the thing, so an act upon that may be meant.
+_states(sentence, _, _, things) if {
+	regex.match(`^[^,:]{1,60}?[, ] ?(?:now |then |also |both |all )?(?:goes|go) (?:up|down)\b`, sentence)
+	_has_thing(sentence, things)
+}
 
 # "Let Rosa take his shift".
 _states(sentence, acts, _, _) if {
@@ -123,6 +133,14 @@ _singular(text) := sprintf(" %s ", [concat(" ", [wording.singular(word) |
 _before_nouns := {
 	"all", "any", "both", "five", "four", "her", "his", "its", "late", "more", "my", "new", "no", "of", "open", "our",
 	"six", "some", "the", "their", "these", "those", "three", "two", "your",
+}
+
+_going := {
+	"adjust", "assign", "bring", "change", "charge", "decrease", "deliver", "deploy", "direct", "dispatch", "forward",
+	"go", "hand", "increase", "install", "issue",
+	"launch", "lower", "mail", "mark", "move", "pass", "post", "prescribe", "promote", "publish", "push",
+	"put", "raise", "redirect", "reduce", "release", "reprice", "reroute", "reschedule", "return", "roll", "route", "send",
+	"set", "shift", "ship", "step", "switch", "transfer", "update", "upgrade",
 }
 
 _no_plan := {"as", "how", "i", "that", "way", "we", "what", "where", "which", "who", "whom"}

@@ -134,7 +134,7 @@ _products := concat("", [
 # METADATA
 # description: |
 #   The sentences that order in the form of a statement, in lower case: plans with one of `acts` in the present ("Mary
-#   takes Thursday") or with "goes" for any of them ("4.9.0 goes to production", "Metformin goes up to 10 mg"), "let
+#   takes Thursday") or with "goes" for what moves or changes ("4.9.0 goes to production", "it goes up to 10 mg"), "let
 #   Rosa take it", and needs and phrases without a verb for one of `things`, a set of words or phrases ("Aiko needs an
 #   appointment", "Owen, blood test with Rosa, Thursday please", "new appointment for Owen", "Ann to Friday at ten" if
 #   `acts` has "move"). `stated({"book"}, {"appointment", "blood test"})`. Questions, reports, negations, the past and
@@ -163,9 +163,8 @@ _statements contains sentence if {
 # "Answer Harriet that she should go on with it": what a person is told is no order.
 _telling := concat("", [
 	`(?:^|[,;:] ?|\b(?:and|then|so|please|to) )(?:(?:tell|inform|remind|notify|warn|thank|reply|respond|assure|advise)\b`,
-	`|(?:answer|ask|text|message|mail|email|e-mail|write|call|let|explain|confirm)(?: to)? [^,;]*?\b(?:that|know|about`,
-	`|how`,
-	`|whether|why|what|when|where)\b`,
+	`|(?:answer|ask|text|message|mail|email|e-mail|write|call|explain|confirm)(?: to)? [^,;]*?\b(?:that|know|about|how`,
+	`|whether|why|what|when|where)\b|let (?:[^\s,;]+ ){1,6}?(?:know|(?:see|hear) (?:that|how|what|when|why))\b`,
 	`|(?:send|give|drop|leave|write|shoot|pass)(?: \S+){0,4} (?:an? |the )?(?:\S+ )?(?:e-?mail|mail|message|line|note`,
 	`|letter|word|reply|answer|text|sms)\b).*$`,
 ])
@@ -201,7 +200,7 @@ _reads(sentence) if {
 	not _does_more(sentence)
 }
 
-_does_more(sentence) if regex.match(_acts_too, sentence)
+_does_more(sentence) if regex.match(_acts_too, regex.replace(sentence, `\bgo (?:through|over) `, "read "))
 
 # "Sum it up in a note", "Get us a dozen".
 _does_more(sentence) if {
@@ -216,11 +215,11 @@ _does_more(sentence) if {
 }
 
 _makes := sprintf(
-	concat("|", [
+	concat("", [
 		`\b(?:in|into|as|to) (?:an?|another|one)(?: \pL+){0,2} (?:%s)(?:[^\pL]|$)`,
-		`\b(?:get|buy|fetch|find) (?:me|us) (?:[0-9]+|an?other|(?:some )?more|half a dozen|an? (?:dozen|few|couple|pack|box)`,
-		`%s)\b`,
-		`\b(?:write|draft|prepare|make) (?:me|us) (?:\pL+ )*?(?:report|file|note|document|memo|page)\b`,
+		`|\b(?:get|buy|fetch|find) (?:me|us) (?:[0-9]+|an?other|(?:some )?more|half a dozen|back (?:up )?to|up to`,
+		`|an? (?:dozen|few|couple|pack|box)|%s)\b`,
+		`|\b(?:write|draft|prepare|make) (?:me|us) (?:\pL+ )*?(?:report|file|note|document|memo|page)\b`,
 	]),
 	[_products, `two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|twenty|fifty|hundred`],
 )
@@ -240,7 +239,8 @@ _no_verbs := {
 _begins_to_read := sprintf(
 	concat("", [
 		`^(?:(?:can|could|would|will) you )?(?:please |just |quickly |now )*`,
-		`(?:%s|(?:tell|give|send|write|text|mail|email|report|read|let) (?:to )?(?:me|us)|what(?:'s)?|which|who|who's`,
+		`(?:%s|go (?:through|over) [^;:]*?\b(?:and|then) (?:tell|show|give|let) (?:me|us)`,
+		`|(?:tell|give|send|write|text|mail|email|report|read|let) (?:to )?(?:me|us)|what(?:'s)?|which|who|who's`,
 		`|whom|whose|how|why|when|where|is|are|does|did|has|was|were|do (?:you|we|i|they))\b`,
 	]),
 	[_reading],
@@ -254,7 +254,7 @@ _reading := concat("|", [
 # An order of its own: at the beginning, or behind a comma or a word that joins.
 _acts_too := sprintf(
 	concat("", [
-		`(?:^|[,:;+–-]|\b(?:and|then|but|so|or)\b) *(?:(?:please|then|also|just|and|now) )*`,
+		`(?:^|[,:;+–-]|\b(?:and|then|but|so|or|otherwise|else)\b) *(?:(?:please|then|also|just|and|now) )*`,
 		`(?:%s|beat|deal|go|match|ring|sort|stay|undercut)\b(?:$| (?:%s)| [^mu]| [mu][^es])`,
 	]),
 	[concat("|", clauses.verbs - _readings), "my|mr|mrs|ms"],
@@ -415,7 +415,8 @@ _for_us := concat("", [
 
 _more_for_us := concat("", [
 	`(?:^|\b(?:and|then|so) |, )(?:then |also |please |just )*(?:get|order|buy|fetch) (?:me|us) `,
-	`(?:[0-9]+|an?other|some more|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|twenty|a dozen)\b`,
+	`(?:[0-9]+|an?other|some more|(?:back )?(?:up )?to|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|twenty`,
+	`|a dozen)\b`,
 ])
 
 _number_wanted := concat("", [

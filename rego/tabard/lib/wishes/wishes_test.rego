@@ -87,7 +87,8 @@ test_the_same_for_others if {
 test_only_reads if {
 	every statement in [
 		"What does Ann want?", "Show me all orders", "Find out whether his insurer wrote, and what they want",
-		"Hi! Tell me what she wants", "Look up Ann's order and list her tickets", "Any returns without money?",
+		"Hi! Tell me what she wants", "Go through the open tickets and tell me which ones are urgent",
+		"Look up Ann's order and list her tickets", "Any returns without money?",
 		"Before I pay Heron: is the account right? Don't pay it yet.", "can you check order 7 please",
 		"Read what Ann wrote and sum it up", "Check order 7 and tell me about it", "Is there a note in her file?",
 		"Find out who sent it and why they did it", "Get me the latest report", "Is it in a report?",
@@ -269,4 +270,31 @@ test_more_ways_to_order if {
 		wishes.follows with input as {"task": {"intent_source": "signed", "statement": statement}}
 	}
 	not wishes.only_reads with input as {"task": {"intent_source": "signed", "statement": "Write me a page for Monday"}}
+}
+
+test_orders_beside_reading if {
+	every statement in [
+		"Get us back up to 60 vests, Safewater takes 30 euros apiece",
+		"Can you check whether he got his money, and if he hasn't, do it?",
+		"Check whether he got his money, otherwise refund him",
+		"Go through the tickets and tell me which are urgent. Refund Ann.",
+		"Go through the list and pay them, and tell me what you did",
+	] {
+		not wishes.only_reads with input as _request(statement)
+	}
+	count(wishes.may({"buy"})) == 1 with input as _request("Get us back up to 60 vests")
+}
+
+test_where_something_goes_is_no_other_act if {
+	goes := "Altmark's order should go to their boathouse"
+	wishes.stated({"cancel", "drop"}, {"order"}) == set() with input as _request(goes)
+	wishes.stated({"redirect"}, {"order"}) == {lower(goes)} with input as _request(goes)
+	up := "Sertraline goes up to 100 mg"
+	count(wishes.stated({"cancel"}, {"sertraline"})) == 1 with input as _request(up)
+	wishes.stated({"cancel"}, {"order"}) == set() with input as _request(up)
+}
+
+test_what_somebody_may_see_is_a_deed if {
+	count(wishes.deeds({"let"})) == 1 with input as _request("Let him see the letter with a line that it's fine")
+	wishes.deeds({"let"}) == set() with input as _request("Let him see that it's fine")
 }

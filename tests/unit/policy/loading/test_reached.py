@@ -13,7 +13,7 @@ from tabard_sidecar.policy.loading.reached import reached
 from tabard_sidecar.policy.problems import PolicyBrokenError
 from tabard_sidecar.policy.resources import library, rego_root
 
-WHOLE_INTENT = {"exclusions", "intent", "sets", "verbs"}
+WHOLE_INTENT = {"exclusions", "intent", "sets", "states", "verbs"}
 ALL = {file.split("/")[-1].removesuffix(".rego") for file in library()} - {"decision"}
 START = """
 package policy.p
@@ -54,7 +54,11 @@ def compiled_with(engine, monkeypatch):
         ("import data.tabard.lib.sets", 'sets.has(["x"], input.tool.name)', {"sets"}),
         ("import data.tabard.lib.intent as why", 'why.purpose_is("x")', {"intent"}),
         ("import data.tabard.lib.intent", 'intent.purpose_in(["x"])', {"intent", "sets"}),
-        ("import data.tabard.lib.intent", 'intent.mentions("x")', {"exclusions", "intent", "verbs"}),
+        (
+            "import data.tabard.lib.intent",
+            'intent.mentions("x")',
+            {"exclusions", "intent", "states", "verbs"},
+        ),
         ("import data.tabard.lib.intent", "intent[input.tool.name]", WHOLE_INTENT),
         ("import data.tabard.lib as ours", 'ours.intent.purpose_is("x")', ALL),
         ("", 'data.tabard.lib.intent.purpose_is("x")', {"intent"}),
