@@ -124,7 +124,13 @@ _repeats contains to_number(found[1]) if {
 	some found in regex.find_all_string_submatch_n(sprintf(`\b([0-9]{1,2}) %s\b`, [_repeat]), quantities.digits, 10)
 }
 
-_repeats contains 1 if regex.match(sprintf(`\b(?:an?|another) %s\b`, [_repeat]), _raw)
+_repeats contains 1 if {
+	said := regex.replace(_raw, sprintf(`(^|[^\pL])(?:an?|another) %s (?:of|for|prescription|script)\b`, [_repeat]), "$1;")
+	regex.match(sprintf(`\b(?:an?|another) %s\b`, [_repeat]), said)
+}
+
+# "A repeat of her Metformin" orders a prescription, and "with a repeat for later" a repeat.
+_repeats contains 1 if regex.match(sprintf(`\b(?:with|plus) (?:an?|another) %s\b`, [_repeat]), _raw)
 
 _repeat := `(?:repeats?|refills?|renewals?)`
 
@@ -236,10 +242,31 @@ _numbers(amount) := _packed if {
 } else := own if {
 	own := _counting(figures.counts(amount.id, amount.directory))
 	count(own) > 0
+} else := behind if {
+	behind := _behind(amount)
+	count(behind) > 0
 } else := left if {
 	_alone(amount)
 	left := _counting(quantities.counts)
 } else := set()
+
+# "Ferrous sulfate 200 mg once a day, 28 tablets, and folic acid …": up to the next thing or the end of the sentence.
+_behind(amount) := {to_number(found[1]) |
+	text := regex.replace(quantities.digits, _no_counts, " ; ")
+	some name in amount.directory[amount.id]
+	at := indexof(text, lower(name))
+	at >= 0
+	rest := regex.split(`[.!?\n…](?:\s|$)`, substring(text, at + count(name), -1))[0]
+	ends := {end |
+		some other, names in amount.directory
+		other != amount.id
+		some called in names
+		end := indexof(rest, lower(called))
+		end >= 0
+	}
+	own := substring(rest, 0, min(ends | {count(rest)}))
+	some found in regex.find_all_string_submatch_n(sprintf(`\b([0-9]{1,6}) %s`, [_packs]), own, 20)
+}
 
 _counting(numbers_) := numbers_ - _other_counts
 

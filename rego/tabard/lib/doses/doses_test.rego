@@ -119,3 +119,26 @@ test_what_people_write if {
 		doses.quantity_meaning(object.union(amount, {"name": "wrong"})) == "other" with input as call
 	}
 }
+
+test_each_of_two_things_has_its_quantity if {
+	drugs := {"fe": ["Ferrous sulfate"], "fo": ["Folic acid"]}
+	said := "Ferrous sulfate 200 mg once a day, 56 tablets, and folic acid 5 mg once a day, 28 tablets"
+	every id, wanted in {"fe": "other", "fo": "said"} {
+		doses.quantity_meaning({"name": "quantity", "id": id, "directory": drugs, "record": 0}) == wanted with input as {
+			"task": {"statement": said, "intent_source": "signed"},
+			"tool": {"arguments": {"quantity": 28}},
+		}
+	}
+}
+
+test_a_repeat_of_something_is_a_prescription if {
+	every statement, wanted in {
+		"A repeat of her Metformin": "said", "A repeat prescription for Ann": "said", "Metformin with a repeat": "other",
+		"Metformin with a repeat for June": "other",
+	} {
+		doses.repeats_meaning("repeats") == wanted with input as {
+			"task": {"statement": statement, "intent_source": "signed"},
+			"tool": {"arguments": {"repeats": 0}},
+		}
+	}
+}

@@ -379,7 +379,7 @@ _runs contains run if {
 
 _part(word) if {
 	count(word) > 2
-	not word in wording.ordinary
+	not word in (wording.ordinary | wording.packed)
 }
 
 _part(word) if word in _capital
@@ -411,9 +411,10 @@ _name(name) := trim_space(regex.replace(regex.replace(lower(name), `['’]s\b`, 
 
 # ---- what the request keeps, and what it rules out
 
-_mentioned(directory, kinds) := (ids | _by_measure(near)) | (_by_name(near, ids) | _by_part(near, ids)) if {
+_mentioned(directory, kinds) := ((ids | _by_measure(near)) | (_by_name(near, ids) | _by_part(near, ids))) | both if {
 	ids := _by_id(directory, kinds)
 	near := _near(directory, _words)
+	both := {id | count(exclusions.excepted | exclusions.forbidden) == 0; some id in wording.both(_text, near)}
 }
 
 # Named, and ruled out as well: "write to Ann. Actually, don't write to Ann".

@@ -377,3 +377,18 @@ test_told_by_own_verbs if {
 	entities.told(_people) == {"bob@shop.example"} with input as _request("Bob Moss is late. Drop him a line about it")
 	entities.told(_people) == {"bob@shop.example"} with input as _request("Keep Bob Moss posted")
 }
+
+test_both_of_a_kind if {
+	articles := {"P-3": ["Glide paddle"], "P-5": ["Glide carbon paddle"], "K-1": ["Heron kayak"]}
+	every statement in ["Match Lakeside on both Glide paddles", "The two paddles go up", "Both of the paddles, please"] {
+		entities.named(articles, set()) == {"P-3", "P-5"} with input as _request(statement)
+	}
+	entities.named(articles, set()) == set() with input as _request("The paddles go up")
+	entities.meaning("P-5", articles, set()) == "other" with input as _request("Both paddles, but not the carbon paddle")
+}
+
+test_what_is_packed_is_no_name if {
+	drugs := {"F": ["Furosemide", "water tablet"], "R": ["Ramipril"]}
+	entities.named(drugs, set()) == set() with input as _request("Send his tablets to Harbour")
+	entities.named(drugs, set()) == {"F"} with input as _request("His water tablets ran out")
+}

@@ -191,7 +191,7 @@ _before_change := sprintf(`\b(?:from|by|was|currently|than) [$€£]?[0-9][0-9.,
 
 _sentences := [parts |
 	some sentence in regex.split(`[.!?;\n…]+(?:\s|$)|\n`, quantities.digits)
-	parts := regex.split(`,\s|: | - | & |\b(?:and|then|but|plus|also)\b`, sentence)
+	parts := regex.split(`,\s|: | - | & | ?\b(?:and|then|but|plus|also)\b`, sentence)
 ]
 
 _things(part, directory) := {id |

@@ -68,6 +68,38 @@ small := {
 
 # METADATA
 # description: |
+#   What medicines are packed in. One of these words is no name by itself: "tablets" aren't the "water tablets".
+packed := {"capsule", "capsules", "inhaler", "inhalers", "pill", "pills", "sachet", "sachets", "tablet", "tablets"}
+
+# METADATA
+# description: |
+#   The ids of `directory`, an object of ids with an array of names each, of which `text`, in lower case, means both:
+#   "both Glide paddles" means the Glide paddle and the Glide carbon paddle, if there are these two.
+both(text, directory) := union({owners |
+	some found in regex.find_all_string_submatch_n(_both_of, text, 10)
+	owners := {id |
+		some id, names in directory
+		some name in names
+		_of_kind(found[1], name)
+	}
+	count(owners) == 2
+})
+
+_both_of := concat("", [
+	`\b(?:both|the two|each of the two)(?: of)?(?: (?:the|our|my|her|his|their|these|those))?`,
+	`((?: \pL+){0,2} \pL{3,}s)\b`,
+])
+
+# The last word of the name in the plural, with no word that the name hasn't.
+_of_kind(said, name) if {
+	words := [singular(word) | some word in regex.find_n(`\pL+`, said, -1)]
+	own := regex.find_n(`[\pL\pN]+`, lower(name), -1)
+	own[count(own) - 1] == words[count(words) - 1]
+	count({word | some word in words} - {word | some word in own}) == 0
+}
+
+# METADATA
+# description: |
 #   Words that are names or parts of names and ordinary words, too. One of them names no entry by itself (`entities`).
 ordinary := {
 	"about", "also", "and", "any", "april", "art", "as", "at", "august", "baker", "bank", "basic", "best", "bill",
