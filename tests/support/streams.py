@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -106,7 +105,7 @@ class Stream:
         process: pytest's.
     """
 
-    def __init__(self, name: str, command: Sequence[str], columns: int) -> None:
+    def __init__(self, name: str, command: Sequence[str]) -> None:
         self.name = name
         self.told: list[str] = []
         self._prefix = f"{name:<{max(map(len, STREAMS))}} | "
@@ -117,7 +116,6 @@ class Stream:
             stderr=subprocess.STDOUT,
             text=True,
             errors="replace",
-            env=os.environ | {"COLUMNS": str(max(columns - len(self._prefix), 60))},
             # A terminal's Ctrl-C reaches pytest from here, so that it ends what its tests started.
             process_group=0,
         )
@@ -170,7 +168,6 @@ def run(wanted: Mapping[str, Sequence[str]], to: IO[str], *, first_failure: bool
         to: where the lines go.
         first_failure: a stream that fails ends the others.
     """
-    columns = shutil.get_terminal_size().columns
     streams: list[Stream] = []
 
     def interrupt(number: int, frame: FrameType | None) -> None:
@@ -180,7 +177,7 @@ def run(wanted: Mapping[str, Sequence[str]], to: IO[str], *, first_failure: bool
 
     before = {number: signal.signal(number, interrupt) for number in _SIGNALS}
     try:
-        streams += [Stream(name, command, columns) for name, command in wanted.items()]
+        streams += [Stream(name, command) for name, command in wanted.items()]
         lock = threading.Lock()
 
         def follow(one: Stream) -> None:
