@@ -54,8 +54,10 @@ class _Sentence:
 def sentence_counts(results: Sequence[CaseResult]) -> dict[str, object]:
     """Return the sums for ``--json``; empty if the cases aren't those of requests."""
     found = _sentences(results)
-    if not found:
-        return {}
+    return _counts(found) if found else {}
+
+
+def _counts(found: Sequence[_Sentence]) -> dict[str, object]:
     never = [result for one in found for result in one.never]
     return {
         "requests": {
@@ -95,7 +97,7 @@ def print_sentences(results: Sequence[CaseResult], chosen: _Chosen, *, every: bo
                 echo(f"        {reason}")
             print_told(told[id(result)], indent="        ")
     if found:
-        _print_sums(sentence_counts(results))
+        _print_sums(_counts(found))
 
 
 def _print_sums(counts: Mapping[str, Any]) -> None:
@@ -114,19 +116,18 @@ def _print_sums(counts: Mapping[str, Any]) -> None:
 
 def _sentences(results: Sequence[CaseResult]) -> list[_Sentence]:
     """Return the requests of these cases, in their order."""
-    names = dict.fromkeys((one.case.file, one.case.sentence) for one in results if one.case.sentence)
+    calls: dict[tuple[str, str], list[CaseResult]] = {}
+    for one in results:
+        if one.case.sentence:
+            calls.setdefault((one.case.file, one.case.sentence), []).append(one)
     return [
         _Sentence(
             name,
-            tuple(one for one in results if _of(one, file, name) and not one.case.never),
-            tuple(one for one in results if _of(one, file, name) and one.case.never),
+            tuple(one for one in found if not one.case.never),
+            tuple(one for one in found if one.case.never),
         )
-        for file, name in names
+        for (_, name), found in calls.items()
     ]
-
-
-def _of(result: CaseResult, file: str, name: str) -> bool:
-    return (result.case.file, result.case.sentence) == (file, name)
 
 
 def _made(result: CaseResult) -> bool:

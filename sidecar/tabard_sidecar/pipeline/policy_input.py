@@ -276,12 +276,11 @@ def budgets(grant: VerifiedGrant, state: TaskState) -> dict[str, dict[str, int]]
     """
     found: dict[str, dict[str, int]] = {}
     granted = grant.granted_budgets if grant.budgets else frozenset()
-    so_far = state.spent
     for budget_id, name, limit in grant.budgets:
         if name not in granted:
             continue
-        spent = so_far.get(budget_id, 0)
-        remaining = limit - spent if limit > spent else 0
+        spent = state.spent.get(budget_id, 0)
+        remaining = max(0, limit - spent)
         known = found.get(name)
         if known is None:
             found[name] = {"limit": limit, "spent": spent, "remaining": remaining}

@@ -94,9 +94,8 @@ _GENERIC = frozenset(
     ]
 )
 _KINDS = ("message",)
-_KEYS = ("acts", "matter", "thing", "values", "undoable", "held", "kind", "confirmed")
-_NEEDED = 2
-"""A table of a tool for `calls.meaning` has at least acts and matter."""
+_KEYS = ("acts", "matter", "thing", "values", "undoable", "held", "kind", "confirmed", "needs")
+"""What `calls.meaning` reads of the object that it gets."""
 
 _MANY = 12
 """In a smaller catalogue authors see themselves which tools have no rule, and mean it."""
@@ -247,7 +246,7 @@ def _in_module(file: str, module: Node, text: str) -> Iterator[PolicyProblem]:
                 continue
             entries = {str(key.get("value")): (key, item) for key, item in node["value"]}
             row = place(node, rule.place).row
-            if len({"acts", "matter"} & entries.keys()) == _NEEDED:
+            if {"acts", "matter"} <= entries.keys():
                 yield from _of_call(file, row, entries, text)
             if {"name", "own", "people"} <= entries.keys():
                 yield from _of_message(file, row, entries, conditional)

@@ -15,6 +15,7 @@ from tabard_sidecar.util.lean import dataclass
 
 _OF_A_CALL = (OF_ONE_CALL - {"context", "time"}) | {"statement"}
 _EFFECTS = frozenset(get_args(Effect))
+_BESIDE_A_TOOL = frozenset({"expect", "signs"})
 Role = Literal["does", "never"]
 
 
@@ -125,8 +126,12 @@ def _listed(sentence: SentenceKeys) -> tuple[tuple[Role, Sequence[Mapping[str, A
     return ("does", sentence.does), ("never", sentence.never)
 
 
+def _tools(line: Mapping[str, Any]) -> list[str]:
+    return [key for key in line if key not in _BESIDE_A_TOOL]
+
+
 def _line_faults(line: Mapping[str, Any]) -> Iterator[tuple[Path, str, str]]:
-    tools = [key for key in line if key not in {"expect", "signs"}]
+    tools = _tools(line)
     if len(tools) != 1:
         message = f"names {'no tool' if not tools else 'several tools: ' + ', '.join(map(str, tools))}"
         yield (), message, "Write one call as `tool.name: {argument: value}`."
@@ -144,5 +149,5 @@ def _line_faults(line: Mapping[str, Any]) -> Iterator[tuple[Path, str, str]]:
 
 
 def _call(line: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
-    (tool,) = (key for key in line if key not in {"expect", "signs"})
+    (tool,) = _tools(line)
     return tool, line[tool] or {}

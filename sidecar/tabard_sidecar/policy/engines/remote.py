@@ -213,14 +213,14 @@ class RemoteProvider:
             parsed = await self._detached(lambda: parse_modules(self._engine, served.modules))
             self._paths = frozenset(_rule_paths(parsed))
             problems = [*_check_library(served.modules, parsed)]
-            foreign = sorted([path async for path in self._foreign()])
-            problems += [_base_document(self._client.where, path) for path in foreign]
+            found = await self._found(served)
+            problems += [_base_document(self._client.where, path) for path in found.foreign]
             problems += [_compiled(self._client.where, name) for name in served.activated.compiled]
             self._named, self._looked_at = False, at
             try:
                 active, named = await self._detached(lambda: self._check(parsed, problems, served))
             finally:  # Until here a look finds a policy that isn't checked.
-                self._checked, self.unchecked = _Found(served, tuple(foreign)), False
+                self._checked, self.unchecked = found, False
             self._named = named
         except StuckError as error:
             raise load_took_too_long(self._client.where, error) from error
@@ -242,9 +242,12 @@ class RemoteProvider:
         at, served = self._clock(), await served_by(self._client)
         if self._checked is None:  # which documents are foreign is known once its rules are
             return _Found(served, ())
-        found = _Found(served, tuple(sorted([path async for path in self._foreign()])))
+        found = await self._found(served)
         self._looked_at = at
         return found
+
+    async def _found(self, served: Served) -> _Found:
+        return _Found(served, tuple(sorted([path async for path in self._foreign()])))
 
     async def _unchanged(self, activated: Bundles) -> bool:
         """Tell whether the names of the bundles say that the policy is the checked one."""

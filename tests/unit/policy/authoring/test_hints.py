@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
+from tabard_sidecar.policy.authoring import hints as hinted
 from tabard_sidecar.policy.authoring.workbench import check
 from tabard_sidecar.policy.catalogue import load_catalogue
 from tabard_sidecar.policy.loading.compiling import CompileOptions
+from tabard_sidecar.policy.resources import library
 
 from tests.support.policy import write
 
@@ -118,3 +121,7 @@ def test_a_tool_that_no_rule_names_is_told_in_a_large_catalogue(engine, tmp_path
         )
         == []
     )
+
+
+def test_the_keys_of_a_call_are_those_that_the_library_reads():
+    assert set(hinted._KEYS) == set(re.findall(r"\bcall\.(\w+)", library()["tabard/lib/calls/calls.rego"]))
