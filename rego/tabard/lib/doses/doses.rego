@@ -251,12 +251,11 @@ _numbers(amount) := _packed if {
 } else := set()
 
 # "Ferrous sulfate 200 mg once a day, 28 tablets, and folic acid …": up to the next thing or the end of the sentence.
-_behind(amount) := {to_number(found[1]) |
-	text := regex.replace(quantities.digits, _no_counts, " ; ")
+_behind(amount) := {number |
 	some name in amount.directory[amount.id]
-	at := indexof(text, lower(name))
+	at := indexof(_counted_text, lower(name))
 	at >= 0
-	rest := regex.split(`[.!?\n…](?:\s|$)`, substring(text, at + count(name), -1))[0]
+	rest := regex.split(`[.!?\n…](?:\s|$)`, substring(_counted_text, at + count(name), -1))[0]
 	ends := {end |
 		some other, names in amount.directory
 		other != amount.id
@@ -264,17 +263,19 @@ _behind(amount) := {to_number(found[1]) |
 		end := indexof(rest, lower(called))
 		end >= 0
 	}
-	own := substring(rest, 0, min(ends | {count(rest)}))
-	some found in regex.find_all_string_submatch_n(sprintf(`\b([0-9]{1,6}) %s`, [_packs]), own, 20)
+	some number in _in_packs(substring(rest, 0, min(ends | {count(rest)})))
 }
 
 _counting(numbers_) := numbers_ - _other_counts
 
+_packed := _in_packs(_counted_text)
+
 # "28 tablets".
-_packed contains to_number(found[1]) if {
-	text := regex.replace(quantities.digits, _no_counts, " ; ")
+_in_packs(text) := {to_number(found[1]) |
 	some found in regex.find_all_string_submatch_n(sprintf(`\b([0-9]{1,6}) %s`, [_packs]), text, 20)
 }
+
+_counted_text := regex.replace(quantities.digits, _no_counts, " ; ")
 
 # Repeats, and times a day.
 _other_counts contains to_number(found) if {
