@@ -18,6 +18,7 @@ from tabard_sidecar.util.folder_bell import FolderBell
 
 from tests.support.descriptors import descriptors
 from tests.support.state import new_task
+from tests.support.waiting import eventually
 
 NEVER_SECONDS = 3600.0
 LONG_SECONDS = 30.0
@@ -212,11 +213,7 @@ async def test_another_time_of_a_file_rings(store, path, suffix, caplog):
     await asyncio.sleep(0.3)
     before = looks.count
     os.utime(f"{path}{suffix}")
-    for _ in range(100):
-        if looks.count > before:
-            break
-        await asyncio.sleep(0.1)
-    assert looks.count > before
+    await eventually(lambda: looks.count > before)
     watching.cancel()
     assert store._changes._bell is not None
     assert "doesn't tell of changes" not in caplog.text
@@ -245,13 +242,16 @@ async def test_a_file_system_that_tells_nothing_is_found_out(store, other, monke
     monkeypatch.setattr(folder_bell, "_MASK", folder_bell._IN_MOVE_SELF)
     caplog.set_level(logging.WARNING)
     await saw(store, other, "first", rest=1.5)
-    for _ in range(100):
-        if caplog.records:
-            break
-        await store.watch(LAST, timeout_seconds=2.5)
+    await eventually(lambda: told_of(store, caplog), seconds=250)
     assert "doesn't tell of changes" in caplog.text
     monkeypatch.setattr(changes, "_SELDOM_SECONDS", NEVER_SECONDS / 4)
     await saw(store, other, "second")
+
+
+async def told_of(store, caplog) -> bool:
+    """Watch a while, and tell whether something was logged."""
+    await store.watch(LAST, timeout_seconds=2.5)
+    return bool(caplog.records)
 
 
 class Looks:
