@@ -22,6 +22,8 @@ from tests.support.state import LATER, NOW, chain, fresh, new_task, wanted
 from tests.support.waiting import eventually
 
 LIMIT = 400
+# Of stores whose calls are to time out; a server that answers has to do so within it, on a busy machine too.
+SHORT_SECONDS = 0.8
 
 
 @contextlib.contextmanager
@@ -46,7 +48,7 @@ async def answers(store) -> bool:
 async def test_a_paused_server_stops_decisions_and_nothing_else(start_server, open_store):
     """Every call fails in time, thirty-two at once as fast as one; afterwards all is as if nothing had been."""
     server = start_server()
-    store = await open_store(server.port, timeout_seconds=0.3)
+    store = await open_store(server.port, timeout_seconds=SHORT_SECONDS)
     root = (await new_task(store)).root_id
     of = chain(root, budgets={"calls": LIMIT})
     assert (await store.reserve(wanted(of, charges={"calls": 1}))).state is ReserveState.DONE
@@ -54,9 +56,9 @@ async def test_a_paused_server_stops_decisions_and_nothing_else(start_server, op
     began = time.monotonic()
     calls = [store.reserve(wanted(of, charges={"calls": 1})) for _ in range(32)]
     outcomes = await asyncio.gather(*calls, return_exceptions=True)
-    assert time.monotonic() - began < 1.5
+    assert time.monotonic() - began < 3 * SHORT_SECONDS
     assert {type(one) for one in outcomes} == {NoDecision}
-    with unavailable("no answer within 0.3 s; check the server and the network"):
+    with unavailable(f"no answer within {SHORT_SECONDS} s; check the server and the network"):
         await store.consume(fresh("n"), limit=1, now=NOW, expires_at=LATER)
     server.resume()
     await eventually(lambda: answers(store))
@@ -80,7 +82,7 @@ async def test_a_stopped_server_is_refused_at_once_and_found_again(start_server,
     began = time.monotonic()
     with unavailable("check that the server runs"):
         await store.look_up(of)
-    assert time.monotonic() - began < 0.5
+    assert time.monotonic() - began < 0.9
     server.start()
     assert await store.look_up(of) == before
     assert not await store.consume("once", limit=1, now=NOW, expires_at=LATER)
@@ -195,29 +197,29 @@ async def test_a_full_server_takes_nothing_and_still_takes_authority_away(start_
 async def test_a_half_open_connection_costs_one_timeout(server, open_store):
     """The other end is gone without a word: calls that wait on such connections fail in time, the next call works."""
     with proxied(server.port) as proxy:
-        store = await open_store(proxy.port, zone=fresh("half-open"), timeout_seconds=0.3)
+        store = await open_store(proxy.port, zone=fresh("half-open"), timeout_seconds=SHORT_SECONDS)
         await asyncio.gather(*(store.look_up(chain("unknown")) for _ in range(16)))
         assert proxy.connections > 4
         proxy.deaden()
         began = time.monotonic()
-        with unavailable("no answer within 0.3 s"):
+        with unavailable(f"no answer within {SHORT_SECONDS} s"):
             await store.look_up(chain("unknown"))
         outcomes = await asyncio.gather(
             *(store.look_up(chain("unknown")) for _ in range(16)), return_exceptions=True
         )
-        assert time.monotonic() - began < 1.0
+        assert time.monotonic() - began < 2 * SHORT_SECONDS
         assert not any(isinstance(one, BaseException) for one in outcomes)
 
 
 async def test_a_network_that_is_gone_for_a_while(server, open_store):
     """Nothing gets through on old or new connections; then all goes on by itself."""
     with proxied(server.port) as proxy:
-        store = await open_store(proxy.port, zone=fresh("gone"), timeout_seconds=0.3)
+        store = await open_store(proxy.port, zone=fresh("gone"), timeout_seconds=SHORT_SECONDS)
         root = (await new_task(store)).root_id
         of = chain(root, budgets={"calls": 3})
         proxy.hold()
         for _ in range(3):
-            with unavailable("no answer within 0.3 s"):
+            with unavailable(f"no answer within {SHORT_SECONDS} s"):
                 await store.look_up(of)
         proxy.let_flow()
         await eventually(lambda: answers(store))
@@ -231,12 +233,12 @@ async def test_a_lost_answer_never_gives_twice(server, open_store):
     """A use whose answer got lost counts: it isn't tried again, and no other caller has it."""
     with proxied(server.port) as proxy:
         zone = fresh("lost")
-        store = await open_store(proxy.port, zone=zone, timeout_seconds=0.3)
+        store = await open_store(proxy.port, zone=zone, timeout_seconds=SHORT_SECONDS)
         direct = await open_store(server.port, zone=zone)
         name = fresh("once")
         assert await store.consume(fresh("another"), limit=1, now=NOW, expires_at=LATER)
         proxy.mute()
-        with unavailable("no answer within 0.3 s"):
+        with unavailable(f"no answer within {SHORT_SECONDS} s"):
             await store.consume(name, limit=1, now=NOW, expires_at=LATER)
         assert await answers(store)
         assert not await store.consume(name, limit=1, now=NOW, expires_at=LATER)
@@ -274,7 +276,7 @@ async def test_a_subscription_that_breaks_misses_nothing(server, open_store):
         began = time.monotonic()
         await speaker.revoke(Revocation(RevocationKind.AGENT, fresh("agent"), NOW, LATER))
         assert await waiting
-        assert time.monotonic() - began < 0.5
+        assert time.monotonic() - began < 0.9
 
 
 async def test_an_older_copy_in_its_place_is_noticed(start_server, open_store):
@@ -506,7 +508,7 @@ async def test_a_start_waits_for_no_dead_server(start_server, open_store):
     began = time.monotonic()
     with unavailable("no answer within 0.5 s"):
         await open_store(server.port, timeout_seconds=0.5)
-    assert time.monotonic() - began < 1.5
+    assert time.monotonic() - began < 2.5
     server.resume()
     server.stop()
     with unavailable("check that the server runs"):
