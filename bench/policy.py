@@ -48,12 +48,24 @@ class Size:
     tasks: int
     asked: int
     blocks: int
+    activations: int
     data_bytes: int
     usual_calls: int
 
 
-FULL = Size(rounds=5, calls=500, tasks=80, asked=2_000, blocks=20, data_bytes=50_000_000, usual_calls=5_000)
-QUICK = Size(rounds=1, calls=50, tasks=4, asked=50, blocks=2, data_bytes=5_000_000, usual_calls=200)
+FULL = Size(
+    rounds=5,
+    calls=500,
+    tasks=80,
+    asked=2_000,
+    blocks=20,
+    activations=3,
+    data_bytes=50_000_000,
+    usual_calls=5_000,
+)
+QUICK = Size(
+    rounds=1, calls=50, tasks=4, asked=50, blocks=2, activations=1, data_bytes=5_000_000, usual_calls=200
+)
 _BLOCK_CALLS = 150
 _PAUSED_SECONDS = 0.004
 
@@ -69,7 +81,9 @@ def run(*, quick: bool) -> bool:
         figures += _shadow(size)
         figures += _runaway(size)
         figures += remote_figures(blocks=size.blocks, calls=size.calls // 5)
-        figures += activation_figures(data_bytes=size.data_bytes, usual_calls=size.usual_calls)
+        figures += activation_figures(
+            activations=size.activations, data_bytes=size.data_bytes, usual_calls=size.usual_calls
+        )
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     return True if quick else publish("policy", figures)
