@@ -102,8 +102,9 @@ def activation_figures(*, activations: int, data_bytes: int, usual_calls: int) -
         for engine, measure in measured:
             found = []
             for number in range(activations):
-                (folder / f"{engine}-{number}").mkdir()
-                found.append(measure(folder / f"{engine}-{number}", small, large, usual_calls))
+                place = folder / f"{measure.__name__}-{number}"
+                place.mkdir()
+                found.append(measure(place, small, large, usual_calls))
             yield from _figures(engine, found)
 
 
