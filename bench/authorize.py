@@ -126,7 +126,7 @@ def _kinds(
             yield Figure(f"server CPU per 1,000 decisions, {name}", per_thousand, "ms", goals[1])
 
 
-async def _rate(call: Callable[[int], Awaitable[object]], in_flight: int, seconds: float) -> float:
+async def calls_per_second(call: Callable[[int], Awaitable[object]], in_flight: int, seconds: float) -> float:
     """Return calls per second with so many in flight."""
     done = 0
     until = time.perf_counter() + seconds
@@ -158,13 +158,13 @@ async def _all_rates(bench: Bench, grants: dict[int, str], echo_address: str, si
         raw = authorize_request(grants[5]).SerializeToString()
         for in_flight in IN_FLIGHT:
             for depth in DEPTHS:
-                rate = await _rate(
+                rate = await calls_per_second(
                     lambda n, g=grants[depth]: stub.Authorize(authorize_request(g, n)),
                     in_flight,
                     size.rate_seconds,
                 )
                 figures.append(Figure(f"decisions/s, depth {depth}, {in_flight} in flight", rate, "1/s"))
-            rate = await _rate(lambda _: bare(raw), in_flight, size.rate_seconds)
+            rate = await calls_per_second(lambda _: bare(raw), in_flight, size.rate_seconds)
             figures.append(Figure(f"echoes/s, {in_flight} in flight", rate, "1/s"))
         figures += await _batches(stub, grants[5], size)
         figures.append(Figure("decisions/s on one stream", await _stream(stub, grants[5], size), "1/s"))
@@ -177,8 +177,12 @@ async def _batches(stub: authorization_grpc.AuthorizationServiceStub, grant: str
     ratios = []
     rates = []
     for _ in range(max(2, size.blocks // 3)):
-        single = await _rate(lambda n: stub.Authorize(authorize_request(grant, n)), 1, size.rate_seconds / 4)
-        batched = BATCH * await _rate(lambda _: stub.BatchAuthorize(batch), 1, size.rate_seconds / 4)
+        single = await calls_per_second(
+            lambda n: stub.Authorize(authorize_request(grant, n)), 1, size.rate_seconds / 4
+        )
+        batched = BATCH * await calls_per_second(
+            lambda _: stub.BatchAuthorize(batch), 1, size.rate_seconds / 4
+        )
         ratios.append(batched / single)
         rates.append(batched)
     spread = f"rounds {min(ratios):.2f}-{max(ratios):.2f}"
@@ -241,7 +245,9 @@ def _against_glue(
 async def _own_rate(bench: Bench, grant: str, size: Size) -> float:
     async with grpc.aio.insecure_channel(bench.address) as channel:
         stub = authorization_grpc.AuthorizationServiceStub(channel)
-        return await _rate(lambda n: stub.Authorize(authorize_request(grant, n)), 8, size.rate_seconds / 2)
+        return await calls_per_second(
+            lambda n: stub.Authorize(authorize_request(grant, n)), 8, size.rate_seconds / 2
+        )
 
 
 def _glue_rate(url: str, policy_input: dict, size: Size) -> float:

@@ -23,7 +23,7 @@ from tabard.authz.v1 import authorization_service_pb2_grpc as authorization_grpc
 from tabard.authz.v1 import types_pb2
 from tabard.caveats import Limits
 
-from bench.authorize import _rate
+from bench.authorize import calls_per_second
 from bench.harness import Compared, Figure, compare, publish
 from bench.propagation import propagation
 from testbed.world import PERSON, World
@@ -229,8 +229,8 @@ async def _one_against_many(world: World, seconds: float) -> float:
         def ask(held: Sequence[str]) -> Callable[[int], Awaitable[object]]:
             return lambda number: call(held[number % len(held)])
 
-        many = await _rate(ask(grants), 32, seconds)
-        one = await _rate(ask(grants[:1]), 32, seconds)
+        many = await calls_per_second(ask(grants), 32, seconds)
+        one = await calls_per_second(ask(grants[:1]), 32, seconds)
     return one / many
 
 

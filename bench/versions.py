@@ -6,6 +6,7 @@ Run as ``make bench-versions OTHER=FOLDER``; writes bench/results/versions.json.
 from __future__ import annotations
 
 import argparse
+import asyncio
 import json
 import statistics
 import subprocess
@@ -21,6 +22,7 @@ from tabard.authz.v1 import authorization_service_pb2 as authorization_pb
 from tabard.authz.v1 import authorization_service_pb2_grpc as authorization_grpc
 from tabard.authz.v1 import types_pb2
 
+from bench.authorize import calls_per_second
 from bench.harness import (
     Figure,
     compare,
@@ -36,6 +38,7 @@ from bench.state import authorize_request as payment
 HERE = Path(__file__).resolve().parent.parent
 BLOCKS, CALLS = 12, 100
 STARTS = 7
+IN_FLIGHT, RATE_SECONDS = 32, 1.0
 
 # The program that is started in each checkout. Older ones name two functions with an underscore before.
 AUTHORIZE = """
@@ -46,12 +49,12 @@ with running() as bench:
     sys.stdin.read()
 """
 STATE = """
-import asyncio, json, sys
+import asyncio, contextlib, json, sys
 from bench import state
 loop = asyncio.new_event_loop()
 begin = getattr(state, "begin", None) or state._start
 branch = getattr(state, "branch", None) or state._branch
-with state.running(state.WATCHED, "", loop) as world:
+with %s as url, state.running(state.WATCHED, url, loop) as world:
     grant = branch(loop.run_until_complete(begin(world)), budgets=True)
     sidecar = world.sidecars[state.WORKLOAD]
     print(json.dumps({"address": sidecar.address, "grant": grant, "pid": sidecar.process.pid}), flush=True)
@@ -69,7 +72,12 @@ with running() as bench:
 """
 SCENARIOS: tuple[tuple[str, str, Callable[[str, int], authorization_pb.AuthorizeRequest]], ...] = (
     ("authorize, depth 5, jwt", AUTHORIZE, refund),
-    ("state on SQLite", STATE, lambda grant, number: payment(grant, 1 + number)),
+    (
+        "state on SQLite",
+        STATE % 'contextlib.nullcontext("")',
+        lambda grant, number: payment(grant, 1 + number),
+    ),
+    ("state on Redis", STATE % "state.redis()", lambda grant, number: payment(grant, 1 + number)),
 )
 
 
@@ -118,6 +126,8 @@ def _scenario(
     pairs = [_compared(script, request, other, swapped=bool(start % 2)) for start in range(STARTS)]
     yield _ratio(f"{name}: p50", [pair.p50 for pair in pairs], "<= 1.03")
     yield _ratio(f"{name}: server CPU", [pair.cpu for pair in pairs], "<= 1.03")
+    rates = [pair.rate for pair in pairs]
+    yield _ratio(f"{name}: decisions/s with {IN_FLIGHT} in flight on one task", rates, ">= 0.97")
     yield _ratio(f"{name}: private memory", [pair.private for pair in pairs])
     yield _ratio(f"{name}: resident, mapped files included", [pair.resident for pair in pairs], "")
 
@@ -140,8 +150,10 @@ def _compared(
         private, resident = (
             [measure(one["pid"]) for one in (mine, theirs)] for measure in (private_bytes, resident_bytes)
         )
+        rates = [asyncio.run(_decisions_per_second(one, request)) for one in (mine, theirs)]
         return _Pair(
             p50=found.ratio,
+            rate=rates[0] / rates[1],
             cpu=(after[0] - before[0]) / (after[1] - before[1]),
             private=private[0] / private[1],
             resident=resident[0] / resident[1],
@@ -153,6 +165,7 @@ class _Pair:
     """This version's figures over the other's, of one pair of processes."""
 
     p50: float
+    rate: float
     cpu: float
     private: float
     resident: float
@@ -177,6 +190,19 @@ def _caller(
         return reply
 
     return call
+
+
+async def _decisions_per_second(
+    served: dict[str, Any], request: Callable[[str, int], authorization_pb.AuthorizeRequest]
+) -> float:
+    async with grpc.aio.insecure_channel(served["address"]) as channel:
+        stub = authorization_grpc.AuthorizationServiceStub(channel)
+
+        async def call(number: int) -> None:
+            reply = await stub.Authorize(request(served["grant"], number))
+            assert reply.decision.effect == types_pb2.EFFECT_ALLOW, reply
+
+        return await calls_per_second(call, IN_FLIGHT, RATE_SECONDS)
 
 
 def _started(checkout: Path) -> float:
