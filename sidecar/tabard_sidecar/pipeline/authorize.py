@@ -113,13 +113,17 @@ class Authorizer:
     ) -> Answer:
         """Decide on the task's state, and again as long as it changes meanwhile.
 
-        Calls that change it all the time, because each of them notes a fact, would hinder each other without end: from the
-        second evaluation on, the calls of a task take turns, and a call that comes meanwhile waits for its own.
+        Calls that change it all the time, because each of them notes a fact, would hinder each other without end: once a
+        state that was looked up has changed, the calls of a task take turns, and a call that comes meanwhile waits for its
+        own. A cached state that is out of date hinders no other call.
         """
         root_id = call.grant.root_id
         if not self._turns.taken(root_id):
             with suppress(_StateChanged):
                 return await self._decide_on(call, state, recorder, paced=call.request.paced)
+            if state.cached:
+                with suppress(_StateChanged):
+                    return await self._decide_on(call, await reader.read(), recorder)
         async with self._turns.take(root_id):
             for _ in range(MOST_EVALUATIONS):
                 with suppress(_StateChanged):

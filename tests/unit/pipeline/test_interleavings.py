@@ -127,6 +127,36 @@ async def test_only_what_was_taken_is_recorded_as_taken(zone, parts, monkeypatch
     assert "charges" not in denied[0]
 
 
+async def test_a_cached_state_that_is_out_of_date_lets_no_other_call_wait(zone, parts, monkeypatch):
+    """Its call is decided again beside others: only calls that change what policy saw when it was looked up take turns."""
+    task = await zone.start_task()
+    await pay(task, 1)
+    reserve, look_up, done = parts.state.reserve, parts.state.look_up, []
+
+    async def reserve_late(wanted, **kwargs):
+        if not done:
+            assert wanted.unchanged is not None, "decided on a cached state"
+            done.append("outdated")
+            await pay(task, 2)
+        return await reserve(wanted, **kwargs)
+
+    async def look_up_slowly(*args, **kwargs):
+        if done == ["outdated", "paid"]:
+            done.append("again")
+            async with asyncio.timeout(DEADLINE_SECONDS):
+                await pay(task, 4)
+        elif done == ["outdated"]:
+            done.append("paid")
+        return await look_up(*args, **kwargs)
+
+    monkeypatch.setattr(parts.state, "reserve", reserve_late)
+    monkeypatch.setattr(parts.state, "look_up", look_up_slowly)
+    await pay(task, 8)
+    assert done == ["outdated", "paid", "again"]
+    monkeypatch.undo()
+    assert max((await spent(zone, task)).values()) == 15
+
+
 async def test_a_store_that_went_back_is_noticed_until_that_is_written_down(
     zone, parts, tampering, monkeypatch
 ):
