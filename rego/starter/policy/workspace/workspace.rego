@@ -23,6 +23,7 @@ import data.tabard.lib.facts
 import data.tabard.lib.figures
 import data.tabard.lib.groups
 import data.tabard.lib.intent
+import data.tabard.lib.labels
 import data.tabard.lib.levels
 import data.tabard.lib.messages
 import data.tabard.lib.outbound
@@ -144,6 +145,10 @@ _goes := "never" if {
 	not _above
 } else := "open" if {
 	_says == "said"
+} else := "said" if {
+	_says == "open"
+	_own_choice
+	not _above
 } else := "open" if {
 	_says == "open"
 	_fits
@@ -158,8 +163,9 @@ _says := calls.meaning(object.union(_it, {
 }))
 
 # "Open" is wide: it holds for each tool once the request follows a text. So the person is asked only if the request
-# has a word of this act or states it ("Ines: full refund"), or follows a text that may want it (`handed`), or names the
-# thing and each value of what can be undone.
+# has a word of this act or states it ("Ines: full refund"), or follows a text that may want it (`handed`). No list has
+# all verbs, so it may also order the act in other words: it orders no other act of this kind, and the task has read no
+# text of others, or the request names the thing and says a value or a word of its kind.
 _fits if wording.asks_for_form(_it.acts)
 
 _fits if count(wishes.stated(_it.acts, _it.matter)) > 0
@@ -170,11 +176,38 @@ _fits if {
 }
 
 _fits if {
+	_in_other_words
+	not _another_act
+}
+
+_in_other_words if _clean
+
+_in_other_words if {
+	_thing == "named"
+	"said" in {value | some value in _values[_tool]}
+}
+
+_in_other_words if {
+	_thing == "named"
+	some word in _it.matter
+	wording.mentions_forms(word)
+}
+
+_another_act if {
+	some tool, about in _about
+	tool != _tool
+	count(about.matter & _it.matter) > 0
+	count(calls.ordered(about.acts - _it.acts, about.matter)) > 0
+}
+
+# While the task has read no text of others, a value that the request leaves open is the agent's own choice, if the request
+# orders the act upon this thing and we can take it back.
+_own_choice if {
+	_clean
 	_it.undoable
 	_thing == "named"
-	every value in _values[_tool] {
-		value == "said"
-	}
+	_act == "said"
+	_condition == "said"
 }
 
 # Of a condition the person is asked once for each thing.
@@ -324,7 +357,10 @@ _strange_file if not _path_said in {"named", "unclear"}
 
 default _clean := false
 
-_clean if facts.value("texts_read") == 0
+_clean if {
+	facts.value("texts_read") == 0
+	not labels.has("outside")
+}
 
 # ---------------------------------------------------------------- 3. One block for each tool
 # `acts`: every verb that a colleague would use. `matter`: words of its kind, in the singular. `undoable`: we can take

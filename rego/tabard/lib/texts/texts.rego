@@ -200,9 +200,9 @@ _new_numbers(text, sources) := {piece |
 
 _number_known(piece, known, _) if contains(known, sprintf(" %s ", [piece]))
 
-_number_known(piece, _, written) if piece in written
+_number_known(piece, _, _) if contains(_plain_numbers(exclusions.kept), sprintf(" %s ", [trim_suffix(piece, " 00")]))
 
-_number_known(piece, _, _) if piece in _money
+_number_known(piece, _, written) if piece in (written | _money)
 
 # "1,548.00" and "1548" for 1,548 euros.
 _money contains form if {

@@ -154,12 +154,15 @@ test_amounts_and_participles_of_the_request if {
 		"Pay Emil a hundred and fifty euros back": "Dear Emil, your 150.00 are paid back today.",
 		"Cancel it and pay the 1,548 euros back": "Hello, it is cancelled. You get the 1,548.00 euros back this week.",
 		"Refund him 29.90 euros": "Dear Sir, we have refunded the 29.90 euros.",
+		"Jonah gets 150 back, tell him": "Dear Jonah, 150.00 back.",
 	} {
 		texts.plain("body", set(), 0) with input as _call(statement, text)
 	}
 	every statement, text in {
 		"Pay Emil a hundred and fifty euros back": "Dear Emil, your 150.50 are paid back today.",
 		"Cancel it and pay the 1,548 euros back": "Hello, it is cancelled. You get the 11,548.00 euros back this week.",
+		"Jonah gets 150 back, tell him": "Dear Jonah, 150.50 back.",
+		"Jonah gets 15 back, tell him": "Dear Jonah, 150.00 back.",
 		"Don't refund him": "Dear Sir, we have refunded it.",
 		"Refund him 5 euros, not 50 euros": "Dear Sir, we have refunded 50.00 euros.",
 	} {

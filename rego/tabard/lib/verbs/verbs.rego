@@ -30,6 +30,23 @@ known := {
 
 # METADATA
 # description: |
+#   Further verbs that order something behind "and", "then" or a comma. At the beginning of a sentence or in a text many
+#   are other words ("record", "place"), so they aren't among `known`.
+others := {
+	"abort", "activate", "assemble", "authorise", "authorize", "beat", "bump", "chase", "claim", "clean", "clone",
+	"compensate", "compile", "complete", "configure", "credit", "deactivate", "deal", "debit", "decrease", "defer",
+	"detach", "discharge", "dismiss", "dispose", "distribute", "divert", "double", "empty", "end", "enrol", "enroll",
+	"enter", "exclude", "expedite", "export", "finish", "flag", "flip", "free", "freeze", "fulfil", "fulfill", "go",
+	"halve", "hide", "hold", "import", "insert", "install", "knock", "launch", "lend", "lift", "link", "load", "match",
+	"migrate", "nudge", "omit", "patch", "pick", "pin", "place", "pull", "push", "reassign", "reboot", "recall",
+	"record", "recover", "redeem", "refresh", "reissue", "relabel", "reload", "relocate", "remit", "repair", "reprice",
+	"rescind", "resolve", "retire", "retract", "reverse", "revert", "rewrite", "ring", "round", "scan", "shorten", "shut",
+	"slash", "snooze", "sort", "split", "squeeze", "stay", "stick", "strike", "suspend", "tag", "terminate", "tick",
+	"top", "trigger", "trim", "undercut", "vacate", "void", "wipe",
+}
+
+# METADATA
+# description: |
 #   Verbs that say of many things that something is done with them. One of these orders a tool's act only beside a
 #   word of its matter: "put the price up", and not "put her in at two". `calls.ordered` wants that.
 wide := {

@@ -255,9 +255,9 @@ _reading := concat("|", [
 _acts_too := sprintf(
 	concat("", [
 		`(?:^|[,:;+–-]|\b(?:and|then|but|so|or|otherwise|else)\b) *(?:(?:please|then|also|just|and|now) )*`,
-		`(?:%s|beat|deal|go|match|ring|sort|stay|undercut)\b(?:$| (?:%s)| [^mu]| [mu][^es])`,
+		`(?:%s)\b(?:$| (?:%s)| [^mu]| [mu][^es])`,
 	]),
-	[concat("|", clauses.verbs - _readings), "my|mr|mrs|ms"],
+	[concat("|", (clauses.verbs | verbs.others) - _readings), "my|mr|mrs|ms"],
 )
 
 _readings := {
