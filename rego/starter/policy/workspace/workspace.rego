@@ -166,9 +166,7 @@ _says := calls.meaning(object.union(_it, {
 # has a word of this act or states it ("Ines: full refund"), or follows a text that may want it (`handed`). No list has
 # all verbs, so it may also order the act in other words: it orders no other act of this kind, and the task has read no
 # text of others, or the request names the thing and says a value or a word of its kind.
-_fits if wording.asks_for_form(_it.acts)
-
-_fits if count(wishes.stated(_it.acts, _it.matter)) > 0
+_fits if count(_words) > 0
 
 _fits if {
 	_it.handed
@@ -180,18 +178,16 @@ _fits if {
 	not _another_act
 }
 
+_words := {"a form" | wording.asks_for_form(_it.acts)} | wishes.stated(_it.acts, _it.matter)
+
 _in_other_words if _clean
 
 _in_other_words if {
 	_thing == "named"
-	"said" in {value | some value in _values[_tool]}
+	count({name | some name, value in _values[_tool]; value == "said"} | _kind_said) > 0
 }
 
-_in_other_words if {
-	_thing == "named"
-	some word in _it.matter
-	wording.mentions_forms(word)
-}
+_kind_said := {word | some word in _it.matter; wording.mentions_forms(word)}
 
 _another_act if {
 	some tool, about in _about
