@@ -10,6 +10,7 @@ from tabard.files import stamp
 
 from tabard_sidecar.policy.catalogue import Catalogue, CurrentCatalogue, load_catalogue
 from tabard_sidecar.policy.conf import CatalogueConfig
+from tabard_sidecar.policy.loading.folder import place_stamps
 from tabard_sidecar.policy.problems import PolicyBrokenError
 from tabard_sidecar.util.detached import Detached, StuckError
 from tabard_sidecar.util.garbage import let_go
@@ -65,7 +66,7 @@ class CatalogueSource:
         try:
             return stamp(self._config.path.stat())
         except OSError as error:
-            return str(error)
+            return str(error), place_stamps(self._config.path)
 
     async def refresh(self) -> None:
         """Read the file if it changed. Never raises: see ``report``."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -75,9 +76,21 @@ def fingerprint(path: Path, wanted: Wanted) -> object:
         entries = _walk(path, wanted, folders=True)
         return own, tuple(sorted((entry.name, *_stamp(entry.status)) for entry in entries))
     except UnreadableError as error:
-        return str(error.problem)
+        return str(error.problem), place_stamps(error.problem.file)
     except OSError as error:
-        return str(error)
+        return str(error), place_stamps(path)
+
+
+def place_stamps(path: str | os.PathLike[str]) -> tuple[tuple[int, ...], ...]:
+    """Return values that change whenever what can't be read is removed, comes back or is replaced.
+
+    Its problem alone is the same each time: a source that was readable only while it was loaded would seem unchanged.
+    """
+    found = []
+    for place in (Path(path), Path(path).parent) if path else ():
+        with suppress(OSError, ValueError):
+            found.append(stamp(place.lstat()))
+    return tuple(found)
 
 
 def list_files(root: Path, wanted: Wanted) -> list[str]:

@@ -326,4 +326,4 @@ def fingerprint(path: Path) -> object:
     try:
         return (seen, *hidden_stamps(path)) if path.is_dir() else seen
     except UnreadableError as error:
-        return seen, str(error.problem)
+        return seen, str(error.problem), folder.place_stamps(error.problem.file)

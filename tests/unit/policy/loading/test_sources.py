@@ -7,6 +7,7 @@ import json
 import os
 import tarfile
 import time
+from pathlib import Path
 
 import pytest
 from tabard_sidecar.policy.loading.sources import fingerprint, load_source
@@ -151,6 +152,25 @@ def test_a_copy_that_keeps_size_and_time_is_a_change(tmp_path):
         file.write_text("package policy.a # 100")
         os.utime(file, (1, 1))
         assert fingerprint(tmp_path) != before
+
+
+def test_what_cannot_be_read_has_another_fingerprint_each_time(tmp_path):
+    """It may have been readable while it was loaded: the problem alone would be the same before and after."""
+    (tmp_path / "policy").mkdir()
+    seen = []
+    for place, remove in (
+        (tmp_path / "policy" / "pipe.rego", Path.unlink),
+        (tmp_path / "absent", Path.rmdir),
+    ):
+        make = os.mkfifo if place.suffix else Path.mkdir
+        for _ in range(2):
+            make(place)
+            seen.append(fingerprint(tmp_path / "policy" if place.suffix else place))
+            remove(place)
+            seen.append(fingerprint(tmp_path / "policy" if place.suffix else place))
+            time.sleep(0.02)  # the clock of files is coarse
+    broken = [seen[0], seen[2], seen[5], seen[7]]
+    assert len(set(broken)) == len(broken)
 
 
 def test_a_folder_that_a_link_reaches_a_second_time_is_refused(tmp_path):
