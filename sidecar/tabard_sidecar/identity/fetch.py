@@ -153,11 +153,11 @@ def check_url(url: str, *, allow_http: bool, what: str = "a key set") -> None:
     """
     try:
         parts = urlsplit(url)
-        host = parts.hostname or ""
+        host, port = parts.hostname or "", parts.port
     except ValueError:
         raise FetchError(f"the URL of {what} can't be parsed") from None
-    if parts.username is not None or not host:
-        raise FetchError(f"the URL of {what} must name a host and no user")
+    if parts.username is not None or not host or port == 0:
+        raise FetchError(f"the URL of {what} must name a host, no user and no port 0")
     if parts.scheme == "https" or (parts.scheme == "http" and (allow_http or is_loopback(host))):
         return
     raise FetchError(f"{url}: the URL of {what} must be https; http is for loopback only")

@@ -71,12 +71,12 @@ def authorization(target: Target, environ: Mapping[str, str] = os.environ) -> tu
 def _host_and_port(target: Target) -> str:
     try:
         parts = urlsplit(target.address)
-        host, port = parts.hostname or "", parts.port or 443
+        host, port = parts.hostname or "", 443 if parts.port is None else parts.port
     except ValueError:
         host, port = "", 0
         parts = urlsplit(SCHEME)
     plain = f"{SCHEME}{parts.netloc}"
-    if not host or "@" in parts.netloc or target.address.removesuffix("/") != plain:
+    if not host or not port or "@" in parts.netloc or target.address.removesuffix("/") != plain:
         raise Failure(
             f"{target.address} isn't the address of a control service",
             exit_codes.USAGE,

@@ -244,14 +244,14 @@ class PolicyConfig(BaseModel):
             return None
         try:
             parts = urlsplit(url)
-            _ = parts.port
+            port = parts.port
         except ValueError:
             raise ValueError("is no valid URL") from None
         if parts.username is not None or parts.password is not None:
             raise ValueError("must not hold a user or password: set policy.download.token_file")
         if parts.fragment or not url.isascii() or not url.isprintable() or " " in url:
             raise ValueError("must be ASCII without spaces and without a fragment (#)")
-        if not parts.hostname or parts.path in {"", "/"}:
+        if not parts.hostname or port == 0 or parts.path in {"", "/"}:
             raise ValueError("must name a host and a bundle, as https://host/bundles/policy.tar.gz does")
         if parts.scheme != "https" and not (parts.scheme == "http" and is_loopback(parts.hostname)):
             raise ValueError("must begin with https://, or with http:// and a loopback address")

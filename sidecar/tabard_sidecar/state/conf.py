@@ -175,7 +175,7 @@ def _check_redis(url: str) -> None:
     """
     try:
         parts = urlsplit(url)
-        _ = parts.port
+        port = parts.port
     except ValueError:
         raise ValueError("is no valid URL") from None
     if parts.username is not None or parts.password is not None:
@@ -191,7 +191,7 @@ def _check_redis(url: str) -> None:
             raise ValueError("must be unix:///absolute/path.sock, with ?db=N at most")
     else:
         number = parts.path.strip("/") or "0"
-        if not parts.hostname or parts.query:
+        if not parts.hostname or port == 0 or parts.query:
             raise ValueError(f"must be {parts.scheme}://host:port/db")
     if not number.isascii() or not number.isdigit():
         raise ValueError("must name the database by its number")

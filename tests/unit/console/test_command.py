@@ -100,6 +100,7 @@ async def test_a_broken_configuration(tmp_path):
         (["--candidate", "absent"], 2, "doesn't exist"),
         (["--session", "soon"], 2, "isn't a duration"),
         (["--address", "https://user@control.example"], 2, "isn't the address of a control service"),
+        (["--address", "https://control.example:0"], 2, "isn't the address of a control service"),
     ],
 )
 def test_what_cannot_start(arguments, code, told, monkeypatch, capsys):

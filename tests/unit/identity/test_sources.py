@@ -251,6 +251,8 @@ async def test_the_bearer_token_is_for_the_configured_server_only(server, ticks,
         "x",
         "http://[::1",
         "http://localhost.example.org/",
+        "https://example.org:0/jwks",
+        "https://example.org:65536/jwks",
     ],
 )
 def test_urls_that_keys_are_not_fetched_from(url):

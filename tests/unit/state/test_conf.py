@@ -53,6 +53,7 @@ def test_a_path_is_what_the_url_says():
         ("rediss://state.example/zero", "must name the database by its number"),
         ("rediss://state.example:port", "is no valid URL"),
         ("rediss://", "must be rediss://host:port/db"),
+        ("rediss://state.example:0", "must be rediss://host:port/db"),
         ("unix://run/redis.sock", "must be unix:///absolute/path.sock"),
         ("redis:127.0.0.1", "must be sqlite:///absolute/path.db"),
         ("sqlite://relative.db", "must be sqlite:///absolute/path.db"),

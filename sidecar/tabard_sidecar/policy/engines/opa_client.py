@@ -196,9 +196,15 @@ def _failure(answer: dict[str, Json], status: int) -> EvaluationFailedError:
 
 def _address(url: str) -> tuple[str, str]:
     """Return the base URL of requests, and the socket's path if there is one."""
-    parts = urlsplit(url)
     if not url.isascii() or not url.isprintable() or " " in url:
         raise _bad_url(url, "must be ASCII without spaces")
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        raise _bad_url(url, "is no valid URL") from None
+    if port == 0:
+        raise _bad_url(url, "names port 0")
     if parts.scheme == "unix":
         if not parts.path.startswith("/"):
             raise _bad_url(url, "must have an absolute path for a unix socket")

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import ValidationError
 from tabard_sidecar.model import Operation
 from tabard_sidecar.policy.authoring.packing import pack
 from tabard_sidecar.policy.conf import DownloadConfig, PolicyConfig
@@ -341,3 +342,25 @@ def test_pauses_keep_their_bounds(shortest, more, failures):
         assert most / 2 <= pace.failed() <= most
     assert shortest <= pace.answered() <= shortest + more
     assert pace.failed() <= 1
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://bundles.example/policy.tar.gz",
+        "ftp://127.0.0.1/policy.tar.gz",
+        "https://user:s3cret@bundles.example/policy.tar.gz",
+        "https://bundles.example",
+        "https:///policy.tar.gz",
+        "https://bundles.example:0/policy.tar.gz",
+        "https://bundles.example:65536/policy.tar.gz",
+        "https://bundles.example/policy.tar.gz#new",
+        "https://bundles.example/a policy.tar.gz",
+    ],
+)
+def test_an_address_that_cannot_be_used_is_refused(url):
+    with pytest.raises(ValidationError) as caught:
+        PolicyConfig(url=url)
+    assert "s3cret" not in "".join(
+        error["msg"] for error in caught.value.errors(include_input=False, include_url=False)
+    )

@@ -325,7 +325,18 @@ async def test_the_token_is_sent(serve, ask, tmp_path):
     assert await codes(await ask(socket, token_file=token), call("tickets.read")) == []
 
 
-@pytest.mark.parametrize("url", ["http://opa.example:8181", "ftp://x", "unix:relative", "https://u:p@x", "x"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://opa.example:8181",
+        "ftp://x",
+        "unix:relative",
+        "https://u:p@x",
+        "x",
+        "https://x:0",
+        "https://x:65536",
+    ],
+)
 async def test_an_address_that_would_leak_is_refused(engine, url):
     with pytest.raises(PolicyBrokenError, match="policy\\.remote\\.url"):
         create_runtime(PolicyConfig(remote=RemoteConfig(url=url)), CompileOptions(), engine, time.time)
