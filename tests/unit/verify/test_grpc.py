@@ -1,5 +1,6 @@
 """The gRPC interceptors in front of real servers, sync and asyncio."""
 
+import asyncio
 import json
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -119,6 +120,12 @@ def reason_of(error):
     return error.code().name, info.reason
 
 
+async def unsent():
+    """Send nothing: a message on its way when the server refuses can end the call with an error of gRPC's own instead."""
+    await asyncio.Event().wait()
+    yield MESSAGE
+
+
 CASES = [
     ({}, MESSAGE, None),
     ({}, b'{"amount": 21}', ("PERMISSION_DENIED", "arguments_mismatch")),
@@ -202,9 +209,9 @@ async def test_aio_public_methods_and_everything_else(verifier, issuer, tmp_path
         token = issuer.jwt("Written", ARGUMENTS)
         assert [answer async for answer in written(MESSAGE, metadata=metadata(token))] == [b"testing"]
         with pytest.raises(grpc.RpcError, match="stream of requests"):
-            await channel.stream_unary("/test.Backend/Many")(iter([MESSAGE]))
+            await channel.stream_unary("/test.Backend/Many")(unsent())
         with pytest.raises(grpc.RpcError, match="stream of requests"):
-            [answer async for answer in channel.stream_stream("/test.Backend/Both")(iter([MESSAGE]))]
+            [answer async for answer in channel.stream_stream("/test.Backend/Both")(unsent())]
         assert await channel.unary_unary("/test.Backend/Open")(b"") == b"open"
 
 
@@ -212,12 +219,11 @@ async def test_aio_methods_that_no_extractor_names_are_refused(verifier, issuer,
     """Whatever streams they have, and whatever credential comes along."""
     async with serve_aio(verifier, tmp_path) as channel:
         token = metadata(issuer.jwt("Unary", ARGUMENTS))
-        one, many = MESSAGE, lambda: iter([MESSAGE])
         calls = [
-            channel.unary_unary("/test.Backend/Unlisted")(one, metadata=token),
-            channel.stream_unary("/test.Backend/UnlistedIn")(many(), metadata=token),
-            channel.unary_stream("/test.Backend/UnlistedOut")(one, metadata=token),
-            channel.stream_stream("/test.Backend/UnlistedBoth")(many(), metadata=token),
+            channel.unary_unary("/test.Backend/Unlisted")(MESSAGE, metadata=token),
+            channel.stream_unary("/test.Backend/UnlistedIn")(unsent(), metadata=token),
+            channel.unary_stream("/test.Backend/UnlistedOut")(MESSAGE, metadata=token),
+            channel.stream_stream("/test.Backend/UnlistedBoth")(unsent(), metadata=token),
         ]
         for call in calls:
             with pytest.raises(grpc.RpcError) as caught:
