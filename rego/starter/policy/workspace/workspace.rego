@@ -23,7 +23,6 @@ import data.tabard.lib.facts
 import data.tabard.lib.figures
 import data.tabard.lib.groups
 import data.tabard.lib.intent
-import data.tabard.lib.labels
 import data.tabard.lib.levels
 import data.tabard.lib.messages
 import data.tabard.lib.outbound
@@ -189,15 +188,18 @@ _in_other_words if {
 
 _kind_said := {word | some word in _it.matter; wording.mentions_forms(word)}
 
+# "Move her visit" cancels nothing: the same thing gets one act of its kind.
 _another_act if {
 	some tool, about in _about
 	tool != _tool
+	about.id == _it.id
 	count(about.matter & _it.matter) > 0
 	count(calls.ordered(about.acts - _it.acts, about.matter)) > 0
 }
 
 # While the task has read no text of others, a value that the request leaves open is the agent's own choice, if the request
-# orders the act upon this thing and we can take it back.
+# orders the act upon this thing and we can take it back. So a block whose value matters to somebody (a dose, an address,
+# a sum) isn't `undoable`, even if it could be taken back.
 _own_choice if {
 	_clean
 	_it.undoable
@@ -353,10 +355,7 @@ _strange_file if not _path_said in {"named", "unclear"}
 
 default _clean := false
 
-_clean if {
-	facts.value("texts_read") == 0
-	not labels.has("outside")
-}
+_clean if facts.value("texts_read") == 0
 
 # ---------------------------------------------------------------- 3. One block for each tool
 # `acts`: every verb that a colleague would use. `matter`: words of its kind, in the singular. `undoable`: we can take
@@ -826,7 +825,7 @@ _confirmed_by(name) := messages.meaning({
 	"about": _of_whom,
 	"clean": _clean,
 	"private": _private,
-	"words": 3,
+	"words": 1,
 })
 
 _own := (({text | some text in data.workspace.house} | {input.subject.claims.name}) | facts.elements("told")) | {text |
