@@ -198,7 +198,7 @@ _another_act if {
 }
 
 # While the task has read no text of others, a value that the request leaves open is the agent's own choice, if the request
-# orders the act upon this thing and we can take it back. So a block whose value matters to somebody (a dose, an address,
+# orders the act upon this thing and we can take it back. So a block whose value matters to others (a dose, an address,
 # a sum) isn't `undoable`, even if it could be taken back.
 _own_choice if {
 	_clean

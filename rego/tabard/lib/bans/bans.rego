@@ -42,7 +42,7 @@ on(acts) if {
 }
 
 on(acts) if {
-	regex.match(_nothing_else, _text)
+	regex.match(_nothing_else, regex.replace(_text, _inside, " ; "))
 	count(wishes.may(acts)) == 0
 }
 
@@ -89,9 +89,11 @@ _change_nothing := `^ ?(?:please )?(?:change|touch) any ?thing(?: (?:yet|else|at
 
 _nothing_else := concat("", [
 	`(?:^|[.!;,] |\band )(?:nothing (?:else|more|further)|no more than that|(?:and )?that's (?:all|it)`,
-	`|leave (?:it at that`,
-	`|everything else|the rest)|(?:everything|all) else (?:stays|remains))\b`,
+	`|leave (?:it at that|everything else|the rest))\b`,
 ])
+
+# "A note with the date, nothing else in it" says what a text holds.
+_inside := `\bnothing (?:else|more|further) (?:in|into|inside|on) (?:it|there|that|this|the [\pL]+)\b`
 
 _as_it_is := `(?:as|where) (?:it|they|he|she) (?:is|are|was|were)|unchanged`
 

@@ -17,6 +17,7 @@ test_on if {
 		"No cancellations, please": "cancel",
 		"Make no deletions": "delete",
 		"Look at the log. Nothing else.": "restart",
+		"Save it to the report and leave everything else": "restart",
 		"Don't send anything yet": "send",
 		"Don't change anything yet, tell Ann": "move",
 	} {
@@ -31,6 +32,8 @@ test_not_on if {
 		"Restart labels. Nothing else.": "restart",
 		"There is no rope left, order 60": "order",
 		"Refund order 7": "refund",
+		"Rope down to 13.40 and dry bags to 26.90. Everything else stays.": "set",
+		"Save a note with the date, nothing else in it, and Bob gets it": "share",
 		"No problem, pay it": "pay",
 		"Don't touch the prices": "refund",
 		"Don't change anything yet, but tell Ann": "tell",
