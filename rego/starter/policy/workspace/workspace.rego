@@ -489,6 +489,7 @@ _about["mail.send"] := {
 	"matter": {"email", "know", "letter", "line", "mail", "message", "reply", "word"},
 	"kind": "message",
 	"handed": true,
+	"held": "^(?:for|to) (?:those|anyone|everyone) (?:who|whose)",
 	"directory": data.workspace.contacts,
 }
 
@@ -766,8 +767,8 @@ _receivers := "named" if {
 		_is_told(to)
 	}
 } else := "unclear" if {
-	# "Let them know": within the house only.
-	groups.unnamed_told
+	# "Let them know", "remind those who have something to do": within the house only.
+	_unnamed
 	_tool == "staff.message"
 } else := "unclear" if {
 	# "Do what message 7 asks": an answer to its author may be wanted.
@@ -781,11 +782,23 @@ _receivers := "named" if {
 	}
 } else := "other"
 
+_unnamed if groups.unnamed_told
+
+_unnamed if count(groups.described) > 0
+
 _is_told(to) if to in entities.told(_it.directory)
 
 _is_told(to) if to in groups.told(data.workspace.groups, _it.directory)
 
 _is_told(to) if to in _me
+
+# "Everyone who comes tomorrow": our records say who that is.
+_is_told(to) if {
+	some text in groups.described
+	some visit in data.workspace.visit
+	visit.client == _reader(to)
+	dates.within_said(visit.start, _zone) with input.task.statement as text
+}
 
 # The client whom an address belongs to, or whose id it is.
 _reader(to) := object.get(data.workspace.client_of, to, to)
