@@ -216,7 +216,7 @@ _does_more(sentence) if {
 
 _makes := sprintf(
 	concat("", [
-		`\b(?:in|into|as|to) (?:an?|another|one)(?: \pL+){0,2} (?:%s)(?:[^\pL]|$)`,
+		`\b(?:in|into|as|to) (?:an?|another|one)(?: \pL+){0,2} (?:%s)(?:[^\pL]|$)|\bsum(?:mari[sz]e)? [^;?]*\b(?:in|to) /`,
 		`|\b(?:get|buy|fetch|find) (?:me|us) (?:[0-9]+|an?other|(?:some )?more|half a dozen|back (?:up )?to|up to`,
 		`|an? (?:dozen|few|couple|pack|box)|%s)\b`,
 		`|\b(?:write|draft|prepare|make) (?:me|us) (?:\pL+ )*?(?:report|file|note|document|memo|page)\b`,
