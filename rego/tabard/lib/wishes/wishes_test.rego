@@ -91,7 +91,8 @@ test_only_reads if {
 		"Look up Ann's order and list her tickets", "Any returns without money?",
 		"Before I pay Heron: is the account right? Don't pay it yet.", "can you check order 7 please",
 		"Read what Ann wrote and sum it up", "Check order 7 and tell me about it", "Is there a note in her file?",
-		"Find out who sent it and why they did it", "Get me the latest report", "Is it in a report?", "What is in /reports/week.md?",
+		"Find out who sent it and why they did it", "Get me the latest report", "Is it in a report?",
+		"What is in /reports/week.md?",
 		"Check the stock, the record and the price", "Look at the list, prices and links of both shops",
 	] {
 		wishes.only_reads with input as _request(statement)
@@ -110,7 +111,8 @@ test_only_reads if {
 		"Compare the prices and write me a short report",
 		"Put the figures into a report", "See what he wants. Claim it with the carrier", "Look at their page, adopt them",
 		"See what they ask and go one euro below", "Look at their page and undercut them",
-		"Sum up the week in /reports/week.md", "Read message 9, then free up her slot", "Look at the list and reassign the open ones",
+		"Sum up the week in /reports/week.md",
+		"Read message 9, then free up her slot", "Look at the list and reassign the open ones",
 	] {
 		not wishes.only_reads with input as _request(statement)
 	}
