@@ -251,8 +251,10 @@ class PolicyConfig(BaseModel):
             raise ValueError("must not hold a user or password: set policy.download.token_file")
         if parts.fragment or not url.isascii() or not url.isprintable() or " " in url:
             raise ValueError("must be ASCII without spaces and without a fragment (#)")
-        if not parts.hostname or port == 0 or parts.path in {"", "/"}:
+        if not parts.hostname or parts.path in {"", "/"}:
             raise ValueError("must name a host and a bundle, as https://host/bundles/policy.tar.gz does")
+        if port == 0:
+            raise ValueError("must not name port 0")
         if parts.scheme != "https" and not (parts.scheme == "http" and is_loopback(parts.hostname)):
             raise ValueError("must begin with https://, or with http:// and a loopback address")
         return url
