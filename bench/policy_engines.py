@@ -123,15 +123,14 @@ class _Activation:
     missing: int
     seconds: float | None
 
-    @property
-    def slowest(self) -> float:
-        """The slowest call of the activation over the usual p99."""
-        return max(self.taken) / percentile(self.usual, 0.99)
+    def slowest(self, taken: list[float]) -> float:
+        """Return the slowest of some calls over the usual p99."""
+        return max(taken) / percentile(self.usual, 0.99)
 
 
 def _figures(engine: str, goal: str, found: list[_Activation]) -> Iterator[Figure]:
-    slowest = sorted(one.slowest for one in found)
-    usual = max(max(one.usual) / percentile(one.usual, 0.99) for one in found)
+    slowest = sorted(one.slowest(one.taken) for one in found)
+    usual = max(one.slowest(one.usual) for one in found)
     calls = sum(len(one.taken) for one in found)
     spread = (
         f"{', '.join(f'{value:.1f}' for value in slowest)} x of {calls} calls; usual slowest {usual:.1f} x"
