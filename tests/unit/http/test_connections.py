@@ -26,10 +26,10 @@ KEY = "k" * 40
 PAGES = {"/": lambda: Page(b"here")}
 
 
-def connect(address: str, first: bytes = b"") -> socket.socket:
+def connect(address: str, first: bytes = b"", source: str = "127.0.0.1") -> socket.socket:
     """Connect, send some bytes and then nothing more."""
     host, port = address.rsplit(":", 1)
-    connection = socket.create_connection((host, int(port)), 10)
+    connection = socket.create_connection((host, int(port)), 10, (source, 0))
     if first:
         connection.sendall(first)
     return connection
@@ -93,26 +93,33 @@ async def test_a_connection_has_a_deadline():
     await server.stop()
 
 
-async def test_a_storm_of_connections_leaves_room_for_a_request(pages):
-    """While a peer opens connections as fast as possible, requests are answered."""
+async def _tries(address: str) -> int:
+    """Get the page, again if its connection had to make room, and return how often it took."""
+    for tries in range(1, 101):
+        try:
+            if await page(address) == b"here":
+                return tries
+        except aiohttp.ClientError:
+            pass
+    pytest.fail("no request is answered")
+
+
+@pytest.mark.parametrize(("source", "most"), [("127.0.0.2", 1), ("127.0.0.1", 100)])
+async def test_a_storm_of_connections_leaves_room_for_a_request(pages, source, most):
+    """While a peer opens connections as fast as possible, others are answered at once, and its own requests in time."""
     stop = asyncio.Event()
 
     async def storm():
         while not stop.is_set():
-            connections = await asyncio.to_thread(lambda: [connect(pages) for _ in range(20)])
+            connections = await asyncio.to_thread(lambda: [connect(pages, source=source) for _ in range(20)])
             for one in connections:
                 one.close()
 
     storming = [asyncio.create_task(storm()) for _ in range(2)]
-    answers = []
-    for _ in range(20):
-        try:
-            answers.append(await page(pages))
-        except aiohttp.ClientError:
-            answers.append(b"")
+    tries = [await _tries(pages) for _ in range(20)]
     stop.set()
     await asyncio.gather(*storming)
-    assert answers.count(b"here") >= 15
+    assert max(tries) <= most
 
 
 @pytest.fixture
