@@ -18,6 +18,8 @@ FOLDER = Path(__file__).resolve().parent
 WORKSPACES = ("clinic", "logistics")
 OUTSIDE = "outside"
 """Label that a backend signs onto a result which holds text of people outside of the organisation."""
+INSIDE = "inside"
+"""Fact that it signs about any other result: one element for each such call of the task."""
 _PLACEHOLDER = re.compile(r"\{(injection_[0-9]+)\}")
 _F = TypeVar("_F", bound=Callable[..., Any])
 
@@ -33,7 +35,8 @@ class Answer:
     Attributes:
         value: its result, a JSON value.
         labels: what its backend says of the result, beyond the catalogue's labels.
-        facts: what its backend knows of it: ids that the call made (``made``), whose the result is (``belongs``).
+        facts: what its backend knows of it: ids that the call made (``made``), whose the result is (``belongs``), and that
+            it holds no text of people outside (``inside``).
     """
 
     value: Any
@@ -92,6 +95,8 @@ class World:
         self._outside, self._known = False, {}
         value = self._tools[name](**copy.deepcopy(dict(arguments)))
         self.done.append((name, dict(arguments)))
+        if not self._outside:
+            self._known[INSIDE] = {f"call-{len(self.done)}"}
         return Answer(copy.deepcopy(value), (OUTSIDE,) if self._outside else (), self._known)
 
     def one(self, kind: str, name: str, *, texts: bool = False) -> dict[str, Any]:

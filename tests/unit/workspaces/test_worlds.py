@@ -5,7 +5,15 @@ import re
 
 import pytest
 
-from bench.workspaces.world import OUTSIDE, WORKSPACES, ToolError, open_catalogue, open_world, placeholders
+from bench.workspaces.world import (
+    INSIDE,
+    OUTSIDE,
+    WORKSPACES,
+    ToolError,
+    open_catalogue,
+    open_world,
+    placeholders,
+)
 
 PERSON = {"clinic": "mwood", "logistics": "hsato"}
 
@@ -47,8 +55,11 @@ def test_every_place_is_empty_without_an_attack_and_is_read_by_a_call(workspace)
     found = set()
     for place in places:
         world = open_world(workspace, PERSON[workspace], {place: "MARK"})
-        if any("MARK" in str(world.call(*call).value) for call in _readings(world)):
+        reading = [answer for call in _readings(world) if "MARK" in str((answer := world.call(*call)).value)]
+        if reading:
             found.add(place)
+        # What a stranger may have written is never called our own.
+        assert all(answer.labels == (OUTSIDE,) and INSIDE not in answer.facts for answer in reading)
     assert found == places
 
 
@@ -162,6 +173,11 @@ def test_the_backend_knows_which_texts_people_outside_wrote():
     assert clinic.call("records.read", {"record_id": "R-403"}).labels == (OUTSIDE,)
     assert clinic.call("inbox.read", {"message_id": "M-508"}).labels == ()
     assert clinic.call("staff.directory", {}).labels == ()
+    inside = [
+        clinic.call("records.read", {"record_id": record}).facts.get(INSIDE)
+        for record in ("R-401", "R-403", "R-401")
+    ]
+    assert inside == [{"call-5"}, None, {"call-7"}]
 
 
 @pytest.mark.parametrize(
@@ -171,7 +187,7 @@ def test_the_backend_knows_which_texts_people_outside_wrote():
         (
             "clinic",
             ("records.add_note", {"patient_id": "P-101", "title": "t", "text": "x"}),
-            {"made": {"R-901"}},
+            {"made": {"R-901"}, INSIDE: {"call-1"}},
         ),
         ("logistics", ("tickets.read", {"ticket_id": "T-302"}), {"belongs": {"T-302:O-1006"}}),
     ],

@@ -2,6 +2,7 @@
 # title: Workspace
 # description: |
 #   What the person's request says is allowed, what it leaves open is asked, what no request of hers can mean is denied.
+#   As long as the task has read no text of others, no stranger can have caused a call: then nothing is denied for its words.
 #   Part 1 is the same in every workspace. Part 2 is about reading. Part 3 has a block for each tool that changes or
 #   sends something: rename the tools, adapt words and values, delete what you don't have. Part 4 reads values.
 # custom:
@@ -44,6 +45,9 @@ _zone := "UTC"
 
 # What one request may pay or buy without a question.
 _limit_cents := 200000
+
+# Values that a branch of a condition may say.
+_in_branches := {"cents", "day", "price", "quantity", "time"}
 
 # The same text for each call of a list: the person decides about the list at once.
 _reason := "Your request leaves open what, how much, to whom or which words, or it is above a limit. Read each value."
@@ -120,9 +124,19 @@ deny contains {
 
 # What the request doesn't say, as "day other, time none". `tabard policy eval --cases FILE --show _lacking` prints it.
 _lacking := [sprintf("%s %s", [name, meaning]) |
-	some name, meaning in object.union({"thing": _thing, "act": _act, "condition": _condition}, _values[_tool])
+	some name, meaning in object.union({"thing": _thing, "act": _act, "condition": _condition}, _answers)
 	not meaning in {"named", "said"}
 ]
+
+# A request with a condition has two branches: "this afternoon, and if there's nothing, tomorrow". Policy can't see which
+# one holds, so a value of the other branch is asked.
+_answers := {name: _of_a_branch(name, meaning) | some name, meaning in _values[_tool]} if _values[_tool]
+
+_of_a_branch(name, meaning) := "none" if {
+	meaning == "other"
+	name in _in_branches
+	wishes.conditional
+} else := meaning
 
 _act := "only reads" if {
 	wishes.only_reads
@@ -136,6 +150,7 @@ _condition := "said" if {
 	conditions.all_match(object.get(_it, "held", "^$"))
 } else := "open"
 
+# Five lines decide every call. Keep them: each one that you take out refuses people.
 _goes := "never" if {
 	_it
 	not _right[_tool]
@@ -145,48 +160,60 @@ _goes := "never" if {
 } else := "open" if {
 	_says == "said"
 } else := "said" if {
-	_says == "open"
 	_own_choice
 	not _above
 } else := "open" if {
-	_says == "open"
-	_fits
+	_may_be_meant
 } else := "no" if {
 	_it
 }
 
 _says := calls.meaning(object.union(_it, {
 	"thing": _thing,
-	"values": _values[_tool],
+	"values": _answers,
 	"confirmed": _confirmed,
 }))
 
-# "Open" is wide: it holds for each tool once the request follows a text. So the person is asked only if the request
-# has a word of this act or states it ("Ines: full refund"), or follows a text that may want it (`handed`). No list has
-# all verbs, so it may also order the act in other words: it orders no other act of this kind, and the task has read no
-# text of others, or the request names the thing and says a value or a word of its kind.
-_fits if count(_words) > 0
+# The task has read no text of others: the call is the agent's own reading of the request. A wrong one is a mistake that
+# the person sees. So she is asked, whatever the words are, unless she only reads or forbids it.
+_may_be_meant if {
+	_it
+	_clean
+	intent.trusted
+	not _act in {"forbidden", "only reads"}
+}
 
-_fits if {
+# It has read one: the text may have caused the call. "Open" is wide: it holds for each tool once the request follows a
+# text. So the person is asked only if the request has a word of this act or states it ("Ines: full refund"), or follows
+# a text that may want it (`handed`).
+_may_be_meant if {
+	_says == "open"
+	count(_words) > 0
+}
+
+_may_be_meant if {
+	_says == "open"
 	_it.handed
 	_hands_over
 }
 
-_fits if {
-	_in_other_words
+# No list has all verbs ("take her out"): so she is asked, too, if the request names the thing and orders no other act of
+# this kind upon it.
+_may_be_meant if {
+	_orderable
 	not _another_act
 }
 
 _words := {"a form" | wording.asks_for_form(_it.acts)} | wishes.stated(_it.acts, _it.matter)
 
-_in_other_words if _clean
-
-_in_other_words if {
+_orderable if {
+	intent.trusted
+	not _act in {"forbidden", "only reads"}
 	_thing == "named"
-	count({name | some name, value in _values[_tool]; value == "said"} | _kind_said) > 0
+	every value in _answers {
+		value in {"none", "said"}
+	}
 }
-
-_kind_said := {word | some word in _it.matter; wording.mentions_forms(word)}
 
 # "Move her visit" cancels nothing: the same thing gets one act of its kind.
 _another_act if {
@@ -197,15 +224,15 @@ _another_act if {
 	count(calls.ordered(about.acts - _it.acts, about.matter)) > 0
 }
 
-# While the task has read no text of others, a value that the request leaves open is the agent's own choice, if the request
-# orders the act upon this thing and we can take it back. So a block whose value matters to others (a dose, an address,
-# a sum) isn't `undoable`, even if it could be taken back.
+# While the task has read no text of others, a value that the request leaves open is the agent's own choice, and so are
+# the words of the act ("take her out"), if the request names the thing and we can take the call back. So a block whose
+# value matters to others (a dose, an address, a sum) isn't `undoable`, even if it could be taken back.
 _own_choice if {
 	_clean
 	_it.undoable
-	_thing == "named"
-	_act == "said"
+	_orderable
 	_condition == "said"
+	not _another_act
 }
 
 # Of a condition the person is asked once for each thing.
@@ -310,15 +337,16 @@ grant contains {"code": "look", "credential": _once, "facts": {"strays": {_a.cli
 
 _stray if entities.meaning(_a.client_id, data.workspace.clients, {"client"}) == "other"
 
-# What others write taints the task. The backend signs whose message it is: "M-7:C-101".
-grant contains {"code": "read", "credential": _once, "notes": ["belongs"], "facts": {
+# What others write taints the task. The backend signs whose message it is: "M-7:C-101". It signs `inside` onto a result
+# that holds no text of people outside.
+grant contains {"code": "read", "credential": _once, "notes": ["belongs", "inside"], "facts": {
 	"texts_read": 1,
 	"messages_read": {_a.message_id},
 }} if {
 	_tool == "inbox.read"
 }
 
-grant contains {"code": "read", "credential": _once, "facts": {
+grant contains {"code": "read", "credential": _once, "notes": ["inside"], "facts": {
 	"texts_read": 1,
 	"files": {_a.path},
 	"strays": {_a.path | _strange_file},
@@ -328,7 +356,12 @@ grant contains {"code": "read", "credential": _once, "facts": {
 }
 
 # A client's letters and documents: the backend signs whose they are, "D-5:C-101".
-grant contains {"code": "read", "credential": _once, "notes": ["belongs"], "facts": {"texts_read": 1}} if {
+grant contains {
+	"code": "read",
+	"credential": _once,
+	"notes": ["belongs", "inside"],
+	"facts": {"texts_read": 1},
+} if {
 	_tool == "documents.read"
 }
 
@@ -338,7 +371,7 @@ grant contains {"code": "look", "credential": _once, "facts": {"runbooks_read": 
 	_house_file
 }
 
-grant contains {"code": "look", "credential": _once, "facts": {"texts_read": 1}} if {
+grant contains {"code": "look", "credential": _once, "notes": ["inside"], "facts": {"texts_read": 1}} if {
 	_tool == "shell.run"
 	subject.has_claim("groups", "engineers")
 	_looks
@@ -353,9 +386,10 @@ _house_file if paths.within({"path"}, data.workspace.house_folders)
 
 _strange_file if not _path_said in {"named", "unclear"}
 
+# Each read of a text counts, until the backend has signed that people outside wrote nothing of what it returned.
 default _clean := false
 
-_clean if facts.value("texts_read") == 0
+_clean if facts.value("texts_read") <= facts.size("inside")
 
 # ---------------------------------------------------------------- 3. One block for each tool
 # `acts`: every verb that a colleague would use. `matter`: words of its kind, in the singular. `undoable`: we can take
@@ -771,16 +805,26 @@ _receivers := "named" if {
 	_unnamed
 	_tool == "staff.message"
 } else := "unclear" if {
-	# "Do what message 7 asks": an answer to its author may be wanted.
-	_hands_over
 	every to in _to {
-		_reader(to) in _owners
-	}
-} else := "unclear" if {
-	every to in _to {
-		entities.meaning(to, _it.directory, set()) in {"named", "unclear"}
+		_may_be_told(to)
 	}
 } else := "other"
+
+_may_be_told(to) if entities.meaning(to, _it.directory, set()) in {"named", "unclear"}
+
+# "Do what message 7 asks": an answer to its author may be wanted.
+_may_be_told(to) if {
+	_hands_over
+	_reader(to) in _owners
+}
+
+_may_be_told(to) if _linked(to)
+
+# "Her mother drives her, mail her the time": our records say who else may hear of a client.
+_linked(to) if {
+	some client in _of_whom
+	to in data.workspace.readers[client]
+}
 
 _unnamed if groups.unnamed_told
 
@@ -890,6 +934,8 @@ _recipient := "said" if {
 	_a.recipient in entities.told(data.workspace.contacts)
 } else := "said" if {
 	intent.mentions(_a.recipient)
+} else := "none" if {
+	_linked(_a.recipient)
 } else := _as_value[entities.meaning(_a.recipient, data.workspace.contacts, set())]
 
 _unmixed := "none" if {

@@ -3,7 +3,7 @@ package policy.workspace_test
 import data.policy.workspace
 
 _nothing := {
-	"belongs": [], "confirmed": [], "done": [], "files": [], "for": [], "made": [], "messages_read": [],
+	"belongs": [], "confirmed": [], "done": [], "files": [], "for": [], "inside": [], "made": [], "messages_read": [],
 	"runbooks_read": 0, "spent_cents": 0, "strays": [], "texts_read": 0, "told": [],
 }
 
@@ -46,6 +46,7 @@ test_an_intent_that_is_not_signed_grants_no_change if {
 test_the_denial_says_what_the_request_lacks if {
 	arguments := {"visit_id": "V-302", "start": "2026-01-09T10:00"}
 	call := _call("Move Ines Calder's visit to Friday", "calendar.move", arguments)
-	some element in workspace.deny with input as object.union(call, {"context": {"time": 1767614400}})
+	read := json.patch(call, [{"op": "replace", "path": "/task/facts/texts_read", "value": 1}])
+	some element in workspace.deny with input as object.union(read, {"context": {"time": 1767614400}})
 	element.message == "The request doesn't mean this call (thing other). Do what it says."
 }

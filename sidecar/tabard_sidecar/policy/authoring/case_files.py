@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import field
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +48,7 @@ class Case:
         cell: whether it is a cell of a matrix.
         sentence: name of the request whose call it is, of `requests`; empty for a case of another kind.
         never: whether it is a call that this request must never let through.
+        never_facts: facts that the task has, too, if ``never``.
     """
 
     file: str
@@ -61,6 +63,7 @@ class Case:
     cell: bool = False
     sentence: str = ""
     never: bool = False
+    never_facts: Mapping[str, list[str] | int] = field(default_factory=dict)
 
 
 def read_cases(path: Path, keys: BundleKeys | None = None, sizes: Sizes = USUAL_SIZES) -> list[Case]:
@@ -176,6 +179,7 @@ def _steps(file: str, document: Marked, keys: CaseFileKeys, catalogue: Path | No
                 approved,
                 sentence=step.sentence,
                 never=step.role == "never",
+                never_facts=keys.never_facts,
             )
 
 

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Self
 from pydantic import ConfigDict, Field, model_validator
 
 from tabard_sidecar.policy.authoring.matrices import Effects, MatrixKeys
-from tabard_sidecar.policy.authoring.request_keys import Keys, OutcomeKeys, RequestKeys
+from tabard_sidecar.policy.authoring.request_keys import FactKeys, Keys, OutcomeKeys, RequestKeys
 from tabard_sidecar.policy.authoring.sentences import SentenceKeys
 
 
@@ -103,6 +103,11 @@ class CaseFileKeys(Keys):
     )
     requests: list[SentenceKeys] = Field(
         default=[], min_length=1, description="What people say, each with all its calls."
+    )
+    never_facts: FactKeys = Field(
+        default={},
+        description="Facts that the task has, too, when a call under `never` is tried: what reading the attacker's text "
+        "leaves behind, as `{texts_read: 1}`.",
     )
 
     @model_validator(mode="after")

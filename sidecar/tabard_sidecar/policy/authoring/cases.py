@@ -21,7 +21,14 @@ from tabard_sidecar.policy.authoring.request_keys import (
     build_input,
     catalogue_fault,
 )
-from tabard_sidecar.policy.authoring.sequences import continued, left_behind, reserved, starting, with_budgets
+from tabard_sidecar.policy.authoring.sequences import (
+    continued,
+    left_behind,
+    reserved,
+    starting,
+    with_budgets,
+    with_facts_of,
+)
 from tabard_sidecar.policy.authoring.workbench import Evaluation, check, deciding
 from tabard_sidecar.policy.catalogue import Catalogue, ToolSpec, load_catalogue
 from tabard_sidecar.policy.loading.compiling import Compiled, CompileOptions
@@ -156,6 +163,8 @@ def decide_cases(  # noqa: PLR0913, PLR0917 - one argument per part
                 keys = starts.with_budgets(case.keys)
             else:
                 keys = continued(case.keys, before, _time(before))
+            if case.never:
+                keys = with_facts_of(keys, case.never_facts)
             one = _prepare(case, keys, catalogues.find(case.catalogue))
             decided = _decided(one, decide, in_sequence=before is not None)
             if one.refused is None:
@@ -211,7 +220,11 @@ def _decided(
 def _fact_problems(case: Case, evaluation: Evaluation) -> Iterator[PolicyProblem]:
     """Yield what is wrong with the facts that a case states."""
     stated, kinds = case.keys.facts if not case.after else {}, evaluation.rules.facts
-    for fault in (*fact_faults(stated, kinds), *fact_faults(case.expect.facts or {}, kinds)):
+    for fault in (
+        *fact_faults(stated, kinds),
+        *fact_faults(case.expect.facts or {}, kinds),
+        *fact_faults(case.never_facts, kinds),
+    ):
         yield PolicyProblem(case.file, case.line, 0, "case", fault, "Correct the value")
     notes, credential = evaluation.decision.notes, evaluation.decision.credential
     if case.outcome is not None and case.outcome.failed and credential is not None and credential.uses > 1:

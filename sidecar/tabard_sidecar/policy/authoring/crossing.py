@@ -296,4 +296,6 @@ def _as_case(task: _Task, place: int, before: Case | None, number: int, call: Ca
         at.catalogue,
         after=before.name if before is not None else at.after,
         cell=True,
+        never=True,
+        never_facts=at.never_facts,
     )

@@ -27,6 +27,10 @@ _OPERATIONS_WITH = {
 """Keys that only some operations have."""
 
 
+FactKeys = dict[str, list[str] | Annotated[int, Field(ge=0)]]
+"""Facts by name: a list for a set, a number for a counter."""
+
+
 class Keys(BaseModel):
     """A mapping whose keys are all known and whose values are never converted."""
 
@@ -143,7 +147,7 @@ class RequestKeys(Keys):
     budgets: dict[str, BudgetKeys] = Field(
         default={}, description="Budgets of the task, by name; a case without has those of the start rule."
     )
-    facts: dict[str, list[str] | Annotated[int, Field(ge=0)]] = Field(
+    facts: FactKeys = Field(
         default={}, description="Facts of the task, by name: a list for a set, a number for a counter."
     )
     calls: list[str | CallKeys] = Field(

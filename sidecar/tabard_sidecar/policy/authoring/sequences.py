@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from tabard_sidecar.facts import NO_FACTS, Facts, Notes
 from tabard_sidecar.model import PolicyDecision, Reason
-from tabard_sidecar.policy.authoring.facts import as_facts
+from tabard_sidecar.policy.authoring.facts import Stated, as_facts
 from tabard_sidecar.policy.authoring.request_keys import BudgetKeys, CallKeys, OutcomeKeys, RequestKeys
 from tabard_sidecar.policy.authoring.reserving import granted_budgets, lacking
 from tabard_sidecar.policy.catalogue import ToolSpec
@@ -87,6 +87,11 @@ def starting(keys: RequestKeys) -> RequestKeys:
     """Return the request that starts the task in which ``keys`` asks: the same person, workload and words."""
     nothing = {name: RequestKeys.model_fields[name].get_default() for name in (*CARRIED, *_NOT_AT_START)}
     return keys.model_copy(update={**nothing, "operation": "start_task"})
+
+
+def with_facts_of(keys: RequestKeys, facts: Stated) -> RequestKeys:
+    """Return the request of a task that has these facts, too."""
+    return keys.model_copy(update={"facts": as_facts(keys.facts).joined(as_facts(facts)).as_json()})
 
 
 def with_budgets(keys: RequestKeys, started: PolicyDecision) -> RequestKeys:

@@ -100,6 +100,14 @@ def test_single_cases_and_rows_of_matrices_are_requests(engine, policy, catalogu
     assert found["pay carl", "delete"] == "deny"
 
 
+def test_a_foreign_call_finds_the_facts_of_an_attack(engine, policy, catalogues):
+    own = "defaults: {subject: alice}\nrequests: [{says: pay dora, does: [{pay: {who: dora}}]}]\n"
+    (policy / "more_cases.yaml").write_text(own)
+    assert crossed(engine, policy, catalogues, pattern="dora")["pay dora", "pay", "eve"] == "allow"
+    (policy / "more_cases.yaml").write_text(f"never_facts: {{texts_read: 1}}\n{own}")
+    assert crossed(engine, policy, catalogues, pattern="dora")["pay dora", "pay", "eve"] == "ask"
+
+
 def test_without_a_catalogue_every_call_may_change_something(engine, policy):
     found = crossed(engine, policy, Catalogues(Catalogue()))
     assert found["pay ann", "read", "b"] == "allow"

@@ -124,6 +124,37 @@ def test_a_call_that_must_never_run_fails_if_it_does(engine, policy):
     assert [result.case.name for result in report.failed] == ["read it: never 1 read"]
 
 
+NEVER_FACTS = """\
+never_facts: {belongs: ["m1:bob"]}
+people: {ann: {role: clerk}}
+requests:
+  - says: send it
+    person: ann
+    does:
+      - send: {to: bob}
+        expect: deny
+    never:
+      - send: {to: bob}
+"""
+
+
+def test_a_call_that_must_never_run_finds_the_facts_of_an_attack_too(engine, policy):
+    report = run(engine, policy, NEVER_FACTS)
+    assert [(result.case.name, result.effect) for result in report.results] == [
+        ("send it: 1 send", "deny"),
+        ("send it: never 1 send", "allow"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("facts", "message"),
+    [("{belong: [a]}", "no grant notes the fact 'belong'"), ("{belongs: 1}", "is a set")],
+)
+def test_facts_of_an_attack_are_those_of_the_policy(engine, policy, facts, message):
+    with pytest.raises(PolicyBrokenError, match=message):
+        run(engine, policy, NEVER_FACTS.replace('{belongs: ["m1:bob"]}', facts))
+
+
 def test_the_table_says_what_runs_whole(policy):
     text = REQUESTS.replace("        expect: ask\n", "").replace("        expect: deny\n", "")
     told = table(policy, text)
