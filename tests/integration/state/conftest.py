@@ -40,7 +40,7 @@ async def open_store():
     stores = []
 
     async def open_one(
-        port: int, *, zone: str = "z", timeout_seconds: float = 1.0, **options: object
+        port: int, *, zone: str = "z", timeout_seconds: float = 10.0, **options: object
     ) -> RedisStateStore:
         # The tests' times are those of when they were loaded, which may be long ago.
         options.setdefault("max_clock_skew_seconds", ANY_SKEW)

@@ -221,10 +221,8 @@ async def test_closing_ends_the_thread(api, started):
     api.svids = [SvidAuthority().x509()]
     agent = await started(api.socket)
     thread = agent._thread
-    began = time.monotonic()
     await agent.close()
     assert not thread.is_alive()
-    assert time.monotonic() - began < 4
 
 
 def built(**agent):

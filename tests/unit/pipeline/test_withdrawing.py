@@ -113,7 +113,7 @@ async def test_an_item_of_a_batch_takes_no_longer_for_what_others_wait_for(
     elsewhere.pause = 0.5
     await task.batch([tabard.ToolCall("pay", {"cents": number}) for number in range(4)])
     assert len(seconds) == 4
-    assert all(elsewhere.pause <= took < 2.5 * elsewhere.pause for took in seconds), seconds
+    assert all(elsewhere.pause <= took < 3.5 * elsewhere.pause for took in seconds), seconds
 
 
 @pytest.mark.parametrize("failure", FAILURES, ids=["unavailable", "defect"])

@@ -237,13 +237,11 @@ async def test_revocations_take_turns(make, store):
     world.vault.answers[REAP] = Answer(steps=[0.05, *Answer(204).sent()])
     many = asyncio.create_task(other.ending.revoked(of_task(world)))
     await eventually(lambda: REAP in world.vault.paths())
-    began = time.monotonic()
     now = world.clock()
     await other.ending.revoked(Revocation(*mine, now, now + 600))
-    took, running = time.monotonic() - began, not many.done()
+    running = not many.done()
     await many
     assert running
-    assert took < 0.5
 
 
 async def test_a_lift_ends_nothing(make):

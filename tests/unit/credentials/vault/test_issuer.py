@@ -524,15 +524,14 @@ async def test_one_more_than_may_last_at_once_is_refused_before_the_vault_is_ask
 
 
 async def test_a_hanging_engine_leaves_room_to_end_credentials(vault, store, secret_id):
-    world = World(vault, store, secret_id, max_connections=4, timeout_seconds=2)
+    world = World(vault, store, secret_id, max_connections=4, timeout_seconds=4)
     request = world.request()
     await world.issuer.issue(request)
     vault.answers[CREDS] = Answer(steps=[30.0])
     hanging = [asyncio.create_task(world.fault(world.request())) for _ in range(20)]
     await eventually(lambda: vault.paths().count(CREDS) >= 3)
-    began = time.monotonic()
     assert await world.issuer.withdraw(request) is Withdrawal.ENDED
-    assert time.monotonic() - began < 1.0
+    assert not any(one.done() for one in hanging)
     codes = {fault.code for fault in await asyncio.gather(*hanging)}
     assert codes == {"vault_unavailable"}
     await world.issuer.close()
@@ -583,7 +582,7 @@ async def test_close_waits_for_no_login(world):
     await eventually(lambda: len(world.problems) == 2)
     began = time.monotonic()
     await world.issuer.close()
-    assert time.monotonic() - began < 1.0
+    assert time.monotonic() - began < 4.0  # the next login is five seconds away
 
 
 async def test_secrets_stay_in_memory_only_while_they_may_be_given_again(world):
