@@ -17,6 +17,7 @@ import data.tabard.lib.clauses
 import data.tabard.lib.exclusions
 import data.tabard.lib.intent
 import data.tabard.lib.measures
+import data.tabard.lib.references
 import data.tabard.lib.wishes
 import data.tabard.lib.wording
 
@@ -31,15 +32,17 @@ named(directory, kinds) := mentioned - _doubtful(mentioned, directory, kinds) if
 # METADATA
 # description: |
 #   The ids that the request may mean and doesn't name: it uses a word of a name that several have, as a surname, and
-#   names none of those, or it names and rules out the same one. Ask about them.
-unclear(directory, kinds) := ({id |
+#   names none of those; or it says a name in the plural that stands in this one's ("the Glide paddles" of the Glide
+#   carbon paddle); or it names and rules out the same one. Ask about them.
+unclear(directory, kinds) := (({id |
 	near := _near(directory, _words)
 	some [word, id] in _parts(near)
 	owners := _owners(near, word)
 	not _one_name(near, word)
 	count(owners & mentioned) == 0
-} - _excepted(directory, kinds)) | _doubtful(mentioned, directory, kinds) if {
+} | (wording.plural(_text, _near(directory, _words)) - mentioned)) - _excepted(directory, kinds)) | doubtful if {
 	mentioned := _mentioned(directory, kinds)
+	doubtful := _doubtful(mentioned, directory, kinds)
 }
 
 # METADATA
@@ -86,9 +89,9 @@ ruled_out(acts, directory, kinds) := _excepted(directory, kinds) | _forbidden(ac
 #   what ticket 302 and t-304 ask" is {"T-302", "T-304"}. So what a text in your house is called can be said, though
 #   your data doesn't have it.
 ids(beginning, kinds) := {sprintf("%s-%s", [beginning, number]) |
-	some number in _numbers(_text, kinds)
+	some number in references.numbered(_text, kinds)
 } | {sprintf("%s-%s", [beginning, trim_prefix(spelled, lower(beginning))]) |
-	some spelled in _spelled(_text)
+	some spelled in references.spelled(_text)
 	regex.match(sprintf("^%s[0-9]+$", [regex.replace(lower(beginning), `[^a-z]`, "")]), spelled)
 }
 
@@ -222,12 +225,12 @@ _by_id(directory, kinds) := _by_id_in(_text, directory, kinds) | {id |
 }
 
 _by_id_in(text, directory, kinds) := ({id |
-	known := _spelled(text)
+	known := references.spelled(text)
 	count(known) > 0
 	some id, _ in directory
 	strings.replace_n({"#": "", "-": "", "/": "", "_": "", " ": ""}, lower(id)) in known
 } | {id |
-	some number in _numbers(text, kinds)
+	some number in references.numbered(text, kinds)
 	some id, _ in directory
 	endswith(id, number)
 	regex.match(sprintf(`^[A-Za-z]{0,12}[-_ #/]?0*%s$`, [number]), id)
@@ -242,21 +245,6 @@ _standing(text, directory) := {id |
 	some id, _ in directory
 	contains(text, lower(id))
 }
-
-_spelled(text) := {concat("", [found[1], found[2]]) |
-	some token in split(regex.replace(regex.replace(text, `[\s,;:()"!?]+`, "  "), `([a-z]) +#?([0-9])`, "$1-$2"), " ")
-	some found in regex.find_all_string_submatch_n(`^([a-z]{1,12})[-_#/]?([0-9]{1,12})(?:'s)?\.?$`, token, 1)
-}
-
-# Numbers behind one of the kinds: "orders 1006 and 1007". Two digits may be a quantity: "order 20 boxes".
-_numbers(text, kinds) := {trim_left(number, "0") |
-	count(kinds) > 0
-	some run in regex.find_n(sprintf(_run, [concat("|", kinds)]), text, -1)
-	not regex.match(`^order\S* [0-9]{1,2}$`, trim_space(run))
-	some number in regex.find_n(`[0-9]{1,12}`, run, -1)
-}
-
-_run := `\b(?:%s)s?(?:[ ,#]|\b(?:no|nr|number|numbers|and|or|id)\b\.?|[0-9]+\b)+`
 
 # ---- names
 

@@ -387,6 +387,18 @@ test_both_of_a_kind if {
 	entities.meaning("P-5", articles, set()) == "other" with input as _request("Both paddles, but not the carbon paddle")
 }
 
+test_a_name_in_the_plural_may_mean_all_of_its_kind if {
+	articles := {"P-3": ["Glide paddle"], "P-5": ["Glide carbon paddle"], "S-5": ["Spare carbon paddle"]}
+	every statement in ["See what others take for the Glide paddles", "The glide paddles' price goes down"] {
+		entities.meaning("P-3", articles, set()) == "named" with input as _request(statement)
+		entities.meaning("P-5", articles, set()) == "unclear" with input as _request(statement)
+		entities.meaning("S-5", articles, set()) == "other" with input as _request(statement)
+	}
+	entities.meaning("P-5", articles, set()) == "other" with input as _request("See what others take for the Glide paddle")
+	only := "The Glide paddles go up, but not the carbon one"
+	entities.meaning("P-5", articles, set()) == "other" with input as _request(only)
+}
+
 test_what_is_packed_is_no_name if {
 	drugs := {"F": ["Furosemide", "water tablet"], "R": ["Ramipril"]}
 	entities.named(drugs, set()) == set() with input as _request("Send his tablets to Harbour")

@@ -85,6 +85,22 @@ both(text, directory) := union({owners |
 	count(owners) == 2
 })
 
+# METADATA
+# description: |
+#   The ids of `directory`, as for `both`, that `text`, in lower case, may mean because it says another name of two or
+#   more words in the plural, each of which is in this one's: "the Glide paddles" may mean the Glide carbon paddle.
+plural(text, directory) := {id |
+	some other, theirs in directory
+	some shorter in theirs
+	said := sprintf("%ss", [lower(shorter)])
+	contains(said, " ")
+	contains(regex.replace(text, `[^\pL\pN]+`, " "), said)
+	some id, names in directory
+	id != other
+	some name in names
+	_of_kind(said, name)
+}
+
 # A class of all letters has thousands of ranges, and a pattern with three of them isn't run on a long text.
 _both_of := replace(_both_letters, "L", `[^\s\d.,;:!?()"'/“”‘’–-]`)
 
