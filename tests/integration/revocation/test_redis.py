@@ -36,7 +36,9 @@ async def make(server):
     async def make(*, over=server, hooks=()):
         problems = []
         # Only a server of a test's own is ever silent.
-        store = RedisStateStore(RedisOptions(over.url, timeout_seconds=10 if over is server else 0.5), zone=zone)
+        store = RedisStateStore(
+            RedisOptions(over.url, timeout_seconds=10 if over is server else 0.5), zone=zone
+        )
         await store.open()
         revoking = build_revocation(
             RevocationConfig(max_stale_seconds=2.0),
