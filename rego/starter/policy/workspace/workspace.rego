@@ -24,6 +24,7 @@ import data.tabard.lib.facts
 import data.tabard.lib.figures
 import data.tabard.lib.groups
 import data.tabard.lib.intent
+import data.tabard.lib.labels
 import data.tabard.lib.levels
 import data.tabard.lib.messages
 import data.tabard.lib.outbound
@@ -337,20 +338,34 @@ grant contains {"code": "look", "credential": _once, "facts": {"strays": {_a.cli
 
 _stray if entities.meaning(_a.client_id, data.workspace.clients, {"client"}) == "other"
 
-# What others write taints the task. The backend signs whose message it is: "M-7:C-101". It signs `inside` onto a result
-# that holds no text of people outside.
-grant contains {"code": "read", "credential": _once, "notes": ["belongs", "inside"], "facts": {
-	"texts_read": 1,
-	"messages_read": {_a.message_id},
-}} if {
+# What others write taints the task, and by the label later tasks of this person and agent. The backend signs whose
+# message it is: "M-7:C-101". It signs `inside` onto a result that holds no text of people outside.
+grant contains {
+	"code": "read",
+	"credential": _once,
+	"labels": ["untrusted"],
+	"notes": ["belongs", "inside"],
+	"facts": {
+		"texts_read": 1,
+		"remembered": _remembered,
+		"messages_read": {_a.message_id},
+	},
+} if {
 	_tool == "inbox.read"
 }
 
-grant contains {"code": "read", "credential": _once, "notes": ["inside"], "facts": {
-	"texts_read": 1,
-	"files": {_a.path},
-	"strays": {_a.path | _strange_file},
-}} if {
+grant contains {
+	"code": "read",
+	"credential": _once,
+	"labels": ["untrusted"],
+	"notes": ["inside"],
+	"facts": {
+		"texts_read": 1,
+		"remembered": _remembered,
+		"files": {_a.path},
+		"strays": {_a.path | _strange_file},
+	},
+} if {
 	_tool == "files.read"
 	not _house_file
 }
@@ -359,8 +374,12 @@ grant contains {"code": "read", "credential": _once, "notes": ["inside"], "facts
 grant contains {
 	"code": "read",
 	"credential": _once,
+	"labels": ["untrusted"],
 	"notes": ["belongs", "inside"],
-	"facts": {"texts_read": 1},
+	"facts": {
+		"texts_read": 1,
+		"remembered": _remembered,
+	},
 } if {
 	_tool == "documents.read"
 }
@@ -371,7 +390,16 @@ grant contains {"code": "look", "credential": _once, "facts": {"runbooks_read": 
 	_house_file
 }
 
-grant contains {"code": "look", "credential": _once, "notes": ["inside"], "facts": {"texts_read": 1}} if {
+grant contains {
+	"code": "look",
+	"credential": _once,
+	"labels": ["untrusted"],
+	"notes": ["inside"],
+	"facts": {
+		"texts_read": 1,
+		"remembered": _remembered,
+	},
+} if {
 	_tool == "shell.run"
 	subject.has_claim("groups", "engineers")
 	_looks
@@ -386,10 +414,21 @@ _house_file if paths.within({"path"}, data.workspace.house_folders)
 
 _strange_file if not _path_said in {"named", "unclear"}
 
-# Each read of a text counts, until the backend has signed that people outside wrote nothing of what it returned.
+# Each read of a text counts, until the backend has signed that people outside wrote nothing of what it returned. The
+# agent may also remember what it read in another task of this person, so the label of that one counts.
 default _clean := false
 
-_clean if facts.value("texts_read") <= facts.size("inside")
+_clean if {
+	facts.value("texts_read") <= facts.size("inside")
+	facts.size("remembered") == 0
+	count(_remembered) == 0
+}
+
+# Own reads add the label, too: so the first one notes that it was there before.
+_remembered := {"other tasks" |
+	labels.untrusted
+	facts.value("texts_read") == 0
+}
 
 # ---------------------------------------------------------------- 3. One block for each tool
 # `acts`: every verb that a colleague would use. `matter`: words of its kind, in the singular. `undoable`: we can take

@@ -3,13 +3,14 @@ package policy.workspace_test
 import data.policy.workspace
 
 _nothing := {
-	"belongs": [], "confirmed": [], "done": [], "files": [], "for": [], "inside": [], "made": [], "messages_read": [],
+	"belongs": [], "confirmed": [], "done": [], "files": [], "for": [], "inside": [], "made": [], "messages_read": [], "remembered": [],
 	"runbooks_read": 0, "spent_cents": 0, "strays": [], "texts_read": 0, "told": [],
 }
 
 _call(statement, tool, arguments) := {
 	"operation": "authorize",
 	"budgets": {"questions": {"limit": 20, "remaining": 20, "spent": 0}},
+	"history": {"calls": [], "labels": []},
 	"subject": {"id": "ann", "claims": {"username": "ann", "name": "Ann Lee", "groups": ["office", "finance"]}},
 	"task": {"intent_source": "signed", "statement": statement, "facts": _nothing},
 	"tool": {"name": tool, "arguments": arguments},
@@ -49,4 +50,18 @@ test_the_denial_says_what_the_request_lacks if {
 	read := json.patch(call, [{"op": "replace", "path": "/task/facts/texts_read", "value": 1}])
 	some element in workspace.deny with input as object.union(read, {"context": {"time": 1767614400}})
 	element.message == "The request doesn't mean this call (thing other). Do what it says."
+}
+
+test_what_other_tasks_read_counts if {
+	arguments := {"visit_id": "V-302", "start": "2026-01-09T10:00"}
+	call := object.union(
+		_call("Move Ines Calder's visit to Friday", "calendar.move", arguments),
+		{"context": {"time": 1767614400}},
+	)
+	_codes(workspace.ask) == {"open"} with input as call
+	_codes(workspace.deny) == set() with input as call
+	remembered := json.patch(call, [{"op": "replace", "path": "/history/labels", "value": ["untrusted"]}])
+	_codes(workspace.deny) == {"not_meant"} with input as remembered
+	noted := json.patch(call, [{"op": "replace", "path": "/task/facts/remembered", "value": ["other tasks"]}])
+	_codes(workspace.deny) == {"not_meant"} with input as noted
 }
