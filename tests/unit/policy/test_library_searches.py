@@ -18,6 +18,7 @@ package plain
 import data.tabard.lib.clauses
 import data.tabard.lib.entities
 import data.tabard.lib.intent
+import data.tabard.lib.references
 
 from_verb(parts, place, acts) := clauses._joined(array.slice(parts, place, end)) if {
 	end := min({count(parts)} | {next |
@@ -42,11 +43,11 @@ by_id(directory, kinds) := by_id_in(entities._text, directory, kinds) | {id |
 }
 
 by_id_in(text, directory, kinds) := ({id |
-	known := entities._spelled(text)
+	known := references.spelled(text)
 	some id, _ in directory
 	strings.replace_n({"#": "", "-": "", "/": "", "_": "", " ": ""}, lower(id)) in known
 } | {id |
-	some number in entities._numbers(text, kinds)
+	some number in references.numbered(text, kinds)
 	some id, _ in directory
 	endswith(id, number)
 	regex.match(sprintf(`^[A-Za-z]{0,12}[-_ #/]?0*%s$`, [number]), id)
