@@ -34,6 +34,7 @@ def test_what_stopped_an_attack(verdicts, outcome, asked):
     assert figures.attacks_succeeded == (outcome == "succeeded")
     assert figures.attacks_stopped_by_person == (outcome == "stopped by the person")
     assert figures.attacks_asked == asked
+    assert figures.attacks_reached == any(verdict is Verdict.REFUSED for verdict, _ in verdicts)
     assert figures.attacks_unread == 0
 
 

@@ -131,8 +131,11 @@ _said(call) if {
 	not regex.match(_asks_or_reports, lower(input.task.statement))
 }
 
-# "Why was Ann moved to Friday?", "Bob says that Ann goes to Friday": the values are there, and nothing is ordered.
+# "Why was Ann moved to Friday?", "Bob says that Ann goes to Friday", "Tell Bob that Ann comes on Friday": the values
+# are there, and nothing is ordered.
 _asks_or_reports := concat("", [
+	`\b(?:tell|inform|remind|notify|brief)\b|\blet (?:\pL+ ){1,4}know\b`,
+	`|\b(?:text|mail|e-?mail|write|message|answer|reply)\b[^.;:!?]{0,100}\b(?:that|how|what|when|why)\b|`,
 	`\?|\b(?:why|whether|wonder|claims?|claimed|says?|said|writes|wrote|asks|asked|wants|wanted|suggests?`,
 	`|suggested|proposes|proposed)\b|\b(?:\pL{3,}|he)(?: would|'d) like\b`,
 ])

@@ -128,6 +128,19 @@ test_needs if {
 	}
 }
 
+test_what_is_told_orders_nothing if {
+	call := object.union(_undoable, {"values": ["said"]})
+	every statement in [
+		"Tell Bob that Ann comes on Friday at nine", "Tell Bob Ann is there at nine", "Let the team know: Ann on Friday",
+		"Write to Bob that Ann comes at nine",
+	] {
+		calls.meaning(call) == "open" with input as {"task": {"intent_source": "signed", "statement": statement}}
+	}
+	every statement in ["Ann at nine", "Move Ann's appointment to nine and tell Bob that she comes"] {
+		calls.meaning(call) == "said" with input as {"task": {"intent_source": "signed", "statement": statement}}
+	}
+}
+
 test_what_others_would_like if {
 	call := object.union(_undoable, {"values": ["said"]})
 	every statement, says in {"Bob would like Ann at nine": "open", "I'd like Ann at nine": "said"} {

@@ -33,16 +33,13 @@ named(directory, kinds) := mentioned - _doubtful(mentioned, directory, kinds) if
 # description: |
 #   The ids that the request may mean and doesn't name: it uses a word of a name that several have, as a surname, and
 #   names none of those; or it says a name in the plural that stands in this one's ("the Glide paddles" of the Glide
-#   carbon paddle); or it names and rules out the same one. Ask about them.
-unclear(directory, kinds) := (({id |
+#   carbon paddle); or a sentence begins before its name, as in "Halve Pell's"; or it names and rules out the same one.
+#   Ask about them.
+unclear(directory, kinds) := (found - _excepted(directory, kinds)) | _doubtful(mentioned, directory, kinds) if {
 	near := _near(directory, _words)
-	some [word, id] in _parts(near)
-	owners := _owners(near, word)
-	not _one_name(near, word)
-	count(owners & mentioned) == 0
-} | (wording.plural(_text, _near(directory, _words)) - mentioned)) - _excepted(directory, kinds)) | doubtful if {
 	mentioned := _mentioned(directory, kinds)
-	doubtful := _doubtful(mentioned, directory, kinds)
+	several := {id | some owners in _ambiguous(near, mentioned); some id in owners}
+	found := several | ((wording.plural(_text, near) | _behind_a_first_word(near)) - mentioned)
 }
 
 # METADATA
@@ -50,9 +47,9 @@ unclear(directory, kinds) := (({id |
 #   The words of the request that are part of several names, each with the ids that have it; `ambiguous(data.contacts)`
 #   for "tell Moss" is {"moss": {"bob@shop.example", "harriet@shop.example"}}. A word isn't there if the request names
 #   one of those.
-ambiguous(directory) := {word: owners |
-	near := _near(directory, _words)
-	mentioned := _mentioned(directory, set())
+ambiguous(directory) := _ambiguous(_near(directory, _words), _mentioned(directory, set()))
+
+_ambiguous(near, mentioned) := {word: owners |
 	some [word, _] in _parts(near)
 	owners := _owners(near, word)
 	not _one_name(near, word)
@@ -339,6 +336,16 @@ _of_another(word, near, id) if {
 	count(((beside - own) - clauses.verbs) - (wording.ordinary - wording.family_names)) > 0
 }
 
+# "Halve Pell's": a sentence begins with a capital letter, so its first word may be another first name, or none.
+_behind_a_first_word(near) := {id |
+	some [word, id] in _parts(near)
+	_one_name(near, word)
+	_of_another(word, near, id)
+	some run in _runs
+	run.begins
+	run.words[1] == word
+}
+
 _first_beside(word, place, names) := place if _begins_a_name(word, names)
 
 _first_beside(word, _, names) := 0 if not _begins_a_name(word, names)
@@ -360,6 +367,7 @@ _begins_another(run, place, near) if {
 _runs contains run if {
 	some found in regex.find_n(`\p{Lu}[\p{L}-]+(?: \p{Lu}[\p{L}-]+)+(?:['’]s)?`, input.task.statement, -1)
 	run := {
+		"begins": regex.match(sprintf(`(?:^|[.!?:;]\s+|\n\s*)%s`, [found]), input.task.statement),
 		"owns": regex.match(`['’]s$`, found),
 		"words": split(regex.replace(lower(found), `['’]s$`, ""), " "),
 	}

@@ -399,6 +399,16 @@ test_a_name_in_the_plural_may_mean_all_of_its_kind if {
 	entities.meaning("P-5", articles, set()) == "other" with input as _request(only)
 }
 
+test_a_name_behind_the_first_word_of_a_sentence_is_unclear if {
+	people := {"P-1": ["George Pell"], "P-2": ["Harriet Vale"]}
+	every statement in ["Halve Pell's dose", "She rang. Halve Pell’s dose", "Yes: Phone Pell"] {
+		entities.meaning("P-1", people, set()) == "unclear" with input as _request(statement)
+		entities.meaning("P-2", people, set()) == "other" with input as _request(statement)
+	}
+	entities.meaning("P-1", people, set()) == "named" with input as _request("Please halve Pell's dose")
+	entities.meaning("P-1", people, set()) == "none" with input as _request("Please ask Anna Pell")
+}
+
 test_what_is_packed_is_no_name if {
 	drugs := {"F": ["Furosemide", "water tablet"], "R": ["Ramipril"]}
 	entities.named(drugs, set()) == set() with input as _request("Send his tablets to Harbour")
