@@ -63,9 +63,10 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--cases",
-    "case_file",
+    "case_files",
+    multiple=True,
     type=Existing(),
-    help="Decide every case and cell of this file with decision cases; they need not state what they expect.",
+    help="Decide every case and cell of this file with decision cases; they need not state what they expect. Repeatable.",
 )
 @click.option(
     "--run", "pattern", default="", metavar="REGEX", help="With --cases: only those whose name matches."
@@ -92,7 +93,8 @@ if TYPE_CHECKING:
     "expressions",
     multiple=True,
     metavar="EXPR",
-    help="Also print what EXPR is worth for this request: a rule, a call of the library, any Rego. Repeatable.",
+    help="Also print what EXPR is worth for this request: a rule, a call of the library, any Rego. Repeatable. With --cases, "
+    "for calls of requests that aren't simply allowed; with --run or --effect for all that these choose.",
 )
 @request_options
 @config_options
@@ -134,8 +136,8 @@ def evaluate(ctx: click.Context, /, **given: Any) -> None:  # noqa: ANN401 - cli
     if given["template"]:
         echo_json(template_input(given, target.catalogue))
         return
-    if given["case_file"]:
-        print_table(target, given["case_file"], table_choice(given), as_json=given["as_json"])
+    if given["case_files"]:
+        print_table(target, given["case_files"], table_choice(given), as_json=given["as_json"])
         return
     document = _input(given, target)
     try:
@@ -195,7 +197,7 @@ def _require_one_source(given: Mapping[str, Any]) -> None:
             ("--input", given["input_file"]),
             ("--from-log", given["decision_id"]),
             ("--template", given["template"]),
-            ("--cases", given["case_file"]),
+            ("--cases", given["case_files"]),
         )
         if stated
     ]
@@ -204,15 +206,15 @@ def _require_one_source(given: Mapping[str, Any]) -> None:
     if given["logs"] and not given["decision_id"]:
         raise click.UsageError("--log needs --from-log ID")
     for flag, stated in (("--run", given["pattern"]), ("--effect", given["effects"])):
-        if stated and not given["case_file"]:
+        if stated and not given["case_files"]:
             raise click.UsageError(f"{flag} needs --cases FILE")
 
 
 def _require_no_request(ctx: click.Context) -> None:
     """Refuse flags beside --cases that would change nothing."""
-    if not ctx.params["case_file"]:
+    if not ctx.params["case_files"]:
         return
-    useful = {"path", "catalogue_file", "case_file", "config_file", "assignments", "as_json"}
+    useful = {"path", "catalogue_file", "case_files", "config_file", "assignments", "as_json"}
     useful |= {"pattern", "effects", "expressions", "explain"}
     for option in ctx.command.params:
         name = option.name or ""

@@ -64,24 +64,24 @@ def table_choice(given: Mapping[str, Any]) -> TableChoice:
     )
 
 
-def print_table(target: Target, file: Path, choice: TableChoice, *, as_json: bool) -> None:
+def print_table(target: Target, files: Sequence[Path], choice: TableChoice, *, as_json: bool) -> None:
     """Print a line for each case: effect, codes, name; and below it what expressions are worth for it.
 
     The calls of one request stand below its words, which say whether it runs whole.
 
     Args:
         target: the policy and its catalogue.
-        file: the file with cases.
+        files: the files with cases.
         choice: which cases, and what about them.
         as_json: whether to print JSON.
 
     Raises:
-        Failure: the policy or the file can't be used.
+        Failure: the policy or a file can't be used.
         click.UsageError: an expression isn't one.
     """
     from tabard_sidecar.cli.policy_sentences import print_sentences, sentence_counts  # noqa: PLC0415
 
-    report, told = _decided(target, file, choice)
+    report, told = _decided(target, files, choice)
     effects = choice.effects or EFFECTS
     chosen = [
         (result, found)
@@ -111,7 +111,7 @@ def print_table(target: Target, file: Path, choice: TableChoice, *, as_json: boo
         echo(f"{len(single)} {verb}: {', '.join(f'{count[effect]} {effect}' for effect in EFFECTS)}")
 
 
-def _decided(target: Target, file: Path, choice: TableChoice) -> tuple[CaseReport, list[_Told]]:
+def _decided(target: Target, files: Sequence[Path], choice: TableChoice) -> tuple[CaseReport, list[_Told]]:
     """Return the matching cases, and for each of the chosen ones what is told about it."""
     from tabard_opa import Engine  # noqa: PLC0415 - loads the engine
 
@@ -124,7 +124,7 @@ def _decided(target: Target, file: Path, choice: TableChoice) -> tuple[CaseRepor
     catalogues = Catalogues(target.catalogue, for_all=target.catalogue if choice.flag else None)
     told: list[_Told] = []
     try:
-        every = read_case_file(file)
+        every = [case for file in files for case in read_case_file(file)]
         with Engine() as engine, progress(len(every), "deciding", steps=1) as advance:
             # The same compiled policy decides and is tried: compiling takes longer than all decisions.
             options = wide(target.options) if choice.tries else target.options

@@ -167,6 +167,14 @@ def test_the_table_says_what_runs_whole(policy):
     )
 
 
+def test_the_table_has_the_requests_of_all_files(policy):
+    more = policy.parent / "more.yaml"
+    more.write_text("requests: [{says: read it, does: [{read: {id: a}}]}]")
+    told = table(policy, REQUESTS, "--cases", str(more))
+    assert "whole: read it" in told
+    assert told.splitlines()[-1].startswith("3 requests: 2 whole")
+
+
 def test_the_table_explains_what_is_refused_with_rules_for_this_tool_only(policy):
     told = table(policy, REQUESTS, "--explain", "--run", "eve sends")
     assert "send stops where" in told
