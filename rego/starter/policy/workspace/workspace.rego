@@ -15,6 +15,7 @@ import data.tabard.lib.bans
 import data.tabard.lib.budgets
 import data.tabard.lib.calls
 import data.tabard.lib.choices
+import data.tabard.lib.clauses
 import data.tabard.lib.commands
 import data.tabard.lib.conditions
 import data.tabard.lib.credentials
@@ -79,6 +80,7 @@ grant contains {"code": "said", "credential": _once, "notes": ["made"], "facts":
 	"done": _done,
 	"for": _for,
 	"told": _told,
+	"texts_read": _output,
 	"files": {_a.path | _tool == "files.write"},
 	"spent_cents": _cents + 0,
 }} if {
@@ -90,9 +92,10 @@ grant contains {"code": "open", "credential": _once, "notes": ["made"], "charges
 	"done": _done,
 	"for": _for,
 	"told": _told,
+	"texts_read": _output,
 	"files": {_a.path | _tool == "files.write"},
 	"spent_cents": _cents + 0,
-	"confirmed": {_id | wishes.conditional},
+	"confirmed": {sprintf("%s:%s", [_tool, _id]) | wishes.conditional},
 }} if {
 	_goes == "open"
 	budgets.remaining_at_least("questions", 1)
@@ -234,12 +237,19 @@ _own_choice if {
 	_orderable
 	_condition == "said"
 	not _another_act
+	not _only_told
+}
+
+# "Tell Bob that Ines comes on Friday at ten" moves nothing.
+_only_told if {
+	_act == "none"
+	count(clauses.ordered(_tell)) > 0
 }
 
 # Of a condition the person is asked once for each thing.
 default _confirmed := false
 
-_confirmed if facts.has("confirmed", _id)
+_confirmed if facts.has("confirmed", sprintf("%s:%s", [_tool, _id]))
 
 # ---- which thing: the argument `id` of the block, by the names that people use (`directory`)
 _id := _a[_it.id]
@@ -305,12 +315,25 @@ _followed := said if {
 }
 
 # ---- what the call leaves behind for later calls of the task
-_done := {sprintf("%s:%s", [_tool, _id]) | _it.once}
+_done contains sprintf("%s:%s", [_tool, _id]) if _it.once
+
+# In a task that has read texts of others, a second mail to the same reader and a second visit on a day are asked.
+_done contains sprintf("%s:%s", [_tool, to]) if {
+	_it.kind == "message"
+	some to in _to
+}
+
+_done contains sprintf("%s:%s:%s", [_tool, _id, substring(_a.start, 0, 10)]) if _tool == "calendar.book"
 
 # For whom, and what: a message may speak of it afterwards.
 _for := {_client | _client}
 
-_told := {sprintf("%v", [_a[name]]) | some name in _it.tells}
+_told := {sprintf("%v|%v", [_client, _a[name]]) | some name in _it.tells}
+
+# What a command prints is a text, too.
+default _output := 0
+
+_output := 1 if _tool == "shell.run"
 
 default _cents := 0
 
@@ -318,6 +341,30 @@ _cents := _a.cents if {
 	_tool == "payments.send"
 } else := _a.quantity * _a.unit_cents if {
 	_tool == "goods.order"
+}
+
+# "Once Otto has paid": policy can't see whether it has come to that.
+_above if {
+	not _it.undoable
+	not _it.kind == "message"
+	regex.match(_later, lower(input.task.statement))
+}
+
+_later := concat("", [
+	`\b(?:once|as soon as|when|after|until|till) (?:[^\s,.;]+ ){1,5}?`,
+	`(?:has|have|is|are|was|were|comes?|came|confirms?|agrees?|\pL{3,}s|\pL{3,}ed)\b`,
+])
+
+_above if {
+	not _clean
+	some one in _done
+	facts.has("done", one)
+}
+
+# "Heron pays its invoice on Friday" orders no payment.
+_above if {
+	_cents > 0
+	count(wishes.deeds(_it.acts)) == 0
 }
 
 _above if {
@@ -427,8 +474,12 @@ _clean if {
 # Own reads add the label, too: so the first one notes that it was there before.
 _remembered := {"other tasks" |
 	labels.untrusted
-	facts.value("texts_read") == 0
+	_before
 }
+
+_before if facts.value("texts_read") == 0
+
+_before if facts.size("remembered") > 0
 
 # ---------------------------------------------------------------- 3. One block for each tool
 # `acts`: every verb that a colleague would use. `matter`: words of its kind, in the singular. `undoable`: we can take
@@ -479,7 +530,7 @@ _about["calendar.book"] := {
 	"matter": _visit_matter,
 	"undoable": true,
 	"handed": true,
-	"held": "free|possible|slot|open|available|works",
+	"held": `^if (?:that|that time|it|this|the slot|there)(?:'s| is)? (?:still )?(?:free|possible|available|works|a slot)`,
 	"id": "client_id",
 	"directory": data.workspace.clients,
 	"kinds": {"client"},
@@ -487,6 +538,7 @@ _about["calendar.book"] := {
 }
 
 _right["calendar.book"] if {
+	_in_hours
 	data.workspace.record[_a.client_id]
 	data.workspace.staff[_a.staff]
 }
@@ -502,7 +554,7 @@ _about["calendar.move"] := {
 	"matter": _visit_matter,
 	"undoable": true,
 	"handed": true,
-	"held": "free|possible|slot|open|available|works",
+	"held": `^if (?:that|that time|it|this|the slot|there)(?:'s| is)? (?:still )?(?:free|possible|available|works|a slot)`,
 	"all": {"appointment", "client", "visit"},
 	"id": "visit_id",
 	"directory": data.workspace.visits,
@@ -510,11 +562,21 @@ _about["calendar.move"] := {
 	"tells": ["start"],
 }
 
-_right["calendar.move"] if _visit
+_right["calendar.move"] if {
+	_visit
+	_in_hours
+}
+
+# "At ten" isn't at ten in the evening.
+_in_hours if {
+	time := substring(_a.start, 11, 5)
+	time >= data.workspace.hours.opens
+	time < data.workspace.hours.closes
+}
 
 _values["calendar.move"] := {"day": _new_day, "time": _new_time}
 
-_all["calendar.move"] if dates.within_said(_visit.start, _zone)
+_all["calendar.move"] if _visit_of_all
 
 _about["calendar.cancel"] := {
 	"acts": {"call", "cancel", "clear", "delete", "drop", "remove", "scrap", "take"},
@@ -534,7 +596,18 @@ _right["calendar.cancel"] if {
 
 _values["calendar.cancel"] := {"reason": _text("reason")}
 
-_all["calendar.cancel"] if dates.within_said(_visit.start, _zone)
+_all["calendar.cancel"] if _visit_of_all
+
+_visit_of_all if {
+	text := concat(". ", wishes.of_all(_it.acts, _it.all))
+	dates.within_said(_visit.start, _zone) with input.task.statement as text
+	_of_mine(text)
+	not regex.match(`\b(?:that|who|whose|which|for|with|of those)\b`, text)
+}
+
+_of_mine(text) if not regex.match(`\b(?:my|mine)\b`, text)
+
+_of_mine(_) if _visit.staff == input.subject.claims.username
 
 # ---- messages: the receiver is the thing. That the request names the receiver confirms no word of the text.
 _tell := {
@@ -579,7 +652,7 @@ _values["mail.send"] := {"subject": _text("subject"), "body": _text("body")}
 _about["payments.send"] := {
 	"acts": {"clear", "make", "pay", "remit", "send", "settle", "transfer"},
 	"matter": {"bill", "invoice", "money", "payment"},
-	"held": "account|open|unpaid|paid|due|ours",
+	"held": "^(?:only )?if (?:it|the invoice|the account(?: on it)?) (?:is|is still|isn't)(?: the one we have| ours| open| unpaid| due| paid)(?: yet)?$",
 	"once": true,
 	"all": {"bill", "invoice", "supplier"},
 	"id": "invoice_id",
@@ -597,10 +670,23 @@ _right["payments.send"] if {
 
 _invoice := data.workspace.invoice[_a.invoice_id]
 
-_values["payments.send"] := {"cents": shares.cents_meaning("cents", _invoice.cents)}
+_values["payments.send"] := {"cents": _share, "now": _now}
+
+# "Pay it on Friday" isn't done today.
+_now := "none" if {
+	_ordering != ""
+	not dates.none_said with input.task.statement as _ordering
+} else := "said"
+
+_share := meaning if {
+	meaning := shares.cents_meaning("cents", _invoice.cents) with input.task.statement as _part
+}
 
 # "Pay all that is due", "do what the list says": open, its own account, in full.
-_all["payments.send"] if _a.cents == _invoice.cents
+_all["payments.send"] if {
+	_a.cents == _invoice.cents
+	not regex.match(`(?i)\ball\b[^.]*\b(?:that|which|who|for|from|of|older|over|under|with)\b`, input.task.statement)
+}
 
 # ---- goods.order: what it costs, our records bound; how many, the request says
 _about["goods.order"] := {
@@ -649,7 +735,6 @@ _about["files.write"] := {
 		"save", "summarise", "summarize", "update", "write",
 	},
 	"matter": {"file", "list", "note", "report", "sheet", "summary"},
-	"undoable": true,
 	"id": "path",
 }
 
@@ -658,7 +743,14 @@ _right["files.write"] if {
 	not _house_file
 }
 
-_values["files.write"] := {"content": _content}
+# "A summary in the reports folder" says no file, so the agent may choose one. A text of others may not.
+_values["files.write"] := {"content": _content, "file": _file}
+
+_file := "said" if {
+	_clean
+} else := "said" if {
+	contains(lower(_ordering), lower(trim_left(_a.path, "/")))
+} else := "none"
 
 _about["files.share"] := {
 	"acts": {"forward", "give", "let", "mail", "pass", "send", "share", "show"},
@@ -691,7 +783,15 @@ _right["documents.share"] if {
 	_fresh
 }
 
-_values["documents.share"] := {"recipient": _recipient}
+_values["documents.share"] := {"recipient": _recipient, "document": _document}
+
+_document := "said" if {
+	_id in entities.ids("D", {"document"})
+} else := "other" if {
+	count(entities.ids("D", {"document"})) > 0
+} else := "none" if {
+	count([pair | some pair in facts.elements("belongs"); startswith(pair, "D-")]) > 1
+} else := "said"
 
 _about["files.delete"] := {
 	"acts": {
@@ -704,6 +804,8 @@ _about["files.delete"] := {
 
 _right["files.delete"] if {
 	paths.within({"path"}, data.workspace.folders)
+	paths.plain({"path"})
+	not _a.path in data.workspace.folders
 	not _house_file
 	_fresh
 }
@@ -743,6 +845,10 @@ _part := text if {
 	count(entities.named(_it.directory, _it.kinds)) > 1
 	text := scopes.of(_id, _it.directory)
 	text != ""
+} else := text if {
+	text := concat(". ", clauses.ordered(_it.acts))
+	text != ""
+	not dates.none_said with input.task.statement as text
 } else := input.task.statement
 
 _visit := data.workspace.visit[_a.visit_id]
@@ -797,6 +903,10 @@ _new_time := "said" if {
 _colleague := "said" if {
 	_a.staff == input.subject.claims.username
 	entities.meaning(_a.staff, data.workspace.staff, set()) == "none"
+} else := meaning if {
+	count(entities.named(data.workspace.staff, set())) > 1
+	beside := entities.meaning(_a.staff, data.workspace.staff, set()) with input.task.statement as _ordering
+	meaning := _as_value[beside]
 } else := _as_value[entities.meaning(_a.staff, data.workspace.staff, set())]
 
 # ---- numbers
@@ -827,10 +937,14 @@ _supplier := "other" if {
 _field(name) := "said" if {
 	arguments.absent(name)
 } else := "said" if {
-	texts.plain_text(_a[name], {data.workspace.record[_id][name]}, 0)
+	regex.match(_kinds_of_contact[name], _a[name])
+	texts.plain_text(_a[name], {data.workspace.record[_id][name]}, 0) with input.task.statement as _part
 } else := "none" if {
+	regex.match(_kinds_of_contact[name], _a[name])
 	_vouched
 } else := "other"
+
+_kinds_of_contact := {"phone": `^\+?[0-9][0-9 ()/-]{5,}$`, "email": `^[^@\s]+@[^@\s]+\.[^@\s]+$`, "address": `\pL{3}`}
 
 # ---- receivers
 _to := outbound.recipients({"to", "cc"})
@@ -891,12 +1005,14 @@ _is_told(to) if {
 	wording.asks_for_form({"answer", "reply", "respond"})
 	some message in _followed
 	_reader(to) in _belonging(message)
+	entities.meaning(_reader(to), data.workspace.clients, set()) in {"named", "none"}
 }
 
 # The address stands in the request.
 _is_told(to) if {
 	contains(to, "@")
-	intent.mentions(to)
+	text := concat(". ", clauses.ordered(_tell))
+	intent.mentions(to) with input.task.statement as text
 }
 
 _me := {input.subject.claims.username, data.workspace.mail[input.subject.claims.username]}
@@ -905,11 +1021,28 @@ _known(to) if data.workspace.contacts[to]
 
 _known(to) if to in _me
 
-_known(to) if intent.mentions(to)
+_known(to) if {
+	contains(to, "@")
+	intent.mentions(to)
+}
 
 # ---- texts: confirmed by the request's words, what this reader may know, and courtesy. Once the task has read what the
 # request doesn't speak of, a text to people outside says nothing new: the person can't see where a word is from.
-_text(name) := "other" if {
+_text(name) := meaning if {
+	_it.kind == "message"
+	count(entities.told(data.workspace.staff) | entities.told(data.workspace.contacts)) > 1
+	_for_reader != ""
+	meaning := _text_of(name) with input.task.statement as _for_reader
+} else := _text_of(name)
+
+# What the request tells one reader confirms no word for another one.
+_for_reader := concat(". ", {text |
+	some text in clauses.ordered(_tell)
+	found := entities.told(_it.directory) with input.task.statement as text
+	count(found & _to) > 0
+})
+
+_text_of(name) := "other" if {
 	_private
 	_confirmed_by(name) == "none"
 } else := _confirmed_by(name)
@@ -924,14 +1057,23 @@ _confirmed_by(name) := messages.meaning({
 	"words": 1,
 })
 
-_own := (({text | some text in data.workspace.house} | {input.subject.claims.name}) | facts.elements("told")) | {text |
+_own := (({text | some text in data.workspace.house} | {input.subject.claims.name}) | _told_of) | {text |
 	some id in _whose
 	some text in data.workspace.record[id]
+}
+
+_told_of := {parts[1] |
+	some one in facts.elements("told")
+	parts := split(one, "|")
+	parts[0] in _whose
 }
 
 # A client may know the client's own record. Colleagues may know that of those whom the request names.
 _whose := _receiving if {
 	_tool == "mail.send"
+	count(_receiving) == 1
+} else := set() if {
+	_tool in {"mail.send", "files.write"}
 } else := _of_whom
 
 _of_whom := entities.named(data.workspace.clients, {"client"}) | ((facts.elements("for") | _receiving) | {_client |
@@ -955,7 +1097,22 @@ _path := "named" if {
 	_tool in {"files.delete", "files.share"}
 	_path_said in {"none", "unclear"}
 	not facts.has("files", _a.path)
+} else := "unclear" if {
+	_path_said == "named"
+	_tool in {"files.delete", "files.share"}
+	not _path_ordered
 } else := _path_said
+
+_path_ordered if {
+	paths.plain({"path"})
+	paths.meaning("path", data.workspace.folders) == "named" with input.task.statement as _ordering
+}
+
+# The clauses that order this act: other things, receivers and days of the request belong to other acts.
+_ordering := text if {
+	text := concat(". ", clauses.ordered(_it.acts))
+	text != ""
+} else := concat(". ", calls.ordered(_it.acts, _it.matter))
 
 _path_said := paths.meaning("path", data.workspace.folders)
 
@@ -967,18 +1124,27 @@ _content := meaning if {
 	_text("content") in {"said", "none"}
 } else := "other"
 
-_shares if wording.asks_for_form({"forward", "mail", "publish", "send", "share"})
+_shares if wording.asks_for_form(_about["files.share"].acts | {"publish"})
 
 _recipient := "said" if {
-	_a.recipient in entities.told(data.workspace.contacts)
+	told := entities.told(data.workspace.contacts) with input.task.statement as _ordering
+	_a.recipient in told
 } else := "said" if {
-	intent.mentions(_a.recipient)
+	contains(_a.recipient, "@")
+	intent.mentions(_a.recipient) with input.task.statement as _ordering
 } else := "none" if {
 	_linked(_a.recipient)
-} else := _as_value[entities.meaning(_a.recipient, data.workspace.contacts, set())]
+} else := meaning if {
+	_ordering != ""
+	found := entities.meaning(_a.recipient, data.workspace.contacts, set()) with input.task.statement as _ordering
+	meaning := _as_value[found]
+} else := _of_other_clauses[entities.meaning(_a.recipient, data.workspace.contacts, set())]
 
+_of_other_clauses := object.union(_as_value, {"named": "none"})
+
+# A text of others may have put words into a file that this task has read or written.
 _unmixed := "none" if {
-	facts.size("strays") > 0
+	not _clean
 	facts.has("files", _a.path)
 } else := "said"
 
@@ -987,9 +1153,14 @@ _command := "said" if {
 	commands.stated("command")
 } else := "said" if {
 	what := commands.service("command")
-	what.service in entities.named(data.workspace.services, set())
-	count(wishes.may({what.act})) > 0
+	what.service in entities.within(wishes.may({what.act}), data.workspace.services, set())
+	_runs_here(what.service)
 } else := "none" if {
-	commands.service("command").service in entities.named(data.workspace.services, set())
+	_runs_here(commands.service("command").service)
 	facts.value("runbooks_read") > 0
 } else := "other"
+
+_runs_here(service) if {
+	service in entities.named(data.workspace.services, set())
+	_a.host in data.workspace.service[service].hosts
+}
