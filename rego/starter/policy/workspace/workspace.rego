@@ -350,6 +350,11 @@ _above if {
 	regex.match(_later, lower(input.task.statement))
 }
 
+_above if regex.match(
+	`\b(?:once|as soon as) (?:[^\s,.;]+ ){1,5}?(?:has|have|is|are|agrees?|comes?|confirms?|knows?|says?)\b`,
+	lower(input.task.statement),
+)
+
 _later := concat("", [
 	`\b(?:once|as soon as|when|after|until|till) (?:[^\s,.;]+ ){1,5}?`,
 	`(?:has|have|is|are|was|were|comes?|came|confirms?|agrees?|\pL{3,}s|\pL{3,}ed)\b`,
@@ -679,8 +684,9 @@ _now := "none" if {
 } else := "said"
 
 _share := meaning if {
-	meaning := shares.cents_meaning("cents", _invoice.cents) with input.task.statement as _part
-}
+	_ordering != ""
+	meaning := shares.cents_meaning("cents", _invoice.cents) with input.task.statement as _ordering
+} else := shares.cents_meaning("cents", _invoice.cents)
 
 # "Pay all that is due", "do what the list says": open, its own account, in full.
 _all["payments.send"] if {
@@ -817,7 +823,7 @@ _about["shell.run"] := {
 	"acts": {"bounce", "fix", "kick", "reboot", "reload", "restart", "run", "start", "stop"},
 	"matter": {"command", "host", "runbook", "service"},
 	"handed": true,
-	"held": "hang|stuck|down|dead|running|slow",
+	"held": `^if (?:it|the \w+(?: \w+)?) (?:still )?(?:hangs|is (?:still )?(?:stuck|down|dead|slow)|isn't running)$`,
 	"id": "host",
 	"directory": data.workspace.hosts,
 	"kinds": {"host", "server"},
@@ -936,6 +942,7 @@ _supplier := "other" if {
 # ---- contact data: said, or filled up from the record that it changes; by a message of this client it is asked
 _field(name) := "said" if {
 	arguments.absent(name)
+	not _a[name] == ""
 } else := "said" if {
 	regex.match(_kinds_of_contact[name], _a[name])
 	texts.plain_text(_a[name], {data.workspace.record[_id][name]}, 0) with input.task.statement as _part
@@ -1029,13 +1036,23 @@ _known(to) if {
 # ---- texts: confirmed by the request's words, what this reader may know, and courtesy. Once the task has read what the
 # request doesn't speak of, a text to people outside says nothing new: the person can't see where a word is from.
 _text(name) := meaning if {
-	_it.kind == "message"
-	count(entities.told(data.workspace.staff) | entities.told(data.workspace.contacts)) > 1
+	_apart
 	_for_reader != ""
 	meaning := _text_of(name) with input.task.statement as _for_reader
 } else := _text_of(name)
 
-# What the request tells one reader confirms no word for another one.
+# What the request tells one reader confirms no word for another one, and what it orders otherwise none for a reader
+# outside to whom it says what to write.
+_apart if {
+	_it.kind == "message"
+	count(entities.told(data.workspace.staff) | entities.told(data.workspace.contacts)) > 1
+}
+
+_apart if {
+	_tool == "mail.send"
+	regex.match(`\bthat\b`, _for_reader)
+}
+
 _for_reader := concat(". ", {text |
 	some text in clauses.ordered(_tell)
 	found := entities.told(_it.directory) with input.task.statement as text
