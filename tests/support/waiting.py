@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-DEADLINE_SECONDS = 30.0
+DEADLINE_SECONDS = 90.0
 """How long a test waits at most. Machines are slow at times; a condition that holds is noticed at once."""
 
 _PAUSE_SECONDS = 0.005
