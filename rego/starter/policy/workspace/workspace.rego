@@ -851,10 +851,9 @@ _part := text if {
 	count(entities.named(_it.directory, _it.kinds)) > 1
 	text := scopes.of(_id, _it.directory)
 	text != ""
-} else := text if {
-	text := concat(". ", clauses.ordered(_it.acts))
-	text != ""
-	not dates.none_said with input.task.statement as text
+} else := _strictly_ordering if {
+	_strictly_ordering != ""
+	not dates.none_said with input.task.statement as _strictly_ordering
 } else := input.task.statement
 
 _visit := data.workspace.visit[_a.visit_id]
@@ -1126,10 +1125,11 @@ _path_ordered if {
 }
 
 # The clauses that order this act: other things, receivers and days of the request belong to other acts.
-_ordering := text if {
-	text := concat(". ", clauses.ordered(_it.acts))
-	text != ""
+_ordering := _strictly_ordering if {
+	_strictly_ordering != ""
 } else := concat(". ", calls.ordered(_it.acts, _it.matter))
+
+_strictly_ordering := concat(". ", clauses.ordered(_it.acts))
 
 _path_said := paths.meaning("path", data.workspace.folders)
 

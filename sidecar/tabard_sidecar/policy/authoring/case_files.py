@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from tabard_sidecar.policy.authoring import matrices, sentences
 from tabard_sidecar.policy.authoring.case_keys import CaseFileKeys, CaseKeys, Expected
 from tabard_sidecar.policy.authoring.drafts import complete
+from tabard_sidecar.policy.authoring.facts import Stated
 from tabard_sidecar.policy.authoring.matrices import MAX_CELLS
 from tabard_sidecar.policy.authoring.request_keys import OutcomeKeys, RequestKeys, keys_fault
 from tabard_sidecar.policy.authoring.sequences import CARRIED, OF_ONE_CALL
@@ -63,7 +64,7 @@ class Case:
     cell: bool = False
     sentence: str = ""
     never: bool = False
-    never_facts: Mapping[str, list[str] | int] = field(default_factory=dict)
+    never_facts: Stated = field(default_factory=dict)
 
 
 def read_cases(path: Path, keys: BundleKeys | None = None, sizes: Sizes = USUAL_SIZES) -> list[Case]:

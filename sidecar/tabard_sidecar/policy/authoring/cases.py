@@ -223,7 +223,7 @@ def _fact_problems(case: Case, evaluation: Evaluation) -> Iterator[PolicyProblem
     for fault in (
         *fact_faults(stated, kinds),
         *fact_faults(case.expect.facts or {}, kinds),
-        *fact_faults(case.never_facts, kinds),
+        *fact_faults(case.never_facts if case.never and not case.cell else {}, kinds),
     ):
         yield PolicyProblem(case.file, case.line, 0, "case", fault, "Correct the value")
     notes, credential = evaluation.decision.notes, evaluation.decision.credential

@@ -28,7 +28,7 @@ _OPERATIONS_WITH = {
 
 
 FactKeys = dict[str, list[str] | Annotated[int, Field(ge=0)]]
-"""Facts by name: a list for a set, a number for a counter."""
+"""Facts as files state them: a list for a set, a number for a counter, which is never negative."""
 
 
 class Keys(BaseModel):
