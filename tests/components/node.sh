@@ -130,7 +130,7 @@ start() {
   debian /usr/bin/containerd docker.io
   mkdir -p "$dir"
   dir=$(cd "$dir" && pwd)
-  read -r port < <(python3 -c 'import socket; print(socket.create_server(("127.0.0.1", 0)).getsockname()[1])')
+  read -r port <<<"$(free_ports 1)"
   configure "$dir" "$kube" "$port"
   launch "$dir" containerd containerd --config "$dir/containerd.toml"
   wait_for 60 ctr_in "$dir" version || { tail -20 "$dir/containerd.log" >&2; die "containerd did not come up"; }

@@ -15,11 +15,12 @@ import redis
 import requests
 
 from testbed.world import World
+from tests.components.ports import free_port
 from tests.support.components import component
 from tests.support.containers import container, opa_container, wait_until_up
 from tests.support.folders import short_folder
 from tests.support.markdown import code_of
-from tests.support.redis_server import DURABLE, free_port
+from tests.support.redis_server import DURABLE
 from tests.support.vault_server import AGENT, ISSUER, TokenIssuer, VaultServer
 
 if TYPE_CHECKING:

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 import pytest
 import requests
 
+from tests.components.ports import free_port
 from tests.support.components import component
-from tests.support.redis_server import free_port
 
 if TYPE_CHECKING:
     from testcontainers.core.container import DockerContainer

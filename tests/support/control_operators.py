@@ -16,9 +16,10 @@ import grpc
 from tabard_sidecar.control.running import ControlService
 
 from testbed.world import ISSUER, ZONE
+from tests.components.ports import free_port
 from tests.support.asking import POLICY, ROLES
 from tests.support.control import Cluster, ControlZone, pod_token
-from tests.support.redis_server import RedisServer, free_port
+from tests.support.redis_server import RedisServer
 from tests.support.waiting import eventually
 
 PEOPLE, WORKLOADS = "tabard-people", "tabard-operators"

@@ -8,9 +8,10 @@ from typing import Any
 import yaml
 from tabard_sidecar.control.master import MasterKey, create
 
+from tests.components.ports import free_ports
 from tests.support.injector_process import apply
 from tests.support.kube_server import Kubectl
-from tests.support.service_process import ServiceProcess, free_ports
+from tests.support.service_process import ServiceProcess
 from tests.support.tls import Authority
 
 AUDIENCE = "tabard-control"

@@ -13,9 +13,10 @@ from tabard_sidecar.policy.authoring.packing import build_bundle
 from tabard_sidecar.policy.conf import DownloadConfig, PolicyConfig, RemoteConfig
 from tabard_sidecar.policy.loading.sources import load_source
 
+from tests.components.ports import free_port
 from tests.support.bundle_server import BundleServer
 from tests.support.containers import OPA, container, wait_until_up
-from tests.support.opa_process import LIBRARY, OpaApi, OpaProcess, free_port
+from tests.support.opa_process import LIBRARY, OpaApi, OpaProcess
 from tests.support.tls import Authority
 
 TOKEN = "only-for-tests"

@@ -37,7 +37,11 @@ def kube_server() -> Iterator[Path]:
 
 
 def kubectl_of(cluster: Path) -> Kubectl:
-    """Return a function that runs kubectl as the administrator and gives what it printed; ``given`` is its standard input."""
+    """Return a function that runs kubectl as the administrator and gives what it printed; ``given`` is its standard input.
+
+    Of a command that succeeds with ``--output`` or ``-o``, that is standard output only: kubectl tells on standard error
+    when it waits, which would be read as part of the document.
+    """
     program = Path(component("kube-install.sh")) / "kubectl"
 
     def run(*arguments: str, check: bool = True, given: str = "") -> str:
@@ -49,7 +53,8 @@ def kubectl_of(cluster: Path) -> Kubectl:
             check=False,
         )
         assert not check or answer.returncode == 0, answer.stderr
-        return answer.stdout + answer.stderr
+        printed = any(one == "-o" or one.startswith("--output") for one in arguments)
+        return answer.stdout if printed and answer.returncode == 0 else answer.stdout + answer.stderr
 
     return run
 

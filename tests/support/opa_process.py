@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import socket
 import ssl
 import subprocess
 from collections.abc import Mapping, Sequence
-from contextlib import closing, suppress
+from contextlib import suppress
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -21,13 +20,6 @@ from tests.support.waiting import eventually
 LIBRARY = sorted(
     path for path in (rego_root() / "tabard").rglob("*.rego") if not path.name.endswith("_test.rego")
 )
-
-
-def free_port() -> int:
-    """Return a port that is free right now."""
-    with closing(socket.socket()) as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 class OpaProcess:

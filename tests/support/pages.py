@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -81,16 +82,19 @@ def run_blocks(blocks: list[tuple[str, str]], home: Path) -> Ran:
     environment |= {name: str(place) for name, place in places.items()}
     environment["PATH"] = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
     (home / "work").mkdir()
-    run = subprocess.run(
-        ["bash", "-c", script],
-        cwd=home / "work",
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=600,
-        check=False,
-    )
-    outputs = run.stdout.split(f"{_SEPARATOR}\n")
-    assert len(outputs) == len(commands) + 1, run.stdout + run.stderr
+    printed, told = home / "printed", home / "told"
+    # Not pipes: what runs in the background would keep them open after a command that doesn't end.
+    with printed.open("w") as stdout, told.open("w") as stderr, suppress(subprocess.TimeoutExpired):
+        subprocess.run(
+            ["bash", "-c", script],
+            cwd=home / "work",
+            env=environment,
+            stdout=stdout,
+            stderr=stderr,
+            timeout=600,
+            check=False,
+        )
+    outputs = printed.read_text().split(f"{_SEPARATOR}\n")
+    assert len(outputs) == len(commands) + 1, printed.read_text() + told.read_text()
     kept = [path for place in places.values() for path in place.iterdir()]
-    return Ran(blocks, outputs, run.stderr, home / "work", kept)
+    return Ran(blocks, outputs, told.read_text(), home / "work", kept)

@@ -21,6 +21,7 @@ import yaml
 from tabard_sidecar.identity import sign_intent
 
 from testbed.world import AUDIENCE, FRONT_END, ISSUER, PERSON, Signer
+from tests.components.ports import free_port
 from tests.support import markdown
 from tests.support.components import component
 from tests.support.control_process import Control, ControlProcess
@@ -30,7 +31,7 @@ from tests.support.kube_api import KubeApi
 from tests.support.kube_server import Kubectl, kube_server, kubectl_of
 from tests.support.kubelet import Kubelet, kubelet
 from tests.support.pod_agent import PodAgent, agent_pod
-from tests.support.redis_server import RedisServer, free_port, redis_server
+from tests.support.redis_server import RedisServer, redis_server
 from tests.support.vault_server import VaultServer, code_of, dev_vault
 from tests.support.waiting import eventually_blocking
 

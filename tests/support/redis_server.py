@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-import socket
 import subprocess
 import time
 from collections.abc import Iterator
@@ -13,19 +12,13 @@ from pathlib import Path
 
 import redis
 
+from tests.components.ports import free_port
 from tests.support.components import component
 from tests.support.waiting import eventually_blocking
 
 DURABLE = ("--appendonly", "yes", "--appendfsync", "always", "--maxmemory-policy", "noeviction")
 _START_SECONDS = 20.0
 _STOP_SECONDS = 10.0
-
-
-def free_port() -> int:
-    """Return a port on loopback that is free at the moment."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 class RedisServer:

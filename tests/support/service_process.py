@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from tests.components.ports import free_ports
 from tests.support.waiting import eventually_blocking
 
 _START_SECONDS = 120
@@ -85,13 +86,3 @@ class ServiceProcess:
     def log(self) -> str:
         """Return what it wrote."""
         return self._log.read_text() if self._log.exists() else ""
-
-
-def free_ports(number: int) -> list[int]:
-    """Return ports on loopback that are free at the moment."""
-    held = [socket.create_server(("127.0.0.1", 0)) for _ in range(number)]
-    try:
-        return [one.getsockname()[1] for one in held]
-    finally:
-        for one in held:
-            one.close()

@@ -15,10 +15,10 @@ from urllib.parse import parse_qs, urlsplit
 import requests
 import yaml
 
+from tests.components.ports import free_port
 from tests.support.components import component
 from tests.support.folders import short_folder
 from tests.support.markdown import code_of
-from tests.support.redis_server import free_port
 
 PAGE = "docs/identity.md"
 PROGRAM = Path(__file__).parent.parent / "components/springauth/Server.java"

@@ -20,10 +20,10 @@ import jwt
 import psycopg
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from tests.components.ports import free_port
 from tests.support.components import component
 from tests.support.folders import short_folder
 from tests.support.markdown import code_of
-from tests.support.redis_server import free_port
 
 AGENT = "system:serviceaccount:support:support-agent"
 """Subject of the tokens with which sidecars of tests log in."""

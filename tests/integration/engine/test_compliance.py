@@ -6,10 +6,8 @@ import json
 import os
 import re
 import shutil
-import socket
 import subprocess
 from collections.abc import Iterator, Mapping
-from contextlib import closing
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -20,6 +18,7 @@ import yaml
 from tabard_opa import Engine, EngineError, EvaluationError
 from tabard_opa_cli import opa_binary
 
+from tests.components.ports import free_port
 from tests.support.components import component
 from tests.support.policy import REPOSITORY
 from tests.support.waiting import eventually_blocking
@@ -120,9 +119,7 @@ def engine() -> Iterator[Engine]:
 @pytest.fixture(scope="module")
 def server() -> Iterator[str]:
     """A plain OPA server without policies; gives its URL."""
-    with closing(socket.socket()) as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     command = [str(opa_binary()), "run", "--server", "--addr", f"127.0.0.1:{port}", "--log-level", "error"]
     process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
     url = f"http://127.0.0.1:{port}"

@@ -16,7 +16,8 @@ from tabard_sidecar.state.factory import create_store
 from tabard_sidecar.state.model import Child, Revocation, RevocationKind
 from tabard_sidecar.state.redis import RedisOptions, RedisStateError, RedisStateStore, link
 
-from tests.support.redis_server import RedisServer, free_port
+from tests.components.ports import free_port
+from tests.support.redis_server import RedisServer
 from tests.support.state import (
     LATER,
     NOW,

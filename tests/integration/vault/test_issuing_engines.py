@@ -22,9 +22,9 @@ from tabard_sidecar.state.conf import StateConfig
 from tabard_sidecar.state.factory import create_store
 from tabard_sidecar.util.ids import new_id
 
+from tests.components.ports import free_port
 from tests.support.components import component
 from tests.support.credentials import BRANCH, HOP, grant_of, request_of
-from tests.support.redis_server import free_port
 from tests.support.vault_server import dev_vault, short_folder
 from tests.support.waiting import eventually
 

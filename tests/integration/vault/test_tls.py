@@ -9,8 +9,8 @@ from tabard_sidecar.credentials.vault.faults import VaultFault
 from tabard_sidecar.credentials.vault.transport import VaultTransport
 from tabard_sidecar.util.bounded_http import until
 
+from tests.components.ports import free_port
 from tests.support.components import component
-from tests.support.redis_server import free_port
 from tests.support.tls import Authority
 from tests.support.vault_server import short_folder
 

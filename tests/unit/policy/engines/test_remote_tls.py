@@ -17,16 +17,10 @@ from tabard_sidecar.policy.loading.compiling import CompileOptions
 from tabard_sidecar.policy.problems import PolicyBrokenError
 from tabard_sidecar.policy.resources import rego_root
 
+from tests.components.ports import free_port
 from tests.support.policy import SUPPORT, decide, encoded, policy_input, tool
 from tests.support.tls import Authority
 from tests.support.waiting import eventually_blocking
-
-
-def free_port() -> int:
-    """Return a port that is free right now."""
-    with closing(socket.socket()) as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 @pytest.fixture
