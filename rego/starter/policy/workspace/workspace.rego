@@ -76,11 +76,12 @@ _a := input.tool.arguments
 _it := _about[_tool] if not _looks
 
 # RUN: the request orders this act upon this thing and says each value, or our records have it.
-grant contains {"code": "said", "credential": _once, "notes": ["made"], "facts": {
+grant contains {"code": "said", "credential": _once, "labels": _printed, "notes": ["made"], "facts": {
 	"done": _done,
 	"for": _for,
 	"told": _told,
-	"texts_read": _output,
+	"texts_read": count(_printed),
+	"remembered": {one | some one in _remembered; count(_printed) > 0},
 	"files": {_a.path | _tool == "files.write"},
 	"spent_cents": _cents + 0,
 }} if {
@@ -88,11 +89,12 @@ grant contains {"code": "said", "credential": _once, "notes": ["made"], "facts":
 }
 
 # ASK: the request may mean it, and a value is open. The facts are noted once the person has approved.
-grant contains {"code": "open", "credential": _once, "notes": ["made"], "charges": {"questions": 1}, "facts": {
+grant contains {"code": "open", "credential": _once, "labels": _printed, "notes": ["made"], "charges": {"questions": 1}, "facts": {
 	"done": _done,
 	"for": _for,
 	"told": _told,
-	"texts_read": _output,
+	"texts_read": count(_printed),
+	"remembered": {one | some one in _remembered; count(_printed) > 0},
 	"files": {_a.path | _tool == "files.write"},
 	"spent_cents": _cents + 0,
 	"confirmed": {sprintf("%s:%s", [_tool, _id]) | wishes.conditional},
@@ -330,10 +332,8 @@ _for := {_client | _client}
 
 _told := {sprintf("%v|%v", [_client, _a[name]]) | some name in _it.tells}
 
-# What a command prints is a text, too.
-default _output := 0
-
-_output := 1 if _tool == "shell.run"
+# What a command prints is a text as one that is read: it counts in this task, and by the label in later ones.
+_printed := ["untrusted" | _tool == "shell.run"]
 
 default _cents := 0
 

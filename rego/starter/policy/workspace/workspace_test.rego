@@ -65,3 +65,15 @@ test_what_other_tasks_read_counts if {
 	noted := json.patch(call, [{"op": "replace", "path": "/task/facts/remembered", "value": ["other tasks"]}])
 	_codes(workspace.deny) == {"not_meant"} with input as noted
 }
+
+test_what_a_command_prints_counts_as_a_text_that_is_read if {
+	call := _call("Run \"lpadmin -x old\" on desk-1", "shell.run", {"host": "desk-1", "command": "lpadmin -x old"})
+	engineer := json.patch(call, [{"op": "replace", "path": "/subject/claims/groups", "value": ["engineers"]}])
+	some element in workspace.grant with input as engineer
+	element.labels == ["untrusted"]
+	element.facts.texts_read == 1
+	element.facts.remembered == set()
+	later := json.patch(engineer, [{"op": "replace", "path": "/history/labels", "value": ["untrusted"]}])
+	some noted in workspace.grant with input as later
+	noted.facts.remembered == {"other tasks"}
+}
