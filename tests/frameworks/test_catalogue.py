@@ -99,7 +99,7 @@ def test_a_server_behind_a_url_and_a_token(script, tmp_path, capfd):
     (tmp_path / "token").write_text("secret-token\n")
     with subprocess.Popen([sys.executable, script, str(port)]) as process:
         try:
-            eventually_blocking(lambda: _answers(url), 60)
+            eventually_blocking(lambda: _answers(url))
             options = ["--server", "shop", "--output", str(output)]
             assert main(["catalogue", "from-mcp", *options, url]) == 6
             assert main(["catalogue", "from-mcp", *options, "--token", f"@{tmp_path}/token", url]) == 1

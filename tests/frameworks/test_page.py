@@ -52,7 +52,7 @@ def desk(folder, monkeypatch):
             )
             return asked.returncode == 0
 
-        eventually_blocking(healthy, 60)
+        eventually_blocking(healthy)
         assert serve == "tabard serve", after
         monkeypatch.chdir(project)
         monkeypatch.syspath_prepend(project)

@@ -41,7 +41,7 @@ def rules() -> Iterator[Kubectl]:
         kubectl("create", "serviceaccount", "default", "--namespace", "kube-system")
         kubectl("label", "namespace", "support", f"{LABEL}=enabled")
         apply(kubectl, policies())
-        eventually_blocking(lambda: refused(kubectl, named(pod()), "support"), 60)
+        eventually_blocking(lambda: refused(kubectl, named(pod()), "support"))
         yield kubectl
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import subprocess
 import threading
+import traceback
 import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
@@ -85,7 +86,7 @@ class KubeletPod:
             assert self.processes[name].poll() is None, self.log(name)[-4000:]
             answer = self.execute(name, probe["exec"]["command"])
             if answer.returncode == 0:
-                eventually_blocking(lambda: self.ready(name), 30)
+                eventually_blocking(lambda: self.ready(name))
                 return
             threading.Event().wait(probe["periodSeconds"])
         raise AssertionError(f"{answer.stdout}{answer.stderr}{self.log(name)[-4000:]}")
@@ -196,9 +197,9 @@ class Kubelet:
         binding = {"apiVersion": "v1", "kind": "Binding", "metadata": metadata, "target": target}
         self._admin.create(f"{place}/binding", binding)
         # The API server lets a node see its own pods' objects, as soon as it has noticed whose they are.
-        eventually_blocking(lambda: self._api.send("GET", place).ok, 30)
+        eventually_blocking(lambda: self._api.send("GET", place).ok)
         document = self._admin.get(place)
-        eventually_blocking(lambda: self._may_read(document), 30)
+        eventually_blocking(lambda: self._may_read(document))
         folder = self._folder / f"{namespace}-{name}"
         volumes = PodVolumes(self._api, document, folder, self._drivers)
         pod = KubeletPod(document, volumes, self._root, self._folder)
@@ -215,8 +216,12 @@ class Kubelet:
 
     def _renew(self) -> None:
         while not self._ended.wait(_RENEWAL_SECONDS):
-            for pod in list(self.pods):
-                pod.volumes.refresh()
+            try:
+                for pod in list(self.pods):
+                    pod.volumes.refresh()
+            except (AssertionError, LookupError, OSError, ValueError):
+                # A kubelet tries again, too. Tests that wait for new files in vain show this.
+                traceback.print_exc()
 
     def close(self) -> None:
         """Stop every pod."""

@@ -101,7 +101,7 @@ class Node:
         files = {"tabard.yaml": yaml.safe_dump(config), "issuer.json": self._issuer.keys_file.read_text()}
         self._put("configmaps", "tabard-config", files)
         self._put("secrets", "tabard-keys", self._keys())
-        eventually_blocking(lambda: "initContainers" in self._tried()["spec"], 60)
+        eventually_blocking(lambda: "initContainers" in self._tried()["spec"])
 
     def token(self) -> str:
         """Return a fresh access token of the person."""

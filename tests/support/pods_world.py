@@ -169,7 +169,7 @@ class PodsWorld:
         made = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": account}}
         self.api.create(f"{space}/serviceaccounts", made)
         # The API server's rules hold a moment after they were made, the webhook as well.
-        eventually_blocking(lambda: self._has_sidecar(space, account, annotations), 60)
+        eventually_blocking(lambda: self._has_sidecar(space, account, annotations))
         self.api.create(f"{space}/pods", agent_pod(account, free_port(), **annotations))
         self.agents[account] = PodAgent(self._nodes.run(namespace, account))
         return self.agents[account]

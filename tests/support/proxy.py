@@ -54,7 +54,7 @@ class Proxy:
             done.set()
 
         self._loop.call_soon_threadsafe(run)
-        assert done.wait(10)
+        assert done.wait(60)
 
     async def _serve(self, started: threading.Event, stopping: asyncio.Event) -> None:
         self._flowing.set()
@@ -111,7 +111,7 @@ def proxied(target: int) -> Iterator[Proxy]:
         target=lambda: proxy._loop.run_until_complete(proxy._serve(started, stopping)), daemon=True
     )
     thread.start()
-    assert started.wait(10)
+    assert started.wait(60)
     try:
         yield proxy
     finally:

@@ -17,8 +17,8 @@ from tests.support.components import component
 from tests.support.waiting import eventually_blocking
 
 DURABLE = ("--appendonly", "yes", "--appendfsync", "always", "--maxmemory-policy", "noeviction")
-_START_SECONDS = 20.0
-_STOP_SECONDS = 10.0
+_START_SECONDS = 60.0
+_STOP_SECONDS = 30.0
 
 
 class RedisServer:

@@ -128,7 +128,7 @@ def server() -> Iterator[str]:
         assert process.poll() is None, "OPA didn't start"
         try:
             return requests.get(f"{url}/health", timeout=1).ok
-        except requests.ConnectionError:
+        except requests.RequestException:
             return False
 
     eventually_blocking(answers)

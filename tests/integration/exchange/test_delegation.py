@@ -221,7 +221,7 @@ async def test_the_end_of_the_task_revokes_the_token(delegating, spring):
     await task.end()
     began = time.monotonic()
     while await asyncio.to_thread(spring.active, ended):
-        assert time.monotonic() - began < 10
+        assert time.monotonic() - began < 60
 
 
 async def test_no_token_is_logged_or_stored_in_the_clear(delegating, spring, caplog):

@@ -162,7 +162,7 @@ async def test_the_end_of_the_task_deletes_the_persons_token_and_revokes_what_it
     assert kept(zone) == 1
     began = time.monotonic()
     while await asyncio.to_thread(idp.active, ended):
-        assert time.monotonic() - began < 10
+        assert time.monotonic() - began < 60
     assert await asyncio.to_thread(idp.active, stays)
 
 

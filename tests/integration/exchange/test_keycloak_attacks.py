@@ -194,7 +194,7 @@ async def test_keys_that_are_replaced(zone, idp):
             return False
         return True
 
-    await eventually(starts, 30)
+    await eventually(starts)
     credential = (await task.authorize("orders.read")).credential
     assert jwt.get_unverified_header(credential.value)["kid"] == jwt.get_unverified_header(after)["kid"]
     assert await refused(zone, same_kid(idp, after)) == "subject_token_signature"

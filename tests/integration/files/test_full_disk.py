@@ -49,7 +49,7 @@ async def test_not_ready_while_it_is_full(folder, disk):
 
         assert await call()
         fill(disk)
-        await eventually(zone.not_ready, 15)
+        await eventually(zone.not_ready)
         reasons = " ".join((await zone.details())["reasons"])
         assert "free space" in reasons
         for _ in range(5):

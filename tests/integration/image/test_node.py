@@ -133,7 +133,7 @@ def test_a_sidecar_that_is_killed_is_started_again_and_the_agent_goes_on(running
     running.pod("long", running.spec(_UNTIL_TOLD, running.token()))
     eventually_blocking(lambda: "call https://tickets.example.org" in running.log("long", "agent"), 120)
     running.kill("long", "tabard")
-    eventually_blocking(lambda: status(running.get("pod", "long"), "tabard")["restartCount"] == 1, 60)
+    eventually_blocking(lambda: status(running.get("pod", "long"), "tabard")["restartCount"] == 1)
     seen = len(running.log("long", "agent"))
     eventually_blocking(
         lambda: "call https://tickets.example.org" in running.log("long", "agent")[seen:], 120

@@ -60,14 +60,14 @@ def test_what_pods_from_before_have_stays_theirs(kubectl: Kubectl, case: str):
     )
     apply(kubectl, policies(*listed))
     try:
-        eventually_blocking(lambda: reason in refused(kubectl, document, "plain"), 60)
+        eventually_blocking(lambda: reason in refused(kubectl, document, "plain"))
         if case == "token":
             asked = ("create", "token", "default", "--namespace", "plain", "--audience", "former-audience")
             # The API server follows each policy in its own time.
-            eventually_blocking(lambda: "only a kubelet may ask for it" in kubectl(*asked, check=False), 60)
+            eventually_blocking(lambda: "only a kubelet may ask for it" in kubectl(*asked, check=False))
     finally:
         apply(kubectl, policies())
-        eventually_blocking(lambda: refused(kubectl, document, "plain") == "", 60)
+        eventually_blocking(lambda: refused(kubectl, document, "plain") == "")
 
 
 STATUS = ("--subresource", "status")
@@ -91,7 +91,7 @@ def upgraded(kubectl: Kubectl, seconds: float) -> datetime:
     until = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=seconds)
     former = json.dumps({SETTINGS.sidecar.image: f"{until:%Y-%m-%dT%H:%M:%SZ}"})
     apply(kubectl, policies("--set", f"sidecar.image={NEWER}", "--set", f"sidecar.former_images={former}"))
-    eventually_blocking(lambda: refused(kubectl, with_image(NEWER), "support") == "", 60)
+    eventually_blocking(lambda: refused(kubectl, with_image(NEWER), "support") == "")
     return until
 
 
@@ -112,7 +112,7 @@ def test_during_an_upgrade_the_former_image_is_accepted_and_no_other(kubectl: Ku
         assert "can't be changed" in patch(kubectl, "newer", change)
     finally:
         apply(kubectl, policies())
-        eventually_blocking(lambda: "image is that" in refused(kubectl, with_image(NEWER), "support"), 60)
+        eventually_blocking(lambda: "image is that" in refused(kubectl, with_image(NEWER), "support"))
 
 
 def test_after_an_upgrade_the_former_image_is_refused_whatever_time_a_pod_claims(kubectl: Kubectl):
@@ -135,7 +135,7 @@ def test_after_an_upgrade_the_former_image_is_refused_whatever_time_a_pod_claims
         assert "patched" in patch(kubectl, "early", {"metadata": {"labels": {"app": "x"}}})
     finally:
         apply(kubectl, policies())
-        eventually_blocking(lambda: "image is that" in refused(kubectl, with_image(NEWER), "support"), 60)
+        eventually_blocking(lambda: "image is that" in refused(kubectl, with_image(NEWER), "support"))
 
 
 @pytest.mark.parametrize("value", ["disabled", "enabled"])

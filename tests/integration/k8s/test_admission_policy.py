@@ -344,7 +344,7 @@ def test_a_pod_of_a_former_version_can_still_be_changed(kubectl: Kubectl, runnin
     }
     apply(kubectl, {**body, "spec": json.loads(text)})
     try:
-        eventually_blocking(lambda: "image is that" in refused(kubectl, injected(), "support"), 60)
+        eventually_blocking(lambda: "image is that" in refused(kubectl, injected(), "support"))
         assert "patched" in patch(kubectl, running, {"metadata": {"labels": {"app": "z"}}})
     finally:
         apply(kubectl, {**body, "spec": document["spec"]})

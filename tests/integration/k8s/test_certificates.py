@@ -162,7 +162,7 @@ def test_no_pod_fails_while_the_authority_is_rotated_and_replicas_are_replaced(p
             eventually_blocking(lambda phase=phase: phase in place.secret())
             one.stop()
             one.start()
-        eventually_blocking(lambda: len(place.bundle()) == 1 and place.bundle() != before, 60)
+        eventually_blocking(lambda: len(place.bundle()) == 1 and place.bundle() != before)
     assert stream.failures == []
     assert len(stream.pods) > 100
     assert all(inits(one) == OURS for one in stream.pods)
@@ -184,7 +184,7 @@ def test_a_replica_that_is_killed_leaves_no_pod_without_its_sidecar(place: Place
         eventually_blocking(lambda: "former-ca.crt" in place.secret())
         first.start()
         second.kill()
-        eventually_blocking(lambda: len(place.bundle()) == 1 and place.bundle() != before, 60)
+        eventually_blocking(lambda: len(place.bundle()) == 1 and place.bundle() != before)
     second.start()
     assert len(stream.failures) <= 2, stream.failures
     assert all("failed calling webhook" in one for one in stream.failures)

@@ -57,7 +57,7 @@ def world() -> Iterator[World]:
             with controllers(cluster, "collector"):
                 replica.start()
                 world = World(kubectl, replica)
-                eventually_blocking(lambda: all(map(world.bundle, (*SPACES, NAMESPACE))), 60)
+                eventually_blocking(lambda: all(map(world.bundle, (*SPACES, NAMESPACE))))
                 yield world
         finally:
             replica.kill()
@@ -72,7 +72,7 @@ def test_all_of_it_goes_with_the_service_from_every_namespace(world: World):
     assert "configmap/other" in found
     assert not {f"configmap/{CONFIG_MAP}", f"secret/{SECRET}"} & set(found)
     # It says why it can't bring them back.
-    eventually_blocking(lambda: "orbidden" in world.replica.log(), 60)
+    eventually_blocking(lambda: "orbidden" in world.replica.log())
     assert not any(map(world.bundle, SPACES))
 
 
@@ -95,9 +95,9 @@ def test_a_namespace_that_loses_its_label_keeps_a_bundle_that_is_followed(world:
     before = world.bundle("billing")
     world.kubectl("annotate", "secret", SECRET, "-n", NAMESPACE, "tabard.dev/rotate=anew")
     eventually_blocking(lambda: world.bundle("support") not in {"", before}, 120)
-    eventually_blocking(lambda: world.bundle("billing") == world.bundle("support"), 60)
+    eventually_blocking(lambda: world.bundle("billing") == world.bundle("support"))
     # Once it is gone there, it isn't made again.
     world.kubectl("delete", "configmap", CONFIG_MAP, "--namespace", "billing")
     world.kubectl("delete", "configmap", CONFIG_MAP, "--namespace", "support")
-    eventually_blocking(lambda: world.bundle("support"), 60)
+    eventually_blocking(lambda: world.bundle("support"))
     assert not world.bundle("billing")

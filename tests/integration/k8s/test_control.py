@@ -134,7 +134,7 @@ def test_another_namespaces_pod_gets_its_own_only(world: World):
     world.kubectl(
         "delete", "pod", "biller", "--namespace", "billing", "--grace-period=0", "--force", "--wait=false"
     )
-    eventually_blocking(lambda: world.ask(token, zone="billing")[0] == 401, 60)
+    eventually_blocking(lambda: world.ask(token, zone="billing")[0] == 401)
 
 
 def test_tokens_that_are_no_proof_of_a_pod_get_nothing(world: World):
@@ -162,11 +162,11 @@ def test_a_service_that_may_not_review_is_not_ready_and_says_why(world: World):
     world.kubectl("create", "serviceaccount", "nobody", "--namespace", NAMESPACE)
     world.control.own_token("nobody")
     try:
-        eventually_blocking(lambda: not world.replicas[0].ready(), 60)
+        eventually_blocking(lambda: not world.replicas[0].ready())
         assert world.ask(world.pod.token(*MINE))[0] == 503
     finally:
         world.control.own_token()
-    eventually_blocking(lambda: all(replica.ready() for replica in world.replicas), 60)
+    eventually_blocking(lambda: all(replica.ready() for replica in world.replicas))
 
 
 def _operate(world: World, token: str, zone: str = ZONE) -> tuple[int, str]:
@@ -190,7 +190,7 @@ def test_a_service_account_operates_the_zones_that_give_it_a_role(world: World):
     for account in ("guard", "other"):
         world.kubectl("create", "serviceaccount", account, "--namespace", "tools")
     good = world.token("guard", "tools", *mine)
-    eventually_blocking(lambda: _operate(world, good)[0] == 0, 60)
+    eventually_blocking(lambda: _operate(world, good)[0] == 0)
     code, said = _operate(world, good)
     assert (code, "answered by zone support" in said, "nothing is revoked" in said) == (0, True, True), said
     code, said = _operate(world, good, zone="billing")
@@ -206,7 +206,7 @@ def test_a_service_account_operates_the_zones_that_give_it_a_role(world: World):
         assert (code, told in said) == (1, True), said
     # The token outlives the account, but not in the API server's eyes.
     world.kubectl("delete", "serviceaccount", "guard", "--namespace", "tools")
-    eventually_blocking(lambda: "doesn't accept the token" in _operate(world, good)[1], 60)
+    eventually_blocking(lambda: "doesn't accept the token" in _operate(world, good)[1])
 
 
 def test_an_agent_is_authorized_with_keys_of_the_service(running: World):
@@ -228,7 +228,7 @@ def test_the_master_key_is_rotated_under_a_running_sidecar(running: World):
     """Each replica and the sidecar follow; a call is allowed before, meanwhile and after."""
     assert running.pod.authorize().returncode == 0
     key = running.control.renew(lead_seconds=4, overlap_seconds=600)
-    eventually_blocking(lambda: '"generations": [1, 2]' in running.pod.log, 60)
+    eventually_blocking(lambda: '"generations": [1, 2]' in running.pod.log)
     assert running.pod.authorize().returncode == 0
     time.sleep(max(0.0, key.active_from + 0.1 - time.time()))
     answer = running.pod.authorize()
@@ -243,9 +243,9 @@ def test_a_replica_that_is_killed_is_replaced_and_without_any_the_sidecar_goes_o
     one.kill()
     running.send_to(two)
     running.service.cut()
-    eventually_blocking(lambda: "gives no keys" not in running.reasons(), 60)
+    eventually_blocking(lambda: "gives no keys" not in running.reasons())
     two.kill()
-    eventually_blocking(lambda: "gives no keys since" in running.reasons(), 60)
+    eventually_blocking(lambda: "gives no keys since" in running.reasons())
     # Ready all the same, with the reason; and it decides.
     assert running.pod.ready().returncode == 0
     assert "stays in use" in running.reasons()
@@ -253,4 +253,4 @@ def test_a_replica_that_is_killed_is_replaced_and_without_any_the_sidecar_goes_o
     one.start()
     two.start()
     running.send_to(one)
-    eventually_blocking(lambda: "gives no keys" not in running.reasons(), 60)
+    eventually_blocking(lambda: "gives no keys" not in running.reasons())

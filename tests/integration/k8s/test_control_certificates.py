@@ -99,7 +99,7 @@ def world() -> Iterator[World]:
         try:
             one.start()
             two.start()
-            eventually_blocking(world.bundle, 60)
+            eventually_blocking(world.bundle)
             following.start()
             yield world
         finally:
@@ -114,7 +114,7 @@ def world() -> Iterator[World]:
 @pytest.fixture(scope="module")
 def running(world: World) -> Iterator[World]:
     """The same with a sidecar that asks every second."""
-    eventually_blocking(lambda: all(replica.ready() for replica in world.replicas), 60)
+    eventually_blocking(lambda: all(replica.ready() for replica in world.replicas))
     with world.pod.run("--set", "keys.control.poll_seconds=1") as process:
         world.pod.wait(process)
         yield world
@@ -125,7 +125,7 @@ def test_replicas_share_one_authority_and_labelled_namespaces_have_it(world: Wor
     world.kubectl("create", "namespace", "late")
     world.kubectl("create", "namespace", "other")
     world.kubectl("label", "namespace", "late", "tabard.dev/inject=disabled")
-    eventually_blocking(lambda: world.bundle("late"), 60)
+    eventually_blocking(lambda: world.bundle("late"))
     assert world.bundle("late") == world.bundle() == world.bundle(NAMESPACE)
     assert not world.bundle("other")
     assert world.served(0) == world.served(1)
@@ -139,16 +139,16 @@ def test_replicas_share_one_authority_and_labelled_namespaces_have_it(world: Wor
 
 def test_who_spoils_the_config_map_of_a_namespace_hinders_no_one_for_long(running: World):
     running.kubectl("patch", "configmap", CONFIG_MAP, "-n", "late", "--patch", '{"data": {"ca.crt": "x"}}')
-    eventually_blocking(lambda: running.bundle("late") == running.bundle(), 60)
+    eventually_blocking(lambda: running.bundle("late") == running.bundle())
     running.kubectl("delete", "configmap", CONFIG_MAP, "-n", "late")
-    eventually_blocking(lambda: running.bundle("late") == running.bundle(), 60)
+    eventually_blocking(lambda: running.bundle("late") == running.bundle())
 
 
 def test_the_authority_is_rotated_while_a_sidecar_asks_and_no_request_fails(running: World):
     (before,) = running.bundle()
     asked = running.pod.log.count("keys can't be had")
     running.kubectl("annotate", "secret", SECRET, "-n", NAMESPACE, "tabard.dev/rotate=ca")
-    eventually_blocking(lambda: len(running.bundle()) == 2, 60)
+    eventually_blocking(lambda: len(running.bundle()) == 2)
     assert running.pod.authorize().returncode == 0
     eventually_blocking(lambda: len(running.bundle()) == 1 and running.bundle() != [before], 120)
     (after,) = running.bundle()
@@ -166,7 +166,7 @@ def test_one_replica_is_replaced_and_the_other_killed_meanwhile(running: World):
     one.start()
     two.kill()
     two.start()
-    eventually_blocking(lambda: one.ready() and two.ready(), 60)
+    eventually_blocking(lambda: one.ready() and two.ready())
     assert running.served(0) == running.served(1)
     assert running.pod.authorize().returncode == 0
 
@@ -197,7 +197,7 @@ def test_an_edited_secret_is_mended_or_told(running: World):
     other = base64.b64encode(b"-----BEGIN PRIVATE KEY-----\nx\n").decode()
     patch = json.dumps({"data": {"tls.key": other}})
     running.kubectl("patch", "secret", SECRET, "-n", NAMESPACE, "--patch", patch)
-    eventually_blocking(lambda: running.served(0) != before, 60)
+    eventually_blocking(lambda: running.served(0) != before)
     (authority,) = running.bundle()
     running.served(0).verify_directly_issued_by(authority)
     assert ApiError.__name__ not in running.replicas[0].log()

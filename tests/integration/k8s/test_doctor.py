@@ -259,7 +259,7 @@ def test_a_webhook_that_was_changed(
     with changed(cluster, _HOOK, operation):
         assert any(reason in text for text in wrong(doctor())["webhook"])
     # The injector has it again, with its authority.
-    eventually_blocking(lambda: wrong(doctor()) == {}, 60)
+    eventually_blocking(lambda: wrong(doctor()) == {})
 
 
 def test_an_injector_that_is_not_trusted_or_not_reached(
@@ -283,19 +283,19 @@ def test_an_injector_that_is_not_trusted_or_not_reached(
     assert all("failed calling webhook" in text for text in wrong(found)["injection"])
     assert "isn't reached" in found["injection"][0].next_step
     cluster.start()
-    eventually_blocking(lambda: wrong(doctor()) == {}, 60)
+    eventually_blocking(lambda: wrong(doctor()) == {})
 
 
 def test_rules_that_are_not_in_force(cluster: ChartCluster, doctor: Doctor):
     binding = ("validatingadmissionpolicybinding", "tabard-pods")
     with changed(cluster, binding, replaced("/spec/validationActions", ["Audit"])):
-        eventually_blocking(lambda: "refusals" in wrong(doctor()), 60)
+        eventually_blocking(lambda: "refusals" in wrong(doctor()))
         found = wrong(doctor())
         assert 'validationActions[0] is "Audit", shipped is "Deny"' in found["rules"][0]
         assert found["refusals"] == ["a pod of support that mounts the zone's keys isn't refused"]
-    eventually_blocking(lambda: wrong(doctor()) == {}, 60)
+    eventually_blocking(lambda: wrong(doctor()) == {})
     with without(cluster, "validatingadmissionpolicybinding", "tabard-tokens"):
-        eventually_blocking(lambda: "refusals" in wrong(doctor()), 60)
+        eventually_blocking(lambda: "refusals" in wrong(doctor()))
         found = wrong(doctor())
         assert "ValidatingAdmissionPolicyBinding tabard-tokens doesn't exist" in found["rules"][0]
         assert found["refusals"] == ["a token of support with the sidecar's audience isn't refused"]
@@ -306,12 +306,12 @@ def test_rules_that_are_not_in_force(cluster: ChartCluster, doctor: Doctor):
     }
     with changed(cluster, binding, narrowed):
         assert "matchResources is set" in wrong(doctor())["rules"][0]
-    eventually_blocking(lambda: wrong(doctor()) == {}, 60)
+    eventually_blocking(lambda: wrong(doctor()) == {})
 
 
 def test_a_control_service_without_its_right(cluster: ChartCluster, doctor: Doctor):
     with without(cluster, "clusterrolebinding", "tabard-control"):
-        eventually_blocking(lambda: "control service" in wrong(doctor()), 20)
+        eventually_blocking(lambda: "control service" in wrong(doctor()))
         assert "may not create TokenReviews" in only(doctor(), "control service")
     cluster.deployments = False
     try:
@@ -321,7 +321,7 @@ def test_a_control_service_without_its_right(cluster: ChartCluster, doctor: Doct
             )
     finally:
         cluster.deployments = True
-    eventually_blocking(lambda: wrong(doctor()) == {}, 60)
+    eventually_blocking(lambda: wrong(doctor()) == {})
 
 
 def test_namespaces_that_lack_something(cluster: ChartCluster, doctor: Doctor):

@@ -58,7 +58,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ChartCluster]:
         for name in ("tabard-control", "tabard-injector"):
             running.kubectl("rollout", "status", "deployment", name, "--namespace", NAMESPACE)
         kept = ("get", "networkpolicy", "tabard-injected", "--namespace", "support", "--output", "name")
-        eventually_blocking(lambda: "/tabard-injected" in running.kubectl(*kept, check=False), 60)
+        eventually_blocking(lambda: "/tabard-injected" in running.kubectl(*kept, check=False))
         yield running
 
 
@@ -220,7 +220,7 @@ def test_the_sidecars_token_is_missed_without_the_rule_and_not_given_out(
     cluster.kubectl("delete", *where)
     try:
         told = "refusals: a token of support with the sidecar's audience isn't refused"
-        eventually_blocking(lambda: told in wrong(examined(cluster, tmp_path)), 60)
+        eventually_blocking(lambda: told in wrong(examined(cluster, tmp_path)))
     finally:
         before["metadata"].pop("resourceVersion")
         cluster.kubectl("create", "--filename", "-", given=json.dumps(before))

@@ -103,7 +103,7 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
             with controllers(cluster, "collector"):
                 for one in world.injectors:
                     one.start()
-                eventually_blocking(lambda: world.policy("support"), 60)
+                eventually_blocking(lambda: world.policy("support"))
                 yield world
         finally:
             for one in world.injectors:
@@ -145,7 +145,7 @@ def test_all_of_them_go_with_the_release_or_the_switch(world: World):
     """They belong to the role; the rights go with it, so an injector that still runs brings none back, and says so."""
     world.kubectl("delete", "clusterrole,clusterrolebinding", ROLE)
     eventually_blocking(lambda: not world.policy("support"), 120)
-    eventually_blocking(lambda: "orbidden" in world.injectors[0].log(), 60)
+    eventually_blocking(lambda: "orbidden" in world.injectors[0].log())
     assert world.injectors[0].ready(), "pods get their sidecars all the same"
     assert not world.policy("support")
 
@@ -174,7 +174,7 @@ def test_one_that_cannot_be_written_is_told_by_metric_health_and_doctor(world: W
     assert said.message == "the injector hasn't written the NetworkPolicy tabard-injected in refused"
     assert world.failing_since() == began
     world.kubectl("delete", "validatingadmissionpolicybinding", "not-here")
-    eventually_blocking(lambda: world.policy("refused"), 60)
+    eventually_blocking(lambda: world.policy("refused"))
     eventually_blocking(lambda: world.failing_since() == 0, SECONDS)
     (said,) = world.examined()
     assert said.severity is Severity.OK, said

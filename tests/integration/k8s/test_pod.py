@@ -131,7 +131,7 @@ def _until(pod: Pod, process: subprocess.Popen[bytes], *, exit_code: int) -> Non
         answer = pod.run("tabard", ["tabard", "health", "--address", _health(pod)])
         return answer.returncode == exit_code and "starting" not in answer.stdout
 
-    eventually_blocking(answers, 60)
+    eventually_blocking(answers)
 
 
 def test_the_sidecar_is_not_ready_until_its_identity_is_verified(pod: Pod):

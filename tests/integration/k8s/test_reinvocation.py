@@ -34,7 +34,7 @@ def kubectl() -> Iterator[Kubectl]:
         first.start()
         try:
             first.register(kubectl)
-            eventually_blocking(lambda: "tabard" in images(json.loads(tried(kubectl))), 60)
+            eventually_blocking(lambda: "tabard" in images(json.loads(tried(kubectl))))
             yield kubectl
         finally:
             first.kill()
@@ -73,12 +73,12 @@ def second(request: pytest.FixtureRequest, kubectl: Kubectl, tmp_path: Path) -> 
         # The first one is asked first again.
         apply(kubectl, {**before, "metadata": {"name": "tabard-injector"}})
         reviewed = process.reviews()
-        eventually_blocking(lambda: tried(kubectl) is not None and process.reviews() > reviewed, 60)
+        eventually_blocking(lambda: tried(kubectl) is not None and process.reviews() > reviewed)
         yield request.param
     finally:
         kubectl("delete", "mutatingwebhookconfiguration", "z-injector")
         process.kill()
-        eventually_blocking(lambda: tried(kubectl).startswith("{"), 60)
+        eventually_blocking(lambda: tried(kubectl).startswith("{"))
 
 
 def test_a_second_injector_changes_nothing_or_refuses_with_what_to_do(kubectl: Kubectl, second: str):

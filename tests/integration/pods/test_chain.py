@@ -145,7 +145,7 @@ def test_a_revoked_task_ends_in_every_pod_of_its_zone_with_all_its_leases(desk: 
     assert desk.outcomes("end") == dict.fromkeys(CHAIN, ended)
     call = {"tool": "bills.read", "arguments": {"day": "today"}}
     assert desk.agent("review").ask("many", tasks=workers, times=1, **call) == {ended: SUB_AGENTS}
-    eventually_blocking(lambda: all(map(desk.is_revoked, serials)), 60)
+    eventually_blocking(lambda: all(map(desk.is_revoked, serials)))
 
 
 def test_a_part_of_a_task_that_ends_takes_its_leases_along_and_no_others(desk: Desk):
@@ -153,7 +153,7 @@ def test_a_part_of_a_task_that_ends_takes_its_leases_along_and_no_others(desk: D
     one, other = desk.workers("part", 2)
     serials = {worker: desk.certificate(worker) for worker in (one, other)}
     desk.agent("review").ask("end", task=one)
-    eventually_blocking(lambda: desk.is_revoked(serials[one]), 60)
+    eventually_blocking(lambda: desk.is_revoked(serials[one]))
     assert not desk.is_revoked(serials[other])
     assert desk.outcomes("part") == dict.fromkeys(CHAIN, "allowed")
 

@@ -35,7 +35,7 @@ class Working:
 
     def __enter__(self) -> Self:
         self._thread.start()
-        eventually_blocking(lambda: self.made("allowed"), 30)
+        eventually_blocking(lambda: self.made("allowed"))
         return self
 
     def __exit__(self, *_exc_info: object) -> None:
@@ -52,13 +52,13 @@ def test_a_sidecar_that_is_killed_stops_its_agent_and_nobody_else(desk: Desk, na
     others = [other for other in CHAIN if other != name]
     with Working(desk, name, task) as working:
         pod.kill()
-        eventually_blocking(lambda: working.made("Unavailable"), 60)
+        eventually_blocking(lambda: working.made("Unavailable"))
         down = len(working.outcomes)
         found = desk.calls(others, task, times=2)
         assert found == {other: {"allowed": 2} for other in others}
         assert "allowed" not in working.outcomes[down:]
         pod.restart()
-        eventually_blocking(lambda: working.outcomes[-1] == "allowed", 60)
+        eventually_blocking(lambda: working.outcomes[-1] == "allowed")
     assert desk.outcomes(task) == dict.fromkeys(CHAIN, "allowed")
 
 
@@ -101,13 +101,13 @@ def test_a_store_that_is_killed_stops_its_zone_and_not_the_other(desk: Desk):
         assert {code.split(":")[0] for one in found.values() for code in one} == {"Unavailable"}
         assert {desk.call(name, "store") for name in desk.of(BILLING)} == {"allowed"}
         pods = [desk.agent(name).pod for name in desk.of(SUPPORT)]
-        eventually_blocking(lambda: not any(pod.ready() for pod in pods), 30)
+        eventually_blocking(lambda: not any(pod.ready() for pod in pods))
         # What is not lost goes on being ready.
         assert all(desk.agent(name).pod.ready() for name in desk.of(BILLING))
     finally:
         redis.start()
     for pod in pods:
-        eventually_blocking(pod.ready, 60)
+        eventually_blocking(pod.ready)
     found = desk.calls(desk.of(SUPPORT), "store", times=half)
     assert sum(one.get("allowed", 0) for one in found.values()) == READS - half
     assert {code for one in found.values() for code in one} <= {"allowed", "Denied: budget_exhausted"}
@@ -122,9 +122,9 @@ def test_a_store_that_is_killed_under_calls_allows_no_more_than_the_budget(desk:
     ):
         working = (one, two, three)
         desk.redis[SUPPORT].kill()
-        eventually_blocking(lambda: all(each.made("Unavailable") for each in working), 30)
+        eventually_blocking(lambda: all(each.made("Unavailable") for each in working))
         desk.redis[SUPPORT].start()
-        eventually_blocking(lambda: all(each.outcomes[-1] == "allowed" for each in working), 60)
+        eventually_blocking(lambda: all(each.outcomes[-1] == "allowed" for each in working))
     allowed = sum(each.outcomes.count("allowed") for each in working)
     found = desk.calls(desk.of(SUPPORT), "torn", times=READS)
     assert allowed + sum(one.get("allowed", 0) for one in found.values()) <= READS
@@ -144,7 +144,7 @@ def test_without_the_control_service_all_go_on_and_a_new_one_waits_for_it(desk: 
         pod.kill()
         pod.launch("tabard")
         health = ["tabard", "health", "--json"]
-        eventually_blocking(lambda: "control" in pod.execute("tabard", health).stdout, 60)
+        eventually_blocking(lambda: "control" in pod.execute("tabard", health).stdout)
         assert json.loads(pod.execute("tabard", health).stdout)["ready"] is False
         assert desk.call("triage", "before").startswith("Unavailable")
         assert {desk.call(name, "after") for name in CHAIN if name != "triage"} == {"allowed"}

@@ -119,14 +119,14 @@ def test_an_identity_that_is_taken_back_stops_the_pod_until_it_is_given_again(sh
     shop.colleague.ask("take", task="taken", grant=grant)
     shop.spire.remove(shop.entry)
     try:
-        eventually_blocking(lambda: not shop.orders.pod.ready(), 60)
+        eventually_blocking(lambda: not shop.orders.pod.ready())
         with pytest.raises(Refused) as caught:
             shop.orders.ask("authorize", task="taken", **CALL)
         assert (caught.value.kind, caught.value.code) == ("Unavailable", "agent_identity_unavailable")
         assert shop.colleague.ask("authorize", task="taken", **CALL) == {"credential": None}
     finally:
         shop.entry = shop.spire.register("/orders", user=SIDECARS_USER)
-    eventually_blocking(shop.orders.pod.ready, 60)
+    eventually_blocking(shop.orders.pod.ready)
     assert shop.orders.ask("authorize", task="taken", **CALL) == {"credential": None}
 
 

@@ -66,7 +66,7 @@ async def test_a_sidecar_is_ready_when_spire_knows_it_and_records_who_it_is(spir
     async with served(spire, svid=svid) as zone:
         assert not ready(zone)
         spire.register("/ns/shop/sa/orders")
-        await eventually(lambda: ready(zone), 60)
+        await eventually(lambda: ready(zone))
         task = await zone.start_task()
         assert (await task.authorize("tickets.read", {"ticket_id": "t-1"})).allowed
         log = (zone.folder / "orchestrator" / "decisions.log").read_text().splitlines()
@@ -77,13 +77,13 @@ async def test_an_identity_that_is_taken_back_ends_the_sidecars_decisions(spire:
     """Nothing is restarted, and a new registration brings it back."""
     entry = spire.register("/ns/shop/sa/orders")
     async with served(spire) as zone:
-        await eventually(lambda: ready(zone), 60)
+        await eventually(lambda: ready(zone))
         spire.remove(entry)
-        await eventually(lambda: not ready(zone), 60)
+        await eventually(lambda: not ready(zone))
         problems = json.dumps(zone.running["orchestrator"].health.snapshot().reasons)
         assert "gives this process no identity" in problems
         spire.register("/ns/shop/sa/orders")
-        await eventually(lambda: ready(zone), 60)
+        await eventually(lambda: ready(zone))
 
 
 async def test_svids_are_renewed_without_a_restart(spire: Spire):
@@ -92,14 +92,14 @@ async def test_svids_are_renewed_without_a_restart(spire: Spire):
     agent = WorkloadApiAgent(WorkloadApiTerms(spire.socket, TRUST_DOMAIN), clock=time.time)
     await agent.start()
     try:
-        await eventually(lambda: agent.problem == "", 60)
+        await eventually(lambda: agent.problem == "")
         first = agent._expires_at
         while time.time() < first + 5:
             assert agent.current().id == ORDERS
             await asyncio.sleep(0.2)
         assert agent._expires_at > first
         spire.stop()
-        await eventually(lambda: agent.problem != "", 30)
+        await eventually(lambda: agent.problem != "")
         assert agent.current().id == ORDERS
     finally:
         await agent.close()
@@ -115,8 +115,8 @@ async def test_several_identities_need_a_choice(spire: Spire):
     )
     await asyncio.gather(undecided.start(), decided.start())
     try:
-        await eventually(lambda: "choose one" in undecided.problem, 60)
-        await eventually(lambda: decided.problem == "", 60)
+        await eventually(lambda: "choose one" in undecided.problem)
+        await eventually(lambda: decided.problem == "")
         assert decided.current().id == ORDERS
     finally:
         await asyncio.gather(undecided.close(), decided.close())

@@ -76,7 +76,7 @@ async def test_a_paused_server_is_told_and_survived(start_server, start_zone):
     began = time.monotonic()
     with pytest.raises(tabard.Unavailable) as caught:
         await pay(task, 10)
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 20
     assert caught.value.code == "state_unavailable"
     server.resume()
     assert await answered(lambda: pay(task, 10)) == "allowed"

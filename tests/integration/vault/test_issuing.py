@@ -313,6 +313,6 @@ async def test_a_login_that_the_database_makes_too_late_ends_by_itself(start, to
         def logins():
             return postgres.psql("SELECT count(*) FROM pg_roles WHERE rolname LIKE 'token-%'").strip()
 
-        await eventually(lambda: logins() == "0", seconds=40)
-        assert time.monotonic() - began < 38
+        await eventually(lambda: logins() == "0", seconds=55)
+        assert time.monotonic() - began < 55
         assert '"withdrawal":"unclear"' in records(zone)

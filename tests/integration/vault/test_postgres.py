@@ -273,7 +273,7 @@ class TestTheEnd:
         began = time.perf_counter()
         revoke(reaper, made)
         eventually_blocking(lambda: postgres.refuses(made["data"]))
-        assert time.perf_counter() - began < 5
+        assert time.perf_counter() - began < 20
         with pytest.raises(psycopg.errors.AdminShutdown):
             session.execute("SELECT 1")
         assert items(other) == ["a lamp", "a chair"]
@@ -365,7 +365,7 @@ class TestTheEnd:
             revoke(reaper, made)
         for made in ended:
             eventually_blocking(lambda made=made: postgres.refuses(made["data"]))
-        assert time.perf_counter() - began < 10
+        assert time.perf_counter() - began < 45
         for session in open_before:
             with pytest.raises(psycopg.errors.AdminShutdown):
                 session.execute("SELECT 1")
@@ -413,7 +413,7 @@ class TestTheEnd:
         try:
             eventually_blocking(lambda: not roles(postgres, made))
             gone = time.perf_counter()
-            assert gone - began < 5
+            assert gone - began < 20
             time.sleep(0.5)
         finally:
             stop.set()

@@ -114,7 +114,7 @@ async def test_a_process_that_still_waits_can_be_stopped():
     await asyncio.sleep(0.01)
     assert not running.done()
     stop.set()
-    await asyncio.wait_for(running, 5)
+    await asyncio.wait_for(running, 60)
 
 
 class _Fails(_Never):

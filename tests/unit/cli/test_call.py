@@ -42,7 +42,7 @@ def quickstart():
         assert server.poll() is None, (home / "log").read_text()
         return main(["health", "--address", f"unix:{home}/http"]) == 0
 
-    eventually_blocking(healthy, 60)
+    eventually_blocking(healthy)
     yield home, server
     server.send_signal(signal.SIGTERM)
     assert server.wait(30) == 0, (home / "log").read_text()

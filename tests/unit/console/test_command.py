@@ -77,7 +77,7 @@ async def test_decisions_of_other_sidecars(desk, tmp_path):
             _, text = await get(http, f"{base}/decisions/{decision}")
             return "Granted by" in text
 
-        await eventually(look, seconds=60)
+        await eventually(look)
 
 
 async def test_a_broken_configuration(tmp_path):

@@ -33,7 +33,7 @@ async def explained(client, decision_id):
         assert status == 200
         return text if "Refresh" not in headers else ""
 
-    return await eventually(look, seconds=60)
+    return await eventually(look)
 
 
 async def test_the_list(desk, console):

@@ -38,13 +38,13 @@ async def test_what_is_no_file(start_console, tmp_path, make, others):
         logs[-1].unlink()
         make(logs[-1])
         for _ in range(8):
-            status, text, _ = await asyncio.wait_for(console.get(f"/decisions/{DECISION}"), 10)
+            status, text, _ = await asyncio.wait_for(console.get(f"/decisions/{DECISION}"), 60)
             assert status == 502
             assert "regular file" in text
-        assert (await asyncio.wait_for(console.get("/tasks"), 10))[0] == 502
+        assert (await asyncio.wait_for(console.get("/tasks"), 60))[0] == 502
         await eventually(lambda: told(console))
         before = time.monotonic()
-    assert time.monotonic() - before < 4
+    assert time.monotonic() - before < 20
 
 
 async def told(console):
@@ -62,8 +62,8 @@ async def test_a_log_without_an_end(start_console, tmp_path, monkeypatch):
         os.truncate(log, 1 << 40)
         pages = [asyncio.create_task(console.get(f"/decisions/{DECISION}")) for _ in range(8)]
         await asyncio.sleep(0.1)
-        assert (await asyncio.wait_for(console.get("/tasks"), 5))[0] == 502
-        for status, text, _ in await asyncio.wait_for(asyncio.gather(*pages), 30):
+        assert (await asyncio.wait_for(console.get("/tasks"), 60))[0] == 502
+        for status, text, _ in await asyncio.wait_for(asyncio.gather(*pages), 60):
             assert status == 502
             assert "tabard log show" in text
         log.unlink()

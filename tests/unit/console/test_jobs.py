@@ -143,7 +143,7 @@ def running(log):
 async def test_a_failure_is_told(tmp_path):
     jobs = Jobs({Kind.REPLAY: ["--", str(tmp_path / "absent")]})
     jobs.start(Kind.REPLAY)
-    await eventually(lambda: not jobs.busy, seconds=60)
+    await eventually(lambda: not jobs.busy)
     state = jobs.state(Kind.REPLAY)
     assert state.told is None
     assert "absent" in state.problem
@@ -158,6 +158,6 @@ async def test_a_module_in_the_folder_of_the_logs_is_not_run(tmp_path, monkeypat
     monkeypatch.chdir(tmp_path)
     jobs = Jobs({Kind.REPLAY: ["--", "absent"]})
     jobs.start(Kind.REPLAY)
-    await eventually(lambda: not jobs.busy, seconds=60)
+    await eventually(lambda: not jobs.busy)
     assert "absent" in jobs.state(Kind.REPLAY).problem
     assert not ran.exists()

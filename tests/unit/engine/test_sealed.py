@@ -121,7 +121,7 @@ def test_compiling_never_waits_for_a_file(tmp_path, special):
 
     thread = threading.Thread(target=compile_it, daemon=True)
     thread.start()
-    thread.join(10)
+    thread.join(60)
 
     assert not thread.is_alive()
     assert "may not refer to" in found[0].message

@@ -98,7 +98,7 @@ class Target:
         """Return the response, or the status of the error."""
 
         async def ask():
-            return await getattr(stub(self.channel), method)(request, timeout=20)
+            return await getattr(stub(self.channel), method)(request, timeout=60)
 
         try:
             return self.run(ask())
@@ -178,7 +178,7 @@ def test_bytes_that_are_no_message_get_a_status(target):
     def outcome(raw):
         async def send():
             method = target.channel.unary_unary("/tabard.authz.v1.AuthorizationService/Authorize")
-            return await method(raw, timeout=20)
+            return await method(raw, timeout=60)
 
         try:
             answer = target.run(send())

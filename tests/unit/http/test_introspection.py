@@ -161,7 +161,7 @@ async def pipelined(address, path, authorization, times, tls=None):
     answers = b""
     with contextlib.suppress(ConnectionError):
         while answers.count(b"HTTP/1.1 ") < times and (
-            piece := await asyncio.wait_for(reader.read(65536), 5)
+            piece := await asyncio.wait_for(reader.read(65536), 60)
         ):
             answers += piece
     counting.cancel()

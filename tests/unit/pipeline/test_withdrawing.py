@@ -110,7 +110,7 @@ async def test_an_item_of_a_batch_takes_no_longer_for_what_others_wait_for(
     )
     task = await zone.start_task()
     seconds.clear()
-    elsewhere.pause = 0.5
+    elsewhere.pause = 1.0
     await task.batch([tabard.ToolCall("pay", {"cents": number}) for number in range(4)])
     assert len(seconds) == 4
     assert all(elsewhere.pause <= took < 3.5 * elsewhere.pause for took in seconds), seconds
@@ -148,7 +148,7 @@ async def test_a_refusal_of_the_issuer_is_withdrawn_as_well(zone, elsewhere):
 async def test_a_caller_who_goes_away_loses_the_credential(zone, elsewhere):
     """Issuing goes on, so that it is known what to end; then it is ended, and the charge stays."""
     task = await zone.start_task()
-    elsewhere.pause = 0.5
+    elsewhere.pause = 1.0
     with pytest.raises(tabard.TabardError):
         await pay(task, 400, timeout_seconds=0.2)
 

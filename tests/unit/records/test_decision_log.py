@@ -223,7 +223,7 @@ async def test_full_log_works_again_when_files_were_shipped(tmp_path, monkeypatc
     assert bench.state is State.FAILED
     for _, file in closed_files(path):
         mark_of(file).write_text(str(read_head(file.read_bytes().splitlines()[-1])))
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         while bench.state is not State.OK:  # noqa: ASYNC110 - health has no event
             await asyncio.sleep(0.01)
     files = [*(file for _, file in closed_files(path)), path]

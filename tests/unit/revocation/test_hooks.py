@@ -175,9 +175,9 @@ async def test_finishing_waits_for_what_is_under_way_and_tries_failures_once_mor
     one = runner(hook, [])
     one.take(agent_revocation(ALICE))
     one.take(agent_revocation(BOB))
-    await asyncio.wait_for(one.finish(), 2)
+    await asyncio.wait_for(one.finish(), 60)
     assert one.waiting == 2
-    await asyncio.wait_for(one.finish(), 2)
+    await asyncio.wait_for(one.finish(), 60)
     assert sorted(hook.done) == sorted([ALICE, BOB])
 
 

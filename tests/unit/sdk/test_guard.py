@@ -255,7 +255,7 @@ def test_the_credential_is_gone_when_the_call_has_ended(task, tabard_fake):
     proceed, outcome = threading.Event(), []
 
     def linger() -> None:
-        proceed.wait(5)
+        proceed.wait(60)
         try:
             outcome.append(tabard.current_credential())
         except tabard.InvalidRequest as error:

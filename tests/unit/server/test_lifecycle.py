@@ -187,7 +187,7 @@ async def test_the_process_reloads_on_sighup_and_drains_on_sigterm(folder):
             )
             assert (await task.authorize(*READ)).allowed
         process.send_signal(signal.SIGTERM)
-        _, log = await asyncio.to_thread(process.communicate, timeout=30)
+        _, log = await asyncio.to_thread(process.communicate, timeout=90)
     finally:
         process.kill()
     assert process.returncode == 0

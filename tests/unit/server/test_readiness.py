@@ -203,7 +203,7 @@ async def test_while_no_file_can_grow(folder):
         pid = zone.sidecars["orchestrator"].process.pid
         limits = resource.prlimit(pid, resource.RLIMIT_FSIZE)
         resource.prlimit(pid, resource.RLIMIT_FSIZE, (0, limits[1]))
-        await eventually(zone.not_ready, 15)
+        await eventually(zone.not_ready)
         assert "state file" in " ".join((await zone.details())["reasons"])
         client = zone.agent("orchestrator")
         token = zone.issuer.access_token("p")
@@ -253,4 +253,4 @@ async def _answers(folder):
         found = json.loads(body) if status else {}
         return found if found.get("status") not in (None, "starting") else None
 
-    return await eventually(look, 60)
+    return await eventually(look)

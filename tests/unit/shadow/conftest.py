@@ -48,11 +48,11 @@ class Trying:
             status = self.shadow.status
             return status.state == "running" and status.revision != revision
 
-        await eventually(look, seconds=60)
+        await eventually(look)
 
     async def decided(self, count: int):
         """Wait until the candidate has decided so many."""
-        await eventually(lambda: self.shadow.status.decided >= count, seconds=30)
+        await eventually(lambda: self.shadow.status.decided >= count)
         return self.shadow.status
 
     async def ask(self, name: str, request):

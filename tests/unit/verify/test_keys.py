@@ -102,7 +102,7 @@ def test_one_thread_fetches_and_the_others_wait_for_it(issuer):
     def slow():
         loads.append(1)
         entered.set()
-        release.wait(5)
+        release.wait(60)
         return source()
 
     keys = KeySet(slow, Freshness(max_age=300, min_interval=5, max_stale=3600))
@@ -110,7 +110,7 @@ def test_one_thread_fetches_and_the_others_wait_for_it(issuer):
     threads = [threading.Thread(target=lambda: found.append(keys.get("signing-1"))) for _ in range(5)]
     for thread in threads:
         thread.start()
-    entered.wait(5)
+    entered.wait(60)
     release.set()
     for thread in threads:
         thread.join()

@@ -19,7 +19,7 @@ def transport_to(vault, **changes):
     return VaultTransport(vault.address, **options)
 
 
-def get(transport, *, seconds=5.0):
+def get(transport, *, seconds=30.0):
     """Ask for a path."""
     with until(time.monotonic() + seconds):
         return transport.adapter("hvs.token").request("get", PATH)
@@ -30,7 +30,7 @@ def fault_of(transport, **options):
     began = time.monotonic()
     with pytest.raises(VaultFault) as caught:
         get(transport, **options)
-    assert time.monotonic() - began < 4.0
+    assert time.monotonic() - began < 20.0
     return caught.value
 
 

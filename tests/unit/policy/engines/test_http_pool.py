@@ -236,4 +236,4 @@ async def test_an_answer_in_the_turn_in_which_its_request_is_given_up_leaves_no_
             asking = asyncio.create_task(pool.ask(REQUEST, MOST, 5))
             with pytest.raises(asyncio.CancelledError):
                 await asking
-        await eventually(lambda: ended == 5, seconds=5)
+        await eventually(lambda: ended == 5)
