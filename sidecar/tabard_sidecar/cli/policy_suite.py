@@ -11,6 +11,7 @@ import click
 
 from tabard_sidecar import exit_codes
 from tabard_sidecar.cli.opa import opa_program
+from tabard_sidecar.cli.policy_slow import slowest_json, warn_if_slow
 from tabard_sidecar.operating.failure import Failure
 from tabard_sidecar.operating.policy_target import GUIDE, Target, broken
 from tabard_sidecar.operating.terminal import echo, style
@@ -52,12 +53,14 @@ class Suite(NamedTuple):
         cases: the decision cases.
         modules: coverage of each module; ``None`` if it wasn't measured: it isn't wanted, or something failed.
         percent: share of the lines that ran, ``None`` likewise.
+        deadline_seconds: how long a sidecar lets one evaluation take.
     """
 
     tests: TestReport
     cases: CaseReport
     modules: Sequence[ModuleCoverage] | None
     percent: float | None
+    deadline_seconds: float
 
     @property
     def passed(self) -> int:
@@ -83,6 +86,7 @@ class Suite(NamedTuple):
             "cases": {
                 "passed": self.cases.passed,
                 "failed": [result.as_json() for result in self.cases.failed],
+                "slowest": slowest_json(self.cases, self.deadline_seconds),
             },
         }
 
@@ -94,15 +98,16 @@ def run_suite(targets: Sequence[Target], wanted: Wanted) -> Suite:
         Failure: a policy or a file with cases can't be used, or there are Rego tests and no `opa` program.
         click.UsageError: a target is a file with cases, or the pattern isn't a regular expression.
     """
+    deadline = min(target.deadline_seconds for target in targets)
     program = _program(targets)
     cases, ran = _run_cases(targets, wanted)
     tests = _run_tests(program, targets, wanted)
     if not wanted.coverage or tests.failed or cases.failed or not (tests.covered or ran):
-        return Suite(tests, cases, None, None)
+        return Suite(tests, cases, None, None, deadline)
     from tabard_sidecar.policy.authoring import coverage  # noqa: PLC0415 - loads the engine
 
     modules = coverage.by_module(coverage.united([*([tests.covered] if tests.covered else []), *ran]))
-    return Suite(tests, cases, modules, coverage.percent(modules))
+    return Suite(tests, cases, modules, coverage.percent(modules), deadline)
 
 
 def _program(targets: Sequence[Target]) -> Path | None:
@@ -193,6 +198,7 @@ def print_suite(suite: Suite, *, verbose: bool) -> None:
     for module in suite.modules or ():
         if module.uncovered or verbose:
             _print_module(module)
+    warn_if_slow(suite.cases, suite.deadline_seconds)
     passed, failed = suite.passed, len(suite.tests.failed) + len(failed_cases)
     if not passed and not failed:
         echo(style("there are no tests and no cases", fg="red"))

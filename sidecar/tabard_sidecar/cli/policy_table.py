@@ -12,6 +12,7 @@ import click
 
 from tabard_sidecar import exit_codes
 from tabard_sidecar.cli.policy_lines import EFFECTS, print_line, print_told
+from tabard_sidecar.cli.policy_slow import slowest_json, warn_if_slow
 from tabard_sidecar.operating.failure import Failure
 from tabard_sidecar.operating.policy_target import GUIDE, Target, broken
 from tabard_sidecar.operating.terminal import echo, echo_json, progress
@@ -97,6 +98,7 @@ def print_table(target: Target, files: Sequence[Path], choice: TableChoice, *, a
                 for result, found in chosen
             ],
             **sentence_counts(report.results),
+            "slowest": slowest_json(report, target.deadline_seconds),
         })  # fmt: skip
         return
     single = [(result, found) for result, found in chosen if not result.case.sentence]
@@ -109,6 +111,7 @@ def print_table(target: Target, files: Sequence[Path], choice: TableChoice, *, a
         count = Counter(result.effect for result, _ in single)
         verb = "chosen" if choice.pattern or choice.effects else "decided"
         echo(f"{len(single)} {verb}: {', '.join(f'{count[effect]} {effect}' for effect in EFFECTS)}")
+    warn_if_slow(report, target.deadline_seconds)
 
 
 def _decided(target: Target, files: Sequence[Path], choice: TableChoice) -> tuple[CaseReport, list[_Told]]:

@@ -43,6 +43,8 @@ class Target:
     path: Path
     options: CompileOptions
     catalogue: Catalogue
+    deadline_seconds: float
+    """``policy.deadline_seconds``: how long a sidecar lets one evaluation take."""
     bundle: FetchedBundle | None = None
     """The bundle at ``policy.url`` that ``path`` is a copy of, if it is one."""
 
@@ -71,7 +73,7 @@ def find_target(
     from tabard_sidecar.config import compile_options  # noqa: PLC0415 - not needed for --help
     from tabard_sidecar.policy.catalogue import load_catalogue  # noqa: PLC0415
     from tabard_sidecar.policy.catalogue_source import create_catalogue  # noqa: PLC0415
-    from tabard_sidecar.policy.conf import CatalogueConfig  # noqa: PLC0415
+    from tabard_sidecar.policy.conf import CatalogueConfig, PolicyConfig  # noqa: PLC0415
     from tabard_sidecar.policy.loading.compiling import CompileOptions  # noqa: PLC0415
     from tabard_sidecar.policy.loading.offered import Offers  # noqa: PLC0415
     from tabard_sidecar.policy.problems import PolicyBrokenError  # noqa: PLC0415
@@ -102,9 +104,9 @@ def find_target(
         bundle = _fetched(url, settings, options) if url is not None else None
         found = path if bundle is None else bundle.path
         if found is not None:
-            return Target(found, options, tools, bundle)
+            return Target(found, options, tools, settings.policy.deadline_seconds, bundle)
     options = CompileOptions(offers=Offers(tools=tools if catalogue else None), patient=True)
-    return Target(path or Path(), options, tools)
+    return Target(path or Path(), options, tools, PolicyConfig().deadline_seconds)
 
 
 def _fetched(url: str, settings: Settings, options: CompileOptions) -> FetchedBundle:

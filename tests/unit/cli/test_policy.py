@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 
@@ -626,9 +627,32 @@ cases:
         "policy: {path: rules}\ncatalogue: {path: tools.yaml}\ninsecure: {accept_asserted_intent: true}\n"
     )
     code, report = as_json("test", "--config", tmp_path / "tabard.yaml")
-    assert (code, report["cases"]) == (exit_codes.OK, {"passed": 2, "failed": []})
+    assert (code, report["cases"]["passed"], report["cases"]["failed"]) == (exit_codes.OK, 2, [])
     code, report = as_json("test", tmp_path / "rules", "--catalogue", tmp_path / "tools.yaml")
     assert [case["name"] for case in report["cases"]["failed"]] == ["asserted"]
+
+
+def test_a_decision_that_a_sidecar_may_cut_is_told(tmp_path):
+    """By its processor time, beside the configured deadline; where that is far away, nothing is told."""
+    slow = "count([1 | some a in numbers.range(1, 300); some b in numbers.range(1, 300); a * b == 7]) == 2"
+    rules = GRANT_ALL.replace('if input.operation == "authorize"', f"if {slow}")
+    write(tmp_path / "rules", demo=rules)
+    cases = tmp_path / "rules" / "demo_cases.yaml"
+    cases.write_text("cases:\n  - {name: slow, tool: read, expect: {effect: allow}}\n")
+    config = tmp_path / "tabard.yaml"
+    config.write_text("policy: {path: rules, deadline_seconds: 0.005}\n")
+    for command in (("test",), ("eval", "--cases", cases)):
+        shown = run(*command, "--config", config)
+        assert re.search(
+            r"warning: .*demo_cases\.yaml:2: deciding 'slow' takes \d+ ms; a sidecar denies after 5 ms",
+            shown.output,
+        )
+        assert shown.exit_code == exit_codes.OK
+        assert "warning" not in run(*command, tmp_path / "rules").output
+    _, report = as_json("test", "--config", config)
+    slowest = report["cases"]["slowest"]
+    assert (slowest["name"], slowest["line"], slowest["deadline_seconds"]) == ("slow", 2, 0.005)
+    assert slowest["seconds"] > 0.005
 
 
 def test_the_schema_of_cases_is_printed():

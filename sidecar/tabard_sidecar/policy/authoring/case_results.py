@@ -40,6 +40,7 @@ class CaseResult:
         approved: how the person decided about a call of which policy asked; ``None`` if no person did.
         then: effect and codes after the approval.
         input: the policy input of the first decision.
+        seconds: processor time of the longest evaluation.
     """
 
     case: Case
@@ -50,6 +51,7 @@ class CaseResult:
     approved: bool | None = None
     then: tuple[str, tuple[str, ...]] | None = None
     input: Mapping[str, Json] | None = None
+    seconds: float = 0.0
 
     @property
     def place(self) -> str:
@@ -88,6 +90,11 @@ class CaseReport:
         """Number of the other cases."""
         return len(self.results) - len(self.failed)
 
+    @property
+    def slowest(self) -> CaseResult | None:
+        """The case whose evaluation took longest."""
+        return max(self.results, key=lambda result: result.seconds, default=None)
+
 
 def result_of(case: Case, spec: ToolSpec | None, decided: Sequence[Evaluation]) -> CaseResult:
     """Return the result of a case that was decided once, or once more after an approval; ``spec`` is its tool."""
@@ -111,6 +118,7 @@ def result_of(case: Case, spec: ToolSpec | None, decided: Sequence[Evaluation]) 
         case.approved if effect == "ask" else None,
         _effect(last.decision) if len(decided) > 1 else None,
         decided[0].input,
+        max(one.seconds for one in decided),
     )
 
 
