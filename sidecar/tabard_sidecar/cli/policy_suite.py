@@ -38,11 +38,13 @@ class Wanted(NamedTuple):
         pattern: only tests and cases whose name matches this regular expression.
         coverage: whether to measure which lines run.
         own_catalogue: whether a flag named the targets' catalogue, which overrides that of a file with cases.
+        described: whether every Rego test is told, and not only failed ones.
     """
 
     pattern: str = ""
     coverage: bool = False
     own_catalogue: bool = False
+    described: bool = False
 
 
 class Suite(NamedTuple):
@@ -128,6 +130,7 @@ def _run_tests(program: Path | None, targets: Sequence[Target], wanted: Wanted) 
             [target.path for target in targets],
             insecure_builtins=frozenset().union(*(target.options.insecure_builtins for target in targets)),
             coverage=wanted.coverage,
+            described=wanted.described,
             pattern=wanted.pattern,
         )
     except TestRunError as error:

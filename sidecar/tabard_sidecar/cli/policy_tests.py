@@ -52,7 +52,7 @@ def test(ctx: click.Context, /, **given: Any) -> None:  # noqa: ANN401 - click's
         for path in given["paths"] or (None,)
     ]
     flag = given["catalogue_file"] is not None
-    suite = run_suite(targets, Wanted(given["pattern"], given["coverage"], flag))
+    suite = run_suite(targets, Wanted(given["pattern"], given["coverage"], flag, given["verbose"]))
     low = given["coverage"] and (suite.percent or 0.0) < given["minimum"]
     if given["as_json"]:
         echo_json({"ok": suite.ok and not low} | suite.as_json())

@@ -506,6 +506,15 @@ def test_cases_run_beside_the_rego_tests(tmp_path):
     assert failed["differences"] == [{"part": "effect", "expected": "deny", "actual": "allow"}]
 
 
+def test_every_rego_test_is_told_on_demand(tmp_path):
+    write(tmp_path, demo_test="package policy.demo_test\n\ntest_yes if true\n")
+    folder = with_cases(tmp_path)
+    assert "test_yes: PASS" in run("test", folder, "--run", "yes", "-v").output
+    assert "test_yes" not in run("test", folder, "--run", "yes").output
+    write(tmp_path, demo_test="package policy.demo_test\n\ntest_yes if true\n\ntest_no if false\n")
+    assert "test_no: FAIL" in run("test", folder, "--run", "yes|no").output
+
+
 def test_failed_cases_for_people(tmp_path):
     result = run("test", with_cases(tmp_path), "--no-coverage")
     assert result.exit_code == exit_codes.NEGATIVE

@@ -45,7 +45,7 @@ class TestReport:
         passed: how many passed.
         failed: names of the failed tests, with their places.
         skipped: how many are marked as to do.
-        output: what `opa test` printed for people.
+        output: what `opa test` prints for people; empty if nothing failed and it wasn't wanted.
         covered: what ran of each of the policy's files; ``None`` if it wasn't measured.
     """
 
@@ -72,6 +72,7 @@ def run_tests(
     *,
     insecure_builtins: frozenset[str] = frozenset(),
     coverage: bool,
+    described: bool = False,
     pattern: str = "",
 ) -> TestReport:
     """Run every test below ``paths``, without network and without the environment of this process.
@@ -81,6 +82,7 @@ def run_tests(
         paths: folders with modules, tests and data.
         insecure_builtins: withheld builtins that the policy may use after all.
         coverage: whether to measure which lines run.
+        described: whether to tell of tests that pass, too.
         pattern: only tests whose name matches this regular expression.
 
     Raises:
@@ -96,16 +98,17 @@ def run_tests(
         allowed.flush()
         limits = ["--capabilities", allowed.name, "--timeout", _ONE_TEST]
         common = [str(opa), "test", *limits, *library, *files, *chosen]
-        return _report(common, set(files), coverage=coverage)
+        return _report(common, set(files), coverage=coverage, described=described)
 
 
-def _report(common: list[str], files: set[str], *, coverage: bool) -> TestReport:
+def _report(common: list[str], files: set[str], *, coverage: bool, described: bool) -> TestReport:
     results = _results(_run([*common, "--format", "json"]))
-    shown = _run([*common, "--format", "pretty", "--verbose"])
     failed = tuple(_name(result) for result in results if result.get("fail") or result.get("error"))
     skipped = sum(1 for result in results if result.get("skip"))
     passed = len(results) - len(failed) - skipped
-    report = TestReport(passed, failed, skipped, shown.stdout + shown.stderr)
+    # The tests run once more for it, which takes as long again.
+    shown = _run([*common, "--format", "pretty", "--verbose"]) if failed or described else None
+    report = TestReport(passed, failed, skipped, shown.stdout + shown.stderr if shown else "")
     if not coverage or failed or not passed:
         return report
     told = json.loads(_run([*common, "--coverage", "--format", "json"]).stdout)
