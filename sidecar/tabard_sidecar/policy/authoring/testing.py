@@ -66,7 +66,7 @@ def has_tests(paths: Sequence[Path]) -> bool:
     )
 
 
-def run_tests(
+def run_tests(  # noqa: PLR0913 - one argument per part
     opa: Path,
     paths: Sequence[Path],
     *,
