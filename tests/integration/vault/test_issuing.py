@@ -277,13 +277,20 @@ async def test_callers_who_go_away_at_any_moment_lose_their_leases(start, vault,
     for one in running:
         one.cancel()
     ended = await asyncio.gather(*running, return_exceptions=True)
-    gone = sum(isinstance(one, asyncio.CancelledError) for one in ended)
-    assert gone
-    await eventually(lambda: len(issuer.live) <= calls - gone)
+    assert any(isinstance(one, asyncio.CancelledError) for one in ended)
+    # An answer that is on its way to a caller who goes away at this moment was given.
+    await eventually(lambda: len(issuer.live) <= answers_given(zone))
     await zone.parts().stages.decisions.settled()
     assert '"withdrawal":"unclear"' not in records(zone)
-    await eventually(lambda: logins_of(postgres, task) <= calls - gone)
-    assert len((await zone.store.leases(now=time.time())).leases) <= calls - gone
+    await eventually(lambda: logins_of(postgres, task) <= answers_given(zone))
+    assert len((await zone.store.leases(now=time.time())).leases) <= answers_given(zone)
+
+
+def answers_given(zone) -> int:
+    """Count the calls of which the record says that they were allowed in the end."""
+    found = [json.loads(line) for line in records(zone).splitlines()]
+    outcomes = [one for one in found if (one["event"], one["operation"]) == ("outcome", "authorize")]
+    return sum(one["result"]["decision"] == "allow" for one in outcomes)
 
 
 def logins_of(postgres, task) -> int:
