@@ -167,6 +167,8 @@ async def sidecar(
 
             parts = await build(early, loading, stack)
             servers, http_address = await listen(parts, sockets, stack)
+            # Nothing waits between ready and running, so that a signal to a ready sidecar has it reload or drain.
+            await asyncio.gather(asyncio.to_thread(reason_texts), asyncio.to_thread(parts.engine.trim))
         except StartupError:
             raise
         except Exception as error:
@@ -190,9 +192,6 @@ async def sidecar(
                 "policy": parts.policy.revision,
             },
         )
-        # The texts of denials are read from a file once; neither readiness nor the first denial waits for that.
-        await asyncio.to_thread(reason_texts)
-        await asyncio.to_thread(parts.engine.trim)
         yield running
 
 

@@ -171,6 +171,11 @@ async def test_nothing_is_answered_before_a_policy_is_loaded(engine, clock, tmp_
         await offered(runtime, named("x"))
 
 
+async def quick(runtime) -> bool:
+    """Whether a call that reaches no slow rule is decided: on a busy machine not always within some milliseconds."""
+    return await codes(runtime, call("quick")) == []
+
+
 async def test_a_runaway_rule_is_cut_and_then_cut_sooner_under_any_name(start, clock, tmp_path):
     """The agent varies what it can vary; calls that don't reach the rule go on."""
     module = RUNAWAY.replace('input.tool.name == "slow"', 'startswith(input.tool.name, "slow")')
@@ -186,7 +191,7 @@ async def test_a_runaway_rule_is_cut_and_then_cut_sooner_under_any_name(start, c
     assert "longer than 0.01 s" in decision.denials[0].message
     assert runtime.status().state is PolicyState.DEGRADED
     assert "shortened" in runtime.status().reasons[0]
-    assert await codes(runtime, call("quick")) == []
+    assert await eventually(lambda: quick(runtime))
     clock.now += 6
     assert runtime.status().state is PolicyState.SERVING
     assert (
@@ -196,7 +201,7 @@ async def test_a_runaway_rule_is_cut_and_then_cut_sooner_under_any_name(start, c
 
 async def test_offers_count_time_outs_too(start, tmp_path):
     module = RUNAWAY.replace('input.operation == "authorize"', "input.agent.id")
-    runtime = await start(write(tmp_path, demo=module), deadline_seconds=0.05, breaker_timeouts=2)
+    runtime = await start(write(tmp_path, demo=module), deadline_seconds=0.2, breaker_timeouts=2)
     assert await offered(runtime, named("quick")) == [True]
     assert await offered(runtime, named("slow"), named("slow")) == [False, False]
     assert "shortened" in runtime.status().reasons[0]
@@ -237,7 +242,7 @@ async def test_evaluations_that_cant_be_interrupted_are_told_and_their_places_ar
         assert await codes(runtime, call("quick")) == ["policy_timeout"]
         assert "paused" in runtime.status().reasons[-2]
         assert await eventually(lambda: runtime.status().stuck == 0)
-        assert await codes(runtime, call("quick")) == []
+        assert await eventually(lambda: quick(runtime))
         assert runtime.status().ever_stuck == 3
         await runtime.close()
 

@@ -18,6 +18,7 @@ import pytest
 import tabard
 from tabard_sidecar import exit_codes
 from tabard_sidecar.config import load
+from tabard_sidecar.health import Health
 from tabard_sidecar.server.lifecycle import sidecar
 from tabard_sidecar.server.startup import StartupError
 
@@ -172,6 +173,22 @@ async def ready(zone: World) -> bool:
     """Tell whether the process is ready."""
     status, _ = await http_get(zone.sidecars["orchestrator"].http, "/readyz")
     return status == 200
+
+
+async def test_nothing_waits_between_ready_and_running(folder, monkeypatch):
+    """A signal in that moment would neither reload nor drain."""
+    _, config = prepared(folder)
+    waited, started = [], Health.started
+
+    def notes(health):
+        started(health)
+        asyncio.get_running_loop().call_soon(waited.append, health)
+
+    monkeypatch.setattr(Health, "started", notes)
+    async with sidecar(load(config).settings):
+        assert waited == []
+        await asyncio.sleep(0)
+        assert len(waited) == 1
 
 
 async def test_the_process_reloads_on_sighup_and_drains_on_sigterm(folder):
