@@ -21,29 +21,50 @@ import data.tabard.lib.wishes
 on(acts) if {
 	some found in regex.find_all_string_submatch_n(_no_such, regex.replace(_text, _no_repeats, " ; "), 50)
 	count(_bases(found[1]) & acts) > 0
+	not found[2] in _questions
 }
 
 on(acts) if {
 	some act in exclusions.forbidden
 	count(act.acts & acts) > 0
-	regex.match(_anything, trim_space(split(lower(act.text), ",")[0]))
+	text := trim_space(split(lower(act.text), ",")[0])
+	regex.match(_anything, text)
+	not _all_but_ordered(text, acts)
+	not _of_another(text, acts - act.acts)
 }
 
-on(_) if {
+on(acts) if {
 	some act in exclusions.forbidden
-	regex.match(_do_nothing, split(lower(act.text), ",")[0])
+	text := split(lower(act.text), ",")[0]
+	regex.match(_do_nothing, text)
+	not _all_but_ordered(text, acts)
 }
 
 # That nothing is to be changed yet forbids no message.
 on(acts) if {
 	count(acts & (clauses.telling - verbs.wide)) == 0
 	some act in exclusions.forbidden
-	regex.match(_change_nothing, split(lower(act.text), ",")[0])
+	text := split(lower(act.text), ",")[0]
+	regex.match(_change_nothing, text)
+	not _all_but_ordered(text, acts)
 }
 
 on(acts) if {
 	regex.match(_nothing_else, regex.replace(_text, _inside, " ; "))
 	count(wishes.may(acts)) == 0
+}
+
+# "Don't pay anything else" forbids no payment that is ordered.
+_all_but_ordered(text, acts) if {
+	regex.match(`\belse\b`, text)
+	count(wishes.may(acts)) > 0
+}
+
+# "Leave Elke a message. Don't answer them yet": `entities.told` says who is told.
+_of_another(text, others) if {
+	regex.match(`\b(?:it|them|him|her)\b`, text)
+	count(others & (clauses.telling - verbs.wide)) > 0
+	count(wishes.may(others)) > 0
 }
 
 # METADATA
@@ -68,7 +89,13 @@ _text := lower(replace(input.task.statement, "’", "'")) if {
 # "28 each, no repeats" says how many repeats.
 _no_repeats := `(?:[,;(–-] ?|\b(?:and|with|but) )(?:with )?no (?:more |further )?(?:repeats?|refills?|renewals?)\b`
 
-_no_such := `\b(?:no|without(?: any)?|not any|don't (?:do|make|give) any)(?: (?:more|further|other|new))? (\pL+)\b`
+_no_such := concat("", [
+	`\b(?:no|without(?: any)?|not any|don't (?:do|make|give) any)(?: (?:more|further|other|new))?`,
+	` (\pL+)\b(?: (\pL+))?`,
+])
+
+# "Without saying what for" says what a text leaves out.
+_questions := {"how", "that", "what", "when", "where", "which", "who", "whom", "why"}
 
 # Also "paying", "payment", "cancellation" and "deletion".
 _bases(word) := verbs.bases(word) | {base |

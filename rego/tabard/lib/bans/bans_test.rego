@@ -38,9 +38,21 @@ test_not_on if {
 		"Don't touch the prices": "refund",
 		"Don't change anything yet, but tell Ann": "tell",
 		"Don't change anything yet, look first": "tell",
+		"Move it to Friday. Don't change anything else": "move",
+		"Pay Heron, don't pay anything else": "pay",
+		"Restart labels and don't do anything else": "restart",
+		"Text her the time, without saying what for": "say",
 	} {
 		not bans.on({act}) with input as _request(statement)
 	}
+}
+
+test_a_ban_on_another_message if {
+	statement := "Leave Ann a message about what they want. Don't answer them yet."
+	not bans.on({"answer", "tell", "write"}) with input as _request(statement)
+	bans.on({"answer", "reply"}) with input as _request(statement)
+	bans.on({"answer", "tell"}) with input as _request("What do they want? Don't answer them yet.")
+	bans.on({"pay"}) with input as _request("Move it to Friday. Don't pay anything else")
 }
 
 test_left_alone if {

@@ -131,12 +131,13 @@ _said(call) if {
 	not regex.match(_asks_or_reports, lower(input.task.statement))
 }
 
-# "Why was Ann moved to Friday?", "Bob says that Ann goes to Friday", "Tell Bob that Ann comes on Friday": the values
-# are there, and nothing is ordered.
+# "Why was Ann moved to Friday?", "Bob says that Ann goes to Friday", "Tell Bob that Ann comes on Friday", "A note that
+# she comes on Friday", "Ann could come on Friday": the values are there, and nothing is ordered.
 _asks_or_reports := concat("", [
-	`\b(?:tell|inform|remind|notify|brief)\b|\blet (?:\pL+ ){1,4}know\b`,
-	`|\b(?:text|mail|e-?mail|write|message|answer|reply)\b[^.;:!?]{0,100}\b(?:that|how|what|when|why)\b|`,
-	`\?|\b(?:why|whether|wonder|claims?|claimed|says?|said|writes|wrote|asks|asked|wants|wanted|suggests?`,
+	`\b(?:tell|inform|remind|notify|brief)\b|\blet (?:\pL+ ){1,4}know\b|\b(?:text|mail|e-?mail|write|message|answer`,
+	`|reply|note|memo|comment)\b[^.;:!?]{0,100}\b(?:that|how|what|when|why)\b`,
+	`|\b(?:could|might) (?:also |still |only )?(?:come|make|do|have|take|be)\b`,
+	`|\?|\b(?:why|whether|wonder|claims?|claimed|says?|said|writes|wrote|asks|asked|wants|wanted|suggests?`,
 	`|suggested|proposes|proposed)\b|\b(?:\pL{3,}|he)(?: would|'d) like\b`,
 ])
 

@@ -48,6 +48,7 @@ test_no_verb if {
 	calls.meaning(_call("none", ["said"])) == "no" with input as _request(statement)
 	every said in [
 		"Why did Ann get 59 euros? Tell Bob", "Bob says that Ann gets 59 euros. Tell Cleo", "Ann wants 59 euros",
+		"Put in a note that Ann gets 59 euros", "Write to Bob, Ann could have 59 euros",
 	] {
 		calls.meaning(_more("named", ["said"], {"undoable": true})) == "open" with input as _request(said)
 	}

@@ -249,10 +249,26 @@ _noun_from(segment) if {
 
 _for_me(segment) if {
 	segment.words[1] in {"me", "us", "myself"}
+	not _into_a_file(segment)
 	segment.words[0] in {
 		"answer", "bring", "describe", "email", "explain", "find", "get", "give", "inform", "let", "list", "mail",
 		"message", "notify", "read", "remind", "report", "send", "show", "tell", "text", "write",
 	}
+}
+
+_for_me(segment) if {
+	segment.words[1] in {"me", "us", "myself"}
+	segment.words[0] in {"compile", "draft", "make", "prepare"}
+	count({word | some word in segment.words} & {"list", "overview", "summary", "table"}) > 0
+	not _into_a_file(segment)
+}
+
+# "Write me a list into /reports/day.txt".
+_into_a_file(segment) if {
+	segment.words[0] in {"compile", "draft", "make", "prepare", "write"}
+	some place, word in segment.words
+	contains(word, "/")
+	segment.words[place - 1] in {"in", "into", "to"}
 }
 
 # ---- sentences, and what they are split into
@@ -264,7 +280,7 @@ _segments := [{"sentence": number, "words": words} |
 	count(words) > 0
 ]
 
-_word := `'s|[\p{L}\p{N}@#€$£%][\p{L}\p{N}@#€$£%._/+-]*[\p{L}\p{N}€%]|[\p{L}\p{N}#€$£%]`
+_word := `[0-9]{1,2}:[0-9]{2}|'s|[\p{L}\p{N}@#€$£%][\p{L}\p{N}@#€$£%._/+-]*[\p{L}\p{N}€%]|[\p{L}\p{N}#€$£%]`
 
 # In the middle of a sentence "please" begins an order, unless another person says it.
 _before_please(sentence) := regex.replace(sentence, `\bplease\b`, ", please") if not regex.match(_others_say, sentence)

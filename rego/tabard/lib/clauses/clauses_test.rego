@@ -113,6 +113,17 @@ test_tell_me_is_no_order_upon_others if {
 	clauses.orders({"book"}, {"room"}) with input as _request("Book me a room")
 }
 
+test_a_list_for_me_is_no_order_upon_others_and_one_into_a_file_is if {
+	every statement in [
+		"Make me an overview of the open invoices", "Prepare us a list of the invoices", "Write me a list of them",
+	] {
+		count(clauses.ordered({"make", "prepare", "write"})) == 0 with input as _request(statement)
+	}
+	every statement in ["Make me a list in /reports/day.txt", "Write me a list of them into /reports/day.txt"] {
+		count(clauses.ordered({"make", "write"})) == 1 with input as _request(statement)
+	}
+}
+
 test_ordered if {
 	statement := "Look at O-7, then refund Ann's box and Bob's, tell Carl"
 	clauses.ordered({"refund"}) == {"refund ann 's box , bob 's"} with input as _request(statement)
@@ -120,6 +131,7 @@ test_ordered if {
 	clauses.ordered({"pay"}) == set() with input as _request(statement)
 	clauses.ordered({"look", "frob"}) == {"look at o-7", "frob o-8"} with input as _request("Look at O-7, frob O-8")
 	clauses.ordered({"refund"}) == set() with input as _asserted(statement)
+	clauses.ordered({"move"}) == {"move her to friday , 14:00"} with input as _request("Move her to Friday, 14:00, please")
 }
 
 test_told if {

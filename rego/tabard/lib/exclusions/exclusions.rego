@@ -37,6 +37,16 @@ excepted contains subject if {
 	subject != ""
 }
 
+# "Heron's isn't: don't touch it", "Heron's isn't right, leave it".
+excepted contains found[1] if some found in regex.find_all_string_submatch_n(_left_alone, _statement, 20)
+
+_left_alone := concat("", [
+	`(?i)([^.!?;\n]{1,80}?) (?:isn't|is not|aren't|are not|(?:is|looks|seems) (?:wrong|odd|disputed|unclear))`,
+	`[^.!?;\n]{0,40}?[:,;–-] ?(?:(?:so|and|then|please) )*`,
+	`(?:(?:don't|do not|never) (?:touch|pay)|leave|excluding) (?:it|them|that)(?: (?:alone|be|open|for now))*`,
+	`(?: ?[.,;!?]|$)`,
+])
+
 # METADATA
 # description: |
 #   The acts that the request forbids: for each an object with the act's text, as "tell Ann" in "don't tell Ann", and

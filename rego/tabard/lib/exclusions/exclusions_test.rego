@@ -40,6 +40,20 @@ test_excepted if {
 	exclusions.excepted == set() with input as _request("Don't tell Ann")
 }
 
+test_what_is_left_alone_by_a_pronoun if {
+	every statement in [
+		"Heron's isn't: don't touch it.", "Heron's isn't right, leave it", "Heron's looks odd, so leave it out",
+	] {
+		" Heron's" in exclusions.excepted with input as _request(sprintf("Pay the fine ones. %s", [statement]))
+		exclusions.excepted == set() with input as {"task": {"intent_source": "asserted", "statement": statement}}
+	}
+	every statement in [
+		"Her address isn't right: don't send it there", "It isn't paid, pay it", "It is ours. Leave it at that",
+	] {
+		exclusions.excepted == set() with input as _request(statement)
+	}
+}
+
 test_asserted_intent_if_accepted if {
 	exclusions.kept == "Pay Ann,  … " with input as _asserted("Pay Ann, without Bob")
 		with data.tabard.settings.accept_asserted_intent as true

@@ -19,7 +19,8 @@ counts contains to_number(replace(found, ",", "")) if some found in _numbers
 # METADATA
 # description: |
 #   Amounts of money beside a currency's sign, code or name, in cents: "20 euros" is 2000, "€1,200.50" is 120050, "50
-#   cents" is 50; and numbers with two decimals without a unit, as "29.90". Currencies aren't compared.
+#   cents" is 50; numbers with two decimals without a unit, as "29.90"; and a part of a sum, from a hundred on, as
+#   "1,000 of it" or "500 on account". Currencies aren't compared.
 # scope: document
 cents := cents_in(digits)
 
@@ -32,7 +33,8 @@ cents_in(text) := {round(_decimal(found[1]) * 100) |
 } | ({to_number(found[1]) |
 	some found in regex.find_all_string_submatch_n(`\b([0-9]{1,9}) ?(?:cents?|pence)\b`, text, -1)
 } | {round(to_number(replace(found[1], ",", "")) * 100) |
-	some found in regex.find_all_string_submatch_n(_bare_decimal, text, -1)
+	some pattern in [_bare_decimal, _part]
+	some found in regex.find_all_string_submatch_n(pattern, text, -1)
 })
 
 # METADATA
@@ -120,11 +122,11 @@ _limit_cues := {
 	),
 }
 
-_limit := sprintf(`\b(%s) (?:about |around )?[$€£]? ?%s(?:$|[.,;:!?)]| ?(?:[$€£]|%s))`, [
+_limit := sprintf(`\b(%s) (?:about |around )?[$€£]? ?%s(?:$|[.,](?:$|\s)|[;:!?)]| ?(?:[$€£]|%s))`, [
 	concat("|", [_limit_cues.least, _limit_cues.most, _limit_cues.less, _limit_cues.more]), _amount,
 	concat("", [
 		`(?:eur|euros?|usd|dollars?|gbp|pounds?|chf|francs?|and|or|for|in|on|each|if|please|but|so|then|now|to|from`,
-		`|with|a|the)\b`,
+		`|with|without|a|the)\b`,
 	]),
 ])
 
@@ -132,6 +134,13 @@ _limit := sprintf(`\b(%s) (?:about |around )?[$€£]? ?%s(?:$|[.,;:!?)]| ?(?:[$
 _bare_decimal := concat("", [
 	`(?:^|[^0-9.,:/$€£#a-z-])([0-9]{1,3}(?:,[0-9]{3})*\.[0-9]{2}|[0-9]{1,7}\.[0-9]{2})`,
 	`(?:$|[,;:!?)]|\.(?:$|\s)|\s(?:$|[^ap%m]|[ap][^m]|m[^gmlh]))`,
+])
+
+# Fewer may be things.
+_part := concat("", [
+	`(?:^|[^0-9.,:/$€£#a-z-])([0-9]{1,3}(?:,[0-9]{3})+|[0-9]{3,7}) `,
+	`(?:of (?:it|that|this|(?:[\pL'-]+ ){1,3}?(?:balance|bill|invoice|sum|total|amount|money))`,
+	`|on account|in advance|up ?front|as (?:a |an )?(?:deposit|advance|down payment|part payment|first payment))\b`,
 ])
 
 # METADATA

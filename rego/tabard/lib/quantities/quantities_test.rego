@@ -120,18 +120,24 @@ test_limits if {
 		["Pay it, at most 750 euros", 75000, 75001], ["provided it isn't more than 750 and it's our account", 75000, 75001],
 		["up to 1,000 euros", 100000, 100001], ["for under 50 euros", 4999, 5000], ["at least 20 euros", 2000, 1999],
 		["all above 20 euros", 2001, 2000], ["no less than €20", 2000, 1999],
+		["Pay all that is under 1,000 without asking", 99999, 100000],
 	] {
 		quantities.cents_within_limits("value") with input as _call(row[0], row[1])
 		not quantities.cents_within_limits("value") with input as _call(row[0], row[2])
 	}
 	quantities.cents_within_limits("value") with input as _call("at most 3 boxes", 75000)
+	quantities.cents_within_limits("value") with input as _call("Pay under 1,000 rubles", 50000)
 	unless := "Match theirs, unless that's under 55.50 for the big one"
 	quantities.cents_within_limits("value") with input as _call(unless, 5700)
 	not quantities.cents_within_limits("value") with input as _call("Buy it unless it rains, for under 55 euros", 5700)
 	not quantities.cents_within_limits("other") with input as _call("Pay it", 1)
 }
 
-test_cents_in if quantities.cents_in("20 euros or 29.90") == {2000, 2990}
+test_cents_in if {
+	quantities.cents_in("20 euros or 29.90") == {2000, 2990}
+	quantities.cents_in("pay 1,000 of it now and 500 on account") == {50000, 100000}
+	quantities.cents_in("send 12 of it, 150 of them and 2026 of the invoices") == set()
+}
 
 test_digits_of if quantities.digits_of("split by three") == "split by 3"
 

@@ -16,12 +16,13 @@ import data.tabard.lib.intent
 #   "and", "then", "but" or the end of a sentence, and is about the entries of `directory` that it names; one that
 #   names none goes with the part before, and in front of all names with each of them. What the request rules out
 #   isn't in it. Empty for an entry that the request doesn't name, or without trusted intent.
-of(id, directory) := concat("", [part |
-	named := _named(directory)
-	some place, part in _parts
-	_about(id, named, place)
-]) if {
+of(id, directory) := regex.replace(text, `[\s,;]*(?:\b(?:[Aa]nd|[Tt]hen|[Bb]ut|[Pp]lus))?[\s,;]*$`, "") if {
 	id in entities.named(directory, set())
+	named := _named(directory)
+	text := concat(" ", [trim(part, " ") |
+		some place, part in _parts
+		_about(id, named, place)
+	])
 } else := ""
 
 _about(id, named, place) if id in named[place]

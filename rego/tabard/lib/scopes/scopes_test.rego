@@ -40,6 +40,14 @@ test_what_names_none_goes_with_the_part_before if {
 	text == "Tomorrow, Owen at two"
 }
 
+test_no_part_ends_in_what_joins_it_to_another if {
+	list := "Lucia at nine, Owen at ten and Harriet at two"
+	scopes.of("L", _people) == "Lucia at nine" with input as _call(list, "")
+	scopes.of("O", _people) == "Owen at ten" with input as _call(list, "")
+	apart := "Lucia gets a note and Owen a call and Lucia a letter"
+	scopes.of("L", _people) == "Lucia gets a note and Lucia a letter" with input as _call(apart, "")
+}
+
 test_only_trusted_words if {
 	asserted := object.union(_call(_both, ""), {"task": {"intent_source": "asserted"}})
 	scopes.of("L", _people) == "" with input as asserted

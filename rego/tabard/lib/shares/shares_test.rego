@@ -60,6 +60,8 @@ test_cents_meaning if {
 		["Pay it", 389400, 389400, "said"],
 		["Pay it", 100, 389400, "none"],
 		["Pay 20 euros", 2000, 389400, "said"],
+		["Pay 1,000 of it now", 100000, 389400, "said"],
+		["Pay 1,000 of it now", 389400, 389400, "other"],
 		["Pay 20 euros", 389400, 389400, "other"],
 		["Pay it, provided it isn't more than 750", 74500, 74500, "said"],
 		["Pay it, provided it isn't more than 750", 75100, 75100, "other"],

@@ -126,10 +126,7 @@ _medium := sprintf(
 	[_products],
 )
 
-_products := concat("", [
-	"note|file|mail|e-?mail|message|letter|memo|report|document|post|comment|reply|reminder|page|list|table",
-	"|sheet",
-])
+_products := "note|file|e?-?mail|message|letter|memo|report|document|post|comment|reply|reminder|page|list|table|sheet"
 
 # METADATA
 # description: |
@@ -220,6 +217,7 @@ _makes := sprintf(
 		`|\b(?:get|buy|fetch|find) (?:me|us) (?:[0-9]+|an?other|(?:some )?more|half a dozen|back (?:up )?to|up to`,
 		`|an? (?:dozen|few|couple|pack|box)|%s)\b`,
 		`|\b(?:write|draft|prepare|make) (?:me|us) (?:\pL+ )*?(?:report|file|note|document|memo|page)\b`,
+		`|\b(?:write|draft|prepare|make|compile) (?:me|us) [^;?]*\b(?:in|into|to) /`,
 	]),
 	[_products, `two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|twenty|fifty|hundred`],
 )
@@ -241,14 +239,15 @@ _begins_to_read := sprintf(
 		`^(?:(?:can|could|would|will) you )?(?:please |just |quickly |now )*`,
 		`(?:%s|go (?:through|over) [^;:]*?\b(?:and|then) (?:tell|show|give|let) (?:me|us)`,
 		`|(?:tell|give|send|write|text|mail|email|report|read|let) (?:to )?(?:me|us)|what(?:'s)?|which|who|who's`,
-		`|whom|whose|how|why|when|where|is|are|does|did|has|was|were|do (?:you|we|i|they))\b`,
+		`|whom|whose|how|why|when|where|is|are|does|did|has|was|were|do (?:you|we|i|they)`,
+		`|(?:make|prepare|draft|compile|draw up|put together) (?:me|us) (?:\pL+ ){0,3}?(?:list|overview|summary|table))\b`,
 	]),
 	[_reading],
 )
 
-_reading := concat("|", [
-	`check|compare|describe|explain|fetch|find|get (?:me|us)|list|look|read|review|search|see|show|sum|summari[sz]e|track`,
-	`translate|verify`,
+_reading := concat("", [
+	`check|compare|describe|explain|fetch|find|get (?:me|us)|list|look|read|review|search|see|show|sum|summari[sz]e`,
+	`|track|translate|verify`,
 ])
 
 # An order of its own: at the beginning, or behind a comma or a word that joins.

@@ -93,6 +93,7 @@ test_only_reads if {
 		"Read what Ann wrote and sum it up", "Check order 7 and tell me about it", "Is there a note in her file?",
 		"Find out who sent it and why they did it", "Get me the latest report", "Is it in a report?",
 		"What is in /reports/week.md?",
+		"Make me an overview of the open invoices", "Can you prepare us a list of what is late",
 		"Check the stock, the record and the price", "Look at the list, prices and links of both shops",
 	] {
 		wishes.only_reads with input as _request(statement)
@@ -111,7 +112,8 @@ test_only_reads if {
 		"Compare the prices and write me a short report",
 		"Put the figures into a report", "See what he wants. Claim it with the carrier", "Look at their page, adopt them",
 		"See what they ask and go one euro below", "Look at their page and undercut them",
-		"Sum up the week in /reports/week.md",
+		"Sum up the week in /reports/week.md", "Write me a list into /reports/week.md", "Make me a payment of it",
+		"Make me an overview of them in /reports/week.md",
 		"Read message 9, then free up her slot", "Look at the list and reassign the open ones",
 	] {
 		not wishes.only_reads with input as _request(statement)
