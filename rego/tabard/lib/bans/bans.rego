@@ -21,7 +21,7 @@ import data.tabard.lib.wishes
 on(acts) if {
 	some found in regex.find_all_string_submatch_n(_no_such, regex.replace(_text, _no_repeats, " ; "), 50)
 	count(_bases(found[1]) & acts) > 0
-	not found[2] in _questions
+	not _leaves_out(found)
 }
 
 on(acts) if {
@@ -95,6 +95,11 @@ _no_such := concat("", [
 ])
 
 # "Without saying what for" says what a text leaves out.
+_leaves_out(found) if {
+	startswith(found[0], "without")
+	found[2] in _questions
+}
+
 _questions := {"how", "that", "what", "when", "where", "which", "who", "whom", "why"}
 
 # Also "paying", "payment", "cancellation" and "deletion".

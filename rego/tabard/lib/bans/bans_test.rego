@@ -20,6 +20,7 @@ test_on if {
 		"Save it to the report and leave everything else": "restart",
 		"Don't send anything yet": "send",
 		"Don't change anything yet, tell Ann": "move",
+		"No refunds that nobody has approved": "refund",
 	} {
 		bans.on({act}) with input as _request(statement)
 		not bans.on({act}) with input as _asserted(statement)
