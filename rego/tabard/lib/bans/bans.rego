@@ -54,13 +54,13 @@ on(acts) if {
 	count(wishes.may(acts)) == 0
 }
 
-# "Don't pay anything else" forbids no payment that is ordered.
+# "Pay Heron, don't pay anything else" forbids no payment that is ordered.
 _all_but_ordered(text, acts) if {
 	regex.match(`\belse\b`, text)
 	count(wishes.may(acts)) > 0
 }
 
-# "Leave Elke a message. Don't answer them yet": `entities.told` says who is told.
+# "Leave Elke a message, don't answer them yet": `entities.told` says who is told.
 _of_another(text, others) if {
 	regex.match(`\b(?:it|them|him|her)\b`, text)
 	count(others & (clauses.telling - verbs.wide)) > 0
