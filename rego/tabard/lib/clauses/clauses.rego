@@ -249,18 +249,18 @@ _noun_from(segment) if {
 
 _for_me(segment) if {
 	segment.words[1] in {"me", "us", "myself"}
+	_only_shown(segment)
 	not _into_a_file(segment)
-	segment.words[0] in {
-		"answer", "bring", "describe", "email", "explain", "find", "get", "give", "inform", "let", "list", "mail",
-		"message", "notify", "read", "remind", "report", "send", "show", "tell", "text", "write",
-	}
 }
 
-_for_me(segment) if {
-	segment.words[1] in {"me", "us", "myself"}
+_only_shown(segment) if segment.words[0] in {
+	"answer", "bring", "describe", "email", "explain", "find", "get", "give", "inform", "let", "list", "mail", "message",
+	"notify", "read", "remind", "report", "send", "show", "tell", "text", "write",
+}
+
+_only_shown(segment) if {
 	segment.words[0] in {"compile", "draft", "make", "prepare"}
 	count({word | some word in segment.words} & {"list", "overview", "summary", "table"}) > 0
-	not _into_a_file(segment)
 }
 
 # "Write me a list into /reports/day.txt".
